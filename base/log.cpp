@@ -1,0 +1,81 @@
+#include "base/log.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+#include <boost/json/value.hpp>
+
+#include "base/clock.hpp"
+
+namespace postern::log {
+namespace {
+
+struct State {
+  Level least = Level::info;
+  Format format = Format::text;
+  std::shared_ptr<spdlog::logger> sink;
+  State() : sink(spdlog::stderr_logger_mt("postern")) {
+    sink->set_pattern("%v");
+    sink->set_level(spdlog::level::trace);
+    sink->flush_on(spdlog::level::trace);
+  }
+};
+
+State& state() {
+  static State instance;
+  return instance;
+}
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::debug: return "debug";
+    case Level::info: return "info";
+    case Level::warn: return "warn";
+    case Level::error: return "error";
+  }
+  return "error";
+}
+
+std::string quoted(std::string_view text) {
+  return boost::json::serialize(boost::json::value(boost::json::string(text)));
+}
+
+bool plain(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                                 "_-.:/+@,[]()") == std::string_view::npos;
+}
+
+std::string as_text(Level level, std::string_view event, Fields fields) {
+  std::string line = fmt::format("{} {:<5} {}", to_rfc3339(SystemClock().now()), name_of(level), event);
+  for (const Field& field : fields) {
+    line += fmt::format(" {}={}", field.name, plain(field.value) ? field.value : quoted(field.value));
+  }
+  return line;
+}
+
+std::string as_json(Level level, std::string_view event, Fields fields) {
+  std::string line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", to_rfc3339(SystemClock().now()),
+                                 name_of(level), quoted(event));
+  for (const Field& field : fields) line += fmt::format(",{}:{}", quoted(field.name), quoted(field.value));
+  return line + "}";
+}
+
+}  // namespace
+
+void configure(Level least, Format format) {
+  state().least = least;
+  state().format = format;
+}
+
+bool enabled(Level level) { return level >= state().least; }
+
+void write(Level level, std::string_view event, Fields fields) {
+  if (!enabled(level)) return;
+  const std::string line =
+      state().format == Format::json ? as_json(level, event, fields) : as_text(level, event, fields);
+  state().sink->log(spdlog::level::info, "{}", line);
+}
+
+}  // namespace postern::log

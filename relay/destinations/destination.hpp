@@ -1,0 +1,38 @@
+#pragma once
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "relay/model.hpp"
+#include "relay/store/event_log.hpp"
+
+namespace postern::relay {
+
+/// One attempt to make. Owns what it needs: safe to move to another loop.
+struct AttemptJob {
+  LeasedDelivery leased;
+  std::shared_ptr<const Destination> destination;  ///< as configured when the attempt starts
+  std::shared_ptr<const Source> source;            ///< null when the source has been deleted
+};
+
+/// What came of it, honestly.
+struct AttemptResult {
+  Attempt attempt;
+  std::optional<Duration> retry_after;  ///< asked for by the destination; the retry policy caps it
+  bool final = false;                   ///< no retry can help ("no_service" of Slack, a status listed as final)
+  bool gone = false;                    ///< 410: the destination is to be disabled
+  bool wait_for_agent = false;          ///< the agent is away: park, wake on its return
+};
+
+/// Makes attempts of one kind of destination. Called on the loop the attempt is to run on; never throws for what the
+/// destination or the network does; keeps within destination->timeout.
+class DestinationDriver {
+ public:
+  virtual ~DestinationDriver() = default;
+  virtual boost::asio::awaitable<AttemptResult> attempt(AttemptJob job) = 0;
+};
+
+}  // namespace postern::relay

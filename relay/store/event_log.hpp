@@ -1,0 +1,106 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "relay/model.hpp"
+
+/// The hot path of the store: events in, deliveries leased, attempts recorded. Each engine writes these statements
+/// itself; everything else goes through the repositories.
+namespace postern::relay {
+
+/// A delivery this process holds the lease of.
+struct LeasedDelivery {
+  Delivery delivery;
+  std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
+  std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
+  unsigned tries = 0;                  ///< attempts made so far, counted or not; the next one's number is tries + 1
+};
+
+struct NewDelivery {
+  DeliveryId id;
+  DestinationId destination_id;
+};
+
+/// What becomes of a delivery at the moment it is committed.
+struct Admission {
+  DeliveryState state = DeliveryState::pending;  ///< leased, pending or parked
+  std::string reason;                            ///< for parked: "agent_away", …
+};
+
+/// The dispatcher, as the store sees it. Called on the store's writer thread: answer from memory, never block.
+class DeliveryIntake {
+ public:
+  virtual ~DeliveryIntake() = default;
+  /// Asked once per delivery while its group is written. Answering `leased` reserves room for it.
+  virtual Admission admit(const NewDelivery& delivery, const Event& event) = 0;
+  /// Once per group, after the commit is durable: all deliveries that were admitted as leased.
+  virtual void handed_over(std::vector<LeasedDelivery> deliveries) = 0;
+  /// Once per group that committed deliveries not leased, so that none waits for a sweep.
+  virtual void wake() = 0;
+};
+
+struct NewEvent {
+  std::shared_ptr<const Event> event;  ///< its dedupe_key is claimed in the same transaction
+  std::vector<NewDelivery> deliveries;
+  Duration dedupe_window{};
+};
+struct Appended {
+  EventId event_id;        ///< the first event's, for a duplicate
+  bool duplicate = false;  ///< the hit has been counted on the first event
+};
+
+/// What an attempt led to.
+struct Completion {
+  DeliveryId delivery_id;
+  std::uint64_t lease_token = 0;
+  std::optional<Attempt> attempt;  ///< absent when the lease is only given back
+  DeliveryState next = DeliveryState::pending;
+  Time next_at;         ///< for pending
+  std::string reason;
+};
+
+/// All calls are safe from any thread and never block. Errors: `store_busy` (queue full: answer 503),
+/// `store_failed` (never durable, see Database).
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+
+  using AppendDone = std::function<void(Result<Appended>)>;
+  /// `done` is posted to `reply_on` once the event is durable; the store posts once per group and loop.
+  virtual void append(NewEvent event, boost::asio::any_io_executor reply_on, AppendDone done) = 0;
+
+  /// Records completions, grouped with whatever else waits. `done` (may be empty) runs on the writer thread after
+  /// the commit with how many were still fenced in; the others had lost their lease and changed nothing.
+  virtual void complete(std::vector<Completion> completions, std::function<void(Result<std::size_t>)> done) = 0;
+
+  using Claimed = std::function<void(Result<std::vector<LeasedDelivery>>)>;
+  /// Leases up to `limit` pending deliveries due at `now`, oldest first, of any destination not in `except`.
+  virtual void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) = 0;
+  /// Leases up to `limit` parked or due deliveries of one destination, oldest first.
+  virtual void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) = 0;
+  /// The earliest next_at of a pending delivery that lies after `now`; nullopt when there is none.
+  virtual void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) = 0;
+  /// Which destinations have pending (due or not) or parked deliveries, with how many.
+  struct Backlog {
+    DestinationId destination_id;
+    std::uint64_t pending = 0;
+    std::uint64_t parked = 0;
+  };
+  virtual void backlog(std::function<void(Result<std::vector<Backlog>>)> done) = 0;
+
+  /// Makes everything that was leased by an earlier process pending again, due now. Once, before serving;
+  /// returns how many there were.
+  virtual Result<std::size_t> recover() = 0;
+};
+
+/// append() as a coroutine, resumed on the caller's executor.
+boost::asio::awaitable<Result<Appended>> append(EventLog& log, NewEvent event);
+
+}  // namespace postern::relay

@@ -1,0 +1,55 @@
+#pragma once
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/http/message.hpp"
+#include "relay/model.hpp"
+
+namespace postern::relay {
+
+/// One request for an app behind an agent.
+struct AgentRequest {
+  DeliveryId delivery_id;
+  unsigned attempt = 1;
+  bool force = false;     ///< a replay: the agent's journal must not answer for the app
+  Duration deadline{};    ///< relative: the two ends compare no clocks
+  bool tls = false;       ///< https to the app
+  std::string host;       ///< as the agent's host sees it; the agent's allow-list decides
+  std::uint16_t port = 0;
+  std::string method;
+  std::string target;
+  http::Headers headers;
+  std::shared_ptr<const std::string> body;
+};
+
+struct AgentAnswer {
+  Outcome outcome = Outcome::not_sent;
+  std::string error_code;  ///< empty with an answer; "agent_away", "not_allowed", "connect_failed", "timeout", …
+  std::string error_message;
+  int status = 0;
+  http::Headers headers;
+  std::string body;  ///< at most 64 KiB
+  bool truncated = false;
+  Duration connect{}, tls{}, first_byte{}, total{};
+};
+
+/// The agents that hold a session with this node. Safe from any thread; deliver() resumes the caller on its own
+/// executor.
+class AgentDirectory {
+ public:
+  virtual ~AgentDirectory() = default;
+  virtual bool present(AgentId agent) const = 0;
+  /// not_sent with "agent_away" when it holds no session, or lost it before the request was put on the wire.
+  virtual boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) = 0;
+  /// `listener(agent, present)` runs on the session's loop at every change. Call before serving starts.
+  virtual void on_presence(std::function<void(AgentId, bool)> listener) = 0;
+  /// Ends its sessions now (revoked, deleted); requests in flight come back as maybe_sent.
+  virtual void disconnect(AgentId agent, std::string_view reason) = 0;
+};
+
+}  // namespace postern::relay
