@@ -1,0 +1,114 @@
+"""Apps that deliveries arrive at: one that records, one that never reads, and a stand-in for Slack."""
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Received:
+    def __init__(self, method, target, headers, body):
+        self.method = method
+        self.target = target
+        self.header_list = headers
+        self.headers = {name.lower(): value for name, value in headers}
+        self.body = body
+        self.at = time.monotonic()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+
+class App:
+    """Records every request and answers `respond(received)`: a status, or (status, headers, body)."""
+
+    def __init__(self, respond=lambda received: 200, port=0):
+        self.respond = respond
+        self.received = []
+        self._changed = threading.Condition()
+        app = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def _serve(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                received = Received(self.command, self.path, list(self.headers.items()), self.rfile.read(length))
+                with app._changed:
+                    app.received.append(received)
+                    app._changed.notify_all()
+                answer = app.respond(received)
+                status, headers, body = answer if isinstance(answer, tuple) else (answer, {}, b"ok")
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
+
+            def log_message(self, *args):
+                pass
+
+        self._server = _Server(("127.0.0.1", port), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self):
+        return self._server.server_address[1]
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"http://{self.address}"
+
+    def wait(self, count=1, timeout=20.0, where=lambda received: True):
+        """The first `count` requests that match, as soon as they are there."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                found = [r for r in self.received if where(r)]
+                if len(found) >= count:
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"{len(found)} of {count} requests arrived in {timeout} s")
+                self._changed.wait(left)
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class DeafApp:
+    """Accepts connections and never reads a byte from them."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.held = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.held.append(connection)
+
+    @property
+    def address(self):
+        return "127.0.0.1:%d" % self._listener.getsockname()[1]
+
+    def close(self):
+        self._listener.close()
+        for connection in self.held:
+            connection.close()

@@ -1,0 +1,160 @@
+"""`postern serve` and its REST API, `postern-agent`, as tests use them."""
+import json
+import time
+from pathlib import Path
+
+from . import http
+from .process import BIN, Process
+
+
+class ApiError(AssertionError):
+    def __init__(self, answer):
+        super().__init__(f"{answer.status}: {answer.body[:2000].decode('utf-8', 'replace')}")
+        self.answer = answer
+
+
+class Api:
+    def __init__(self, base, key):
+        self.base = base
+        self.key = key
+
+    def call(self, method, path, body=None, headers=None, timeout=30):
+        sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        data = b""
+        if body is not None:
+            data = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        return http.send(method, f"{self.base}/api/v1/{path}", sent, data, timeout)
+
+    def ok(self, method, path, body=None, **kw):
+        answer = self.call(method, path, body, **kw)
+        if not 200 <= answer.status < 300:
+            raise ApiError(answer)
+        return answer.json() if answer.body else None
+
+    def get(self, path):
+        return self.ok("GET", path)
+
+    def post(self, path, body=None, **kw):
+        return self.ok("POST", path, {} if body is None else body, **kw)
+
+    def items(self, path):
+        """Every item of a listing, following the cursor."""
+        found, cursor = [], None
+        while True:
+            mark = "&" if "?" in path else "?"
+            page = self.get(path + (f"{mark}cursor={cursor}" if cursor else ""))
+            found += page["items"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return found
+
+    def source(self, name, provider, secrets=(), **fields):
+        return self.post("sources", {"name": name, "provider": provider, "secrets": list(secrets), **fields})
+
+    def destination(self, name, kind, url, **fields):
+        return self.post("destinations", {"name": name, "kind": kind, "url": url, **fields})
+
+    def route(self, source, destination):
+        return self.post("routes", {"source_id": source["id"], "destination_id": destination["id"]})
+
+    def deliveries(self, event_id):
+        return self.items(f"deliveries?event_id={event_id}")
+
+    def delivery(self, delivery_id):
+        return self.get(f"deliveries/{delivery_id}")
+
+    def wait_delivery(self, event_id, state, timeout=20.0):
+        """The event's first delivery in that state, in full, as soon as it is there."""
+        deadline = time.monotonic() + timeout
+        while True:
+            seen = self.deliveries(event_id)
+            for delivery in seen:
+                if delivery["state"] == state:
+                    return self.delivery(delivery["id"])
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {state} delivery of {event_id} in {timeout} s: {seen}")
+            time.sleep(0.02)
+
+
+class Relay:
+    def __init__(self, directory, flags=(), env=None, binary=None):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.data = self.directory / "data"
+        self.flags = list(flags)
+        self.env = env or {}
+        self.binary = binary or BIN / "postern"
+        self.ports = {"ingest": 0, "tunnel": 0, "admin": 0}
+        self.process = None
+
+    def start(self, timeout=20.0):
+        argv = [self.binary, "serve", "--data-dir", self.data]
+        for name, port in self.ports.items():
+            argv += [f"--{name}-listen", f"127.0.0.1:{port}"]
+        # Deliveries of the tests go to this machine, which the default policy rightly refuses.
+        env = {"POSTERN_EGRESS_ALLOW_NETWORKS": "127.0.0.0/8", "POSTERN_STORE_LOW_WATER_BYTES": "16MiB", **self.env}
+        began = time.monotonic()
+        self.process = Process(argv + self.flags, self.directory / "relay.log", env)
+        line = self.process.wait_line("ready ", timeout)
+        self.ready_after = time.monotonic() - began
+        self.listeners = dict(part.split("=", 1) for part in line.split()[1:])
+        self.ingest = self.listeners["ingest"]
+        self.tunnel = self.listeners["tunnel"]
+        self.admin = self.listeners["admin"]
+        # A restart keeps its ports, as a real relay does: agents and providers know them.
+        for name in self.ports:
+            self.ports[name] = int(self.listeners[name].rsplit(":", 1)[1])
+        self.key = (self.data / "admin.key").read_text().strip()
+        self.api = Api(self.admin, self.key)
+        return self
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        return self.process.kill()
+
+    def log(self):
+        return (self.directory / "relay.log").read_text(errors="replace")
+
+    def post(self, source, headers, body, suffix=""):
+        return http.send("POST", source["ingest_url"] + suffix, headers, body)
+
+
+class Agent:
+    def __init__(self, directory, relay, name, allow):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.state = self.directory / "state"
+        self.allow = list(allow)
+        known = [a for a in relay.api.items("agents") if a["name"] == name]
+        self.info = known[0] if known else relay.api.post("agents", {"name": name})
+        self.id = self.info["id"]
+        self.relay = relay
+        self.process = None
+
+    def join(self, timeout=20.0):
+        self.enrollment = self.relay.api.post(f"agents/{self.id}/enrollment")
+        token = self.directory / "join-token"
+        token.write_text(self.enrollment["join_token"])
+        argv = [BIN / "postern-agent", "join", "--join-file", token, "--state-dir", self.state]
+        for target in self.allow:
+            argv += ["--allow", target]
+        self.process = Process(argv, self.directory / "agent.log")
+        self.process.wait_line("connected ", timeout)
+        return self
+
+    def run(self, timeout=20.0):
+        self.process = Process([BIN / "postern-agent", "run", "--state-dir", self.state], self.directory / "agent.log")
+        self.process.wait_line("connected ", timeout)
+        return self
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        return self.process.kill()
+
+    def log(self):
+        return (self.directory / "agent.log").read_text(errors="replace")
