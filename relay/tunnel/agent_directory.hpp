@@ -16,10 +16,10 @@ namespace postern::relay {
 struct AgentRequest {
   DeliveryId delivery_id;
   unsigned attempt = 1;
-  bool force = false;     ///< a replay: the agent's journal must not answer for the app
-  Duration deadline{};    ///< relative: the two ends compare no clocks
-  bool tls = false;       ///< https to the app
-  std::string host;       ///< as the agent's host sees it; the agent's allow-list decides
+  bool force = false;   ///< a replay: the agent's journal must not answer for the app
+  Duration deadline{};  ///< relative: the two ends compare no clocks
+  bool tls = false;     ///< https to the app
+  std::string host;     ///< as the agent's host sees it; the agent's allow-list decides
   std::uint16_t port = 0;
   std::string method;
   std::string target;
@@ -29,7 +29,8 @@ struct AgentRequest {
 
 struct AgentAnswer {
   Outcome outcome = Outcome::not_sent;
-  std::string error_code;  ///< empty with an answer; "agent_away", "not_allowed", "connect_failed", "timeout", …
+  std::string
+      error_code;  ///< empty with an answer; "agent_away", "not_allowed", "connect_failed", "timeout", …
   std::string error_message;
   int status = 0;
   http::Headers headers;
@@ -38,8 +39,8 @@ struct AgentAnswer {
   Duration connect{}, tls{}, first_byte{}, total{};
 };
 
-/// The agents that hold a session with this node. Safe from any thread; deliver() resumes the caller on its own
-/// executor.
+/// The agents that hold a session with this node. Safe from any thread; deliver() resumes the caller on its
+/// own executor.
 class AgentDirectory {
  public:
   virtual ~AgentDirectory() = default;

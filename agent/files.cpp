@@ -1,0 +1,140 @@
+#include "agent/files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace postern::agent {
+namespace {
+
+constexpr std::size_t kReadLimit = 1024 * 1024;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+  bool ok() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+std::unexpected<Error> io_error(std::string_view doing, const std::filesystem::path& path) {
+  const int number = errno;
+  return fail("io_failed", fmt::format("Cannot {} {}: {}.", doing, path.string(), std::strerror(number)));
+}
+
+bool write_all(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t wrote = ::write(fd, content.data(), content.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return false;
+    content.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return true;
+}
+
+Result<void> sync_directory(const std::filesystem::path& directory) {
+  const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.ok() || ::fsync(fd.get()) != 0) return io_error("sync", directory);
+  return {};
+}
+
+std::string read_some(int fd) {
+  std::string out(64, '\0');
+  const ssize_t got = ::pread(fd, out.data(), out.size(), 0);
+  out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  while (!out.empty() && out.back() == '\n') out.pop_back();
+  return out;
+}
+
+/// Belongs to the open file, not to the process, and asking does not take it (F_OFD_GETLK).
+struct flock whole_file(short type) {
+  struct flock lock{};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+Result<void> write_new(const std::filesystem::path& path, std::string_view content, Durable durable) {
+  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.ok()) return io_error("create", path);
+  // The mode given to open() counts only for a file that was not there, and is cut by the umask.
+  if (::fchmod(fd.get(), 0600) != 0) return io_error("restrict", path);
+  if (!write_all(fd.get(), content)) return io_error("write", path);
+  if (durable == Durable::yes && ::fsync(fd.get()) != 0) return io_error("sync", path);
+  return {};
+}
+
+}  // namespace
+
+Result<void> replace_file(const std::filesystem::path& path, std::string_view content, Durable durable) {
+  const std::filesystem::path fresh = path.string() + ".new";
+  if (auto written = write_new(fresh, content, durable); !written) {
+    ::unlink(fresh.c_str());
+    return written;
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) {
+    auto failed = io_error("replace", path);
+    ::unlink(fresh.c_str());
+    return failed;
+  }
+  return durable == Durable::yes ? sync_directory(path.parent_path()) : Result<void>();
+}
+
+Result<std::optional<std::string>> read_file(const std::filesystem::path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.ok() && errno == ENOENT) return std::nullopt;
+  if (!fd.ok()) return io_error("open", path);
+  std::string content;
+  std::array<char, 4096> chunk;
+  while (true) {
+    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_error("read", path);
+    if (got == 0) return content;
+    content.append(chunk.data(), static_cast<std::size_t>(got));
+    if (content.size() > kReadLimit)
+      return fail("too_large", fmt::format("{} is over 1 MiB.", path.string()));
+  }
+}
+
+Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
+  Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.ok()) return io_error("open", path);
+  struct flock whole = whole_file(F_WRLCK);
+  if (::fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return io_error("lock", path);
+    return fail("already_running",
+                fmt::format("Another postern-agent (process {}) uses {}. Stop it first, or give this one a "
+                            "--state-dir of its own.",
+                            read_some(fd.get()), path.parent_path().string()));
+  }
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(fd.get(), 0) != 0 || !write_all(fd.get(), pid)) return io_error("write", path);
+  return FileLock(fd.release());
+}
+
+std::optional<std::string> FileLock::holder(const std::filesystem::path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.ok()) return std::nullopt;
+  struct flock whole = whole_file(F_WRLCK);
+  if (::fcntl(fd.get(), F_OFD_GETLK, &whole) != 0 || whole.l_type == F_UNLCK) return std::nullopt;
+  return read_some(fd.get());
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace postern::agent

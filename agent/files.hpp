@@ -1,0 +1,39 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+/// Files of the state directory: small, private, never half written.
+namespace postern::agent {
+
+enum class Durable { yes, no };
+
+/// Replaces `path` as a whole, mode 0600: written beside it, and renamed over it, so that a reader or a crash
+/// sees the old content or the new. With Durable::yes file and directory are synced before it returns. Error
+/// `io_failed`.
+Result<void> replace_file(const std::filesystem::path& path, std::string_view content, Durable durable);
+
+/// nullopt when there is no such file. Error `io_failed`; `too_large` above 1 MiB.
+Result<std::optional<std::string>> read_file(const std::filesystem::path& path);
+
+/// A file that one process holds at a time (an OFD lock); let go by the kernel however the process ends.
+class FileLock {
+ public:
+  /// Error `already_running` names the process that holds it.
+  static Result<FileLock> acquire(const std::filesystem::path& path);
+  /// The process id of the holder; nullopt when nobody holds it. Asking never takes the lock.
+  static std::optional<std::string> holder(const std::filesystem::path& path);
+
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&&) = delete;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+}  // namespace postern::agent

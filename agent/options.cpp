@@ -1,0 +1,132 @@
+#include "agent/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "agent/state.hpp"
+
+namespace postern::agent {
+namespace {
+
+constexpr const char* kTeach =
+    R"(Delivers webhooks from a Postern relay to apps on this private host. It dials out; nothing dials in.
+
+First time:
+  1. On the relay:   postern agents enroll NAME          (prints a join token, good once and for 15 minutes)
+  2. On this host:   postern-agent join TOKEN --allow localhost:8000
+  3. From then on:   postern-agent run
+
+What the apps are is said here, with --allow, and nothing that comes from the relay widens it.
+Something does not work?  postern-agent doctor
+)";
+
+constexpr const char* kFooter = R"(
+Each option can come from the environment instead: POSTERN_AGENT_STATE_DIR, POSTERN_AGENT_JOIN_TOKEN,
+POSTERN_AGENT_ALLOW (comma-separated), POSTERN_AGENT_LOG_LEVEL, POSTERN_AGENT_LOG_FORMAT, and so on.)";
+
+const std::map<std::string, log::Level> kLevels{{"debug", log::Level::debug},
+                                                {"info", log::Level::info},
+                                                {"warn", log::Level::warn},
+                                                {"error", log::Level::error}};
+const std::map<std::string, log::Format> kFormats{{"text", log::Format::text}, {"json", log::Format::json}};
+
+void add_allow(CLI::App& app, Options& options, const char* text) {
+  app.add_option("--allow", options.allow, text)
+      ->type_name("HOST:PORT")
+      ->delimiter(',')
+      ->envname("POSTERN_AGENT_ALLOW");
+}
+
+void add_serving(CLI::App& app, Options& options) {
+  app.add_flag(
+         "--exit-on-revoked", options.exit_on_revoked,
+         "Exit with status 3 when the relay no longer knows this agent, instead of asking every 5 minutes")
+      ->envname("POSTERN_AGENT_EXIT_ON_REVOKED");
+  app.add_option("--concurrency", options.limits.deliveries, "Deliveries at once")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str()
+      ->envname("POSTERN_AGENT_CONCURRENCY");
+  app.add_option("--body-limit", options.limits.body_bytes,
+                 "Longest request body, in bytes (suffixes: kb, mb, gb)")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str()
+      ->envname("POSTERN_AGENT_BODY_LIMIT");
+  app.add_option("--memory-budget", options.limits.budget_bytes,
+                 "Request bodies in memory together, in bytes")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str()
+      ->envname("POSTERN_AGENT_MEMORY_BUDGET");
+  app.add_option("--app-ca-file", options.app_tls.ca_file, "Extra trust anchors (PEM) for https apps")
+      ->check(CLI::ExistingFile)
+      ->envname("POSTERN_AGENT_APP_CA_FILE");
+  app.add_flag("--app-tls-insecure", options.app_tls.insecure, "Do not verify the certificates of https apps")
+      ->envname("POSTERN_AGENT_APP_TLS_INSECURE");
+}
+
+void add_join(CLI::App& app, Options& options) {
+  auto* join = app.add_subcommand("join", "Enrol this host with a join token, then serve");
+  join->add_option(
+          "token", options.token,
+          "The join token (pj1_…). Other users of this host may see it in the process list for a moment; "
+          "--join-file and POSTERN_AGENT_JOIN_TOKEN avoid that")
+      ->type_name("TOKEN")
+      ->envname("POSTERN_AGENT_JOIN_TOKEN");
+  join->add_option("--join-file", options.join_file, "Read the token from a file; - is standard input")
+      ->type_name("FILE")
+      ->envname("POSTERN_AGENT_JOIN_FILE");
+  add_allow(*join, options, "An app that deliveries may reach, exactly as destinations name it; repeatable");
+  join->add_flag("--force", options.force, "Join anew although this state directory already holds an agent");
+  join->add_flag("--only-join", options.only_join, "Exit after joining; serve later with run");
+  add_serving(*join, options);
+  join->callback([&options] { options.command = Command::join; });
+}
+
+void add_commands(CLI::App& app, Options& options) {
+  add_join(app, options);
+  auto* run = app.add_subcommand("run", "Serve, as the agent that joined before");
+  add_allow(*run, options, "Replace the saved allow-list; repeatable");
+  add_serving(*run, options);
+  run->callback([&options] { options.command = Command::run; });
+  auto* status =
+      app.add_subcommand("status", "What the agent of this state directory is doing; exit 0 when connected");
+  status->add_flag("--json", options.json, "As JSON");
+  status->callback([&options] { options.command = Command::status; });
+  auto* doctor = app.add_subcommand("doctor",
+                                    "Check every step from here to the relay and to the apps, with a fix "
+                                    "for each that fails; exit 0 when all pass");
+  doctor->callback([&options] { options.command = Command::doctor; });
+}
+
+}  // namespace
+
+std::expected<Options, int> parse_command_line(int argc, const char* const* argv) {
+  Options options;
+  std::string state_dir = StateDir::default_path().string();
+  CLI::App app(kTeach, "postern-agent");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "postern-agent " POSTERN_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may follow the command
+  app.add_option("--state-dir", state_dir, "Where this agent keeps who it is")
+      ->type_name("DIR")
+      ->capture_default_str()
+      ->envname("POSTERN_AGENT_STATE_DIR");
+  app.add_option("--log-level", options.log_level, "debug, info, warn or error")
+      ->transform(CLI::CheckedTransformer(kLevels, CLI::ignore_case).description(""))
+      ->type_name("LEVEL")
+      ->envname("POSTERN_AGENT_LOG_LEVEL");
+  app.add_option("--log-format", options.log_format, "text or json; logs go to standard error")
+      ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
+      ->type_name("FORMAT")
+      ->envname("POSTERN_AGENT_LOG_FORMAT");
+  add_commands(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return std::unexpected(code == 0 ? 0 : 2);
+  }
+  options.state_dir = state_dir;
+  return options;
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,47 @@
+#pragma once
+#include <cstddef>
+#include <expected>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace postern::agent {
+
+enum class Command { join, run, status, doctor };
+
+/// What bounds the work in flight. All of it is this agent's to grant: the relay cannot raise it.
+struct Limits {
+  std::size_t deliveries = 64;                   ///< at once
+  std::size_t body_bytes = 25 * 1024 * 1024;     ///< of one request; longer: not sent
+  std::size_t budget_bytes = 256 * 1024 * 1024;  ///< request bodies in memory together; above: streams wait
+};
+
+/// How the apps are spoken to over https.
+struct AppTls {
+  std::string ca_file;
+  bool insecure = false;
+};
+
+struct Options {
+  Command command = Command::run;
+  std::filesystem::path state_dir;
+  std::string token;
+  std::string join_file;  ///< "-": standard input
+  std::vector<std::string> allow;
+  bool force = false;
+  bool only_join = false;
+  bool exit_on_revoked = false;
+  bool json = false;
+  Limits limits;
+  AppTls app_tls;
+  log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::text;
+};
+
+/// From flags, then POSTERN_AGENT_… of the environment. When there is nothing to run (help, version, a
+/// mistake) the text has been printed and the exit status is the error.
+std::expected<Options, int> parse_command_line(int argc, const char* const* argv);
+
+}  // namespace postern::agent

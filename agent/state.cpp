@@ -1,0 +1,147 @@
+#include "agent/state.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/bytes.hpp"
+
+namespace postern::agent {
+namespace {
+
+namespace json = boost::json;
+constexpr int kFormat = 1;
+
+std::string text_of(const json::object& object, std::string_view key) {
+  return std::string(object.at(key).as_string());
+}
+
+std::vector<std::string> texts_of(const json::object& object, std::string_view key) {
+  std::vector<std::string> out;
+  for (const json::value& item : object.at(key).as_array()) out.emplace_back(item.as_string());
+  return out;
+}
+
+std::string secret_from(const json::object& object) {
+  auto secret = base64url_decode(text_of(object, "secret"));
+  if (!secret || secret->size() != 32) throw std::runtime_error("the secret is not 32 bytes");
+  return *secret;
+}
+
+json::object parse_object(std::string_view content) {
+  json::object object = json::parse(content).as_object();
+  if (object.at("format").to_number<int>() != kFormat) throw std::runtime_error("written by another version");
+  return object;
+}
+
+Identity identity_from(std::string_view content) {
+  const json::object object = parse_object(content);
+  Identity identity;
+  const auto id = AgentId::parse(text_of(object, "agent_id"));
+  if (!id) throw std::runtime_error("agent_id is malformed");
+  identity.agent_id = *id;
+  identity.secret = secret_from(object);
+  auto relay = parse_host_port(text_of(object, "relay"));
+  if (!relay) throw std::runtime_error(relay.error().message);
+  identity.relay = *relay;
+  for (const std::string& pin : texts_of(object, "relay_pins_sha256")) {
+    auto bytes = hex_decode(pin);
+    if (!bytes || bytes->size() != 32) throw std::runtime_error("a pin is not 64 hex digits");
+    identity.pins.push_back(*bytes);
+  }
+  auto allow = AllowList::parse(texts_of(object, "allow"));
+  if (!allow) throw std::runtime_error(allow.error().message);
+  identity.allow = std::move(*allow);
+  identity.generation = object.at("generation").to_number<std::uint64_t>();
+  return identity;
+}
+
+Joining joining_from(std::string_view content) {
+  const json::object object = parse_object(content);
+  const auto id = JoinId::parse(text_of(object, "join_id"));
+  if (!id) throw std::runtime_error("join_id is malformed");
+  return {*id, secret_from(object), text_of(object, "facts")};
+}
+
+/// Runs `parse` over a file's content; what it throws becomes `state_damaged`.
+template <class T>
+Result<std::optional<T>> load(const std::filesystem::path& path, T (*parse)(std::string_view)) {
+  auto content = read_file(path);
+  if (!content) return std::unexpected(content.error());
+  if (!*content) return std::nullopt;
+  try {
+    return parse(**content);
+  } catch (const std::exception& e) {
+    return fail("state_damaged",
+                fmt::format("{} cannot be read ({}). Restore it, or join again with a new token and --force.",
+                            path.string(), e.what()));
+  }
+}
+
+json::array to_array(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
+}
+
+}  // namespace
+
+std::filesystem::path StateDir::default_path() {
+  if (::geteuid() == 0) return "/var/lib/postern-agent";
+  const char* state = std::getenv("XDG_STATE_HOME");
+  if (state && *state == '/') return std::filesystem::path(state) / "postern-agent";
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home && *home ? home : ".") / ".local/state/postern-agent";
+}
+
+Result<void> StateDir::create() const {
+  std::error_code ec;
+  const auto parent = path_.parent_path();
+  std::filesystem::create_directories(parent, ec);
+  if (ec) return fail("io_failed", fmt::format("Cannot create {}: {}.", parent.string(), ec.message()));
+  if (::mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail("io_failed", fmt::format("Cannot create {}: {}.", path_.string(), std::strerror(errno)));
+  }
+  return {};
+}
+
+Result<Identity> StateDir::identity() const {
+  auto loaded = load<Identity>(path_ / "state.json", identity_from);
+  if (!loaded) return std::unexpected(loaded.error());
+  if (*loaded) return std::move(**loaded);
+  return fail("not_joined",
+              fmt::format("{} holds no agent. Get a join token from the relay (postern agents enroll "
+                          "NAME) and run: postern-agent join TOKEN --allow HOST:PORT",
+                          path_.string()));
+}
+
+Result<void> StateDir::save(const Identity& identity) const {
+  std::vector<std::string> pins;
+  for (const std::string& pin : identity.pins) pins.push_back(hex_encode(pin));
+  const json::object object{{"format", kFormat},
+                            {"agent_id", identity.agent_id.to_string()},
+                            {"secret", base64url_encode(identity.secret)},
+                            {"relay", identity.relay.to_string()},
+                            {"relay_pins_sha256", to_array(pins)},
+                            {"allow", to_array(identity.allow.entries())},
+                            {"generation", identity.generation}};
+  auto saved = replace_file(path_ / "state.json", json::serialize(object) + "\n", Durable::yes);
+  if (saved) ::unlink((path_ / "joining.json").c_str());
+  return saved;
+}
+
+Result<std::optional<Joining>> StateDir::joining() const {
+  return load<Joining>(path_ / "joining.json", joining_from);
+}
+
+Result<void> StateDir::save(const Joining& joining) const {
+  const json::object object{{"format", kFormat},
+                            {"join_id", joining.join_id.to_string()},
+                            {"secret", base64url_encode(joining.secret)},
+                            {"facts", joining.facts_json}};
+  return replace_file(path_ / "joining.json", json::serialize(object) + "\n", Durable::yes);
+}
+
+}  // namespace postern::agent

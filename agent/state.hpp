@@ -1,0 +1,67 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/allow_list.hpp"
+#include "agent/files.hpp"
+#include "base/error.hpp"
+#include "base/id.hpp"
+
+/// What an agent keeps between runs, in one directory of mode 0700 that one process uses at a time:
+///
+///   joining.json  a join that has begun: the agent's own new secret, on disk before the relay learns its
+///   verifiers state.json    who it is and where it belongs; its one rename is the moment the agent has
+///   joined status.json   what it is doing, for `status` lock          held while it runs
+namespace postern::agent {
+
+/// The agent's secret never leaves this host; the relay gets verifiers of it.
+struct Identity {
+  AgentId agent_id;
+  std::string secret;  ///< 32 bytes
+  HostPort relay;
+  std::vector<std::string> pins;  ///< SHA-256 of the relay's key (SPKI), 32 bytes each
+  AllowList allow;
+  std::uint64_t generation = 0;  ///< of the last login; grows each time
+};
+
+/// The same join told again must be the same byte for byte, so all that goes into it is kept.
+struct Joining {
+  JoinId join_id;
+  std::string secret;      ///< 32 bytes
+  std::string facts_json;  ///< what the agent says of its host
+};
+
+class StateDir {
+ public:
+  /// $XDG_STATE_HOME/postern-agent, else ~/.local/state/postern-agent; /var/lib/postern-agent for root.
+  static std::filesystem::path default_path();
+
+  explicit StateDir(const std::filesystem::path& path)
+      : path_(std::filesystem::absolute(path).lexically_normal()) {
+    if (!path_.has_filename()) path_ = path_.parent_path();  // "DIR/" is DIR
+  }
+
+  Result<void> create() const;  ///< mode 0700, parents too; keeps one that is there. Error `io_failed`
+  Result<FileLock> lock() const { return FileLock::acquire(path_ / "lock"); }
+  std::optional<std::string> running() const { return FileLock::holder(path_ / "lock"); }
+
+  /// Error `not_joined` when there is none, `state_damaged` when it cannot be read; both say what to do.
+  Result<Identity> identity() const;
+  bool joined() const { return std::filesystem::exists(path_ / "state.json"); }
+  /// Durable when it returns. Ends a join: joining.json goes.
+  Result<void> save(const Identity& identity) const;
+
+  Result<std::optional<Joining>> joining() const;
+  Result<void> save(const Joining& joining) const;  ///< durable when it returns
+
+  std::filesystem::path status_file() const { return path_ / "status.json"; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace postern::agent
