@@ -1,0 +1,205 @@
+"""Runs the bare servers and Postern side by side and prints the ratios; see scripts/bench --help."""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from harness import http  # noqa: E402
+from harness.process import BIN, ROOT, Process  # noqa: E402
+from harness.relay import Agent, Relay  # noqa: E402
+
+SECRET = "whsec_bench_signing_secret_0123456789"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def resident_kib(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
+
+
+def load(port, path, connections, seconds, rate=0):
+    argv = [BIN / "bench_load", "--port", port, "--path", path, "--secret", SECRET, "--connections", connections,
+            "--seconds", seconds, "--rate", rate]
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr or done.stdout)
+    return json.loads(done.stdout)
+
+
+class Bench:
+    def __init__(self, directory, seconds):
+        self.directory, self.seconds = directory, seconds
+        self.results = {}
+
+    def keep(self, name, figures):
+        self.results[name] = figures
+        shown = ", ".join(f"{k} {v}" for k, v in figures.items() if not isinstance(v, dict))
+        print(f"   {name:28} {shown}", file=sys.stderr, flush=True)
+
+    def under_load(self, name, process, port, path, connections):
+        before = cpu_seconds(process.pid)
+        figures = load(port, path, connections, self.seconds)
+        spent = cpu_seconds(process.pid) - before
+        latency = figures["latency"]
+        if figures["other"]:
+            raise RuntimeError(f"{name}: {figures['other']} requests were not accepted")
+        self.keep(name, {"per_second": figures["per_second"], "p50_us": latency["p50_us"], "p99_us": latency["p99_us"],
+                         "cpu_us_per_request": round(spent / max(1, figures["accepted"]) * 1e6, 1)})
+
+    # -- the machine ------------------------------------------------------------------------------------------------
+    def bare(self):
+        for name, flags in (("bare", []), ("bare-sqlite", ["--store", self.directory / "bare.db"])):
+            process = Process([BIN / "bench_bare", *flags], self.directory / f"{name}.log")
+            port = int(process.wait_line("ready ").split("port=")[1])
+            for connections in (64, 256):
+                self.under_load(f"{name}-{connections}", process, port, "/in/default/bench", connections)
+            process.kill()
+            for file in self.directory.glob("bare.db*"):
+                file.unlink()
+
+    # -- Postern ----------------------------------------------------------------------------------------------------
+    def relay(self, name):
+        relay = Relay(self.directory / name, env={"POSTERN_LOG_LEVEL": "warn"}).start()
+        return relay, relay.api.source("bench", "stripe", [SECRET])
+
+    def sink(self):
+        process = Process([BIN / "bench_sink"], self.directory / "sink.log")
+        return process, "http://127.0.0.1:" + process.wait_line("ready ").split("port=")[1]
+
+    def ingest(self):
+        relay, source = self.relay("ingest")
+        port, path = relay.ports["ingest"], "/in/default/bench"
+        load(port, path, 64, 1)
+        for connections in (64, 256):
+            self.under_load(f"ingest-{connections}", relay.process, port, path, connections)
+        relay.kill()
+
+    def connected(self, name, kind):
+        relay, source = self.relay(name)
+        sink, url = self.sink()
+        agent = Agent(self.directory / f"{name}-agent", relay, "bench", [url[7:]]).join() if kind == "agent" else None
+        extra = {"agent_id": agent.id} if agent else {}
+        relay.api.route(source, relay.api.destination("sink", kind, url + "/", concurrency=256, **extra))
+        return relay, agent, sink, url
+
+    def delivered(self, relay):
+        text = http.send("GET", relay.admin + "/metrics").body.decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith("postern_delivery_attempts_total") and 'outcome="delivered"' in line)
+
+    def deliver(self, kind):
+        """All at once: events come in as fast as they can, and every one is delivered and recorded."""
+        name = f"deliver-{kind}"
+        relay, agent, sink, url = self.connected(name, kind)
+        load(relay.ports["ingest"], "/in/default/bench", 64, 1)
+        self.settle(relay)
+        start, before, began = self.delivered(relay), cpu_seconds(relay.process.pid), time.monotonic()
+        figures = load(relay.ports["ingest"], "/in/default/bench", 64, self.seconds)
+        self.settle(relay)
+        took = time.monotonic() - began
+        count = self.delivered(relay) - start
+        self.keep(name, {"per_second": round(count / took), "ingested_per_second": figures["per_second"],
+                         "relay_cpu_us": round((cpu_seconds(relay.process.pid) - before) / max(1, count) * 1e6, 1)})
+        if agent:
+            self.drain(relay, agent)
+        self.end(relay, agent, sink)
+
+    def drain(self, relay, agent):
+        """A backlog: what the agent missed flows when it is back, and nothing else competes for the machine."""
+        agent.stop()
+        load(relay.ports["ingest"], "/in/default/bench", 64, self.seconds)
+        start = self.delivered(relay)
+        agent.run()
+        began = time.monotonic()
+        took = self.settle(relay) - began
+        count = self.delivered(relay) - start
+        self.keep("drain-agent", {"per_second": round(count / max(took, 0.001)), "backlog": int(count)})
+
+    def settle(self, relay, quiet=0.6):
+        """Waits until no delivery has been recorded for a moment; returns when the last one was."""
+        seen, since = self.delivered(relay), time.monotonic()
+        while time.monotonic() - since < quiet:
+            time.sleep(0.05)
+            now = self.delivered(relay)
+            if now != seen:
+                seen, since = now, time.monotonic()
+        return since
+
+    def latency(self, kind, rate=1000):
+        relay, agent, sink, url = self.connected(f"latency-{kind}", kind)
+        load(relay.ports["ingest"], "/in/default/bench", 16, 1, rate)
+        self.settle(relay)
+        http.send("GET", url + "/stats")
+        load(relay.ports["ingest"], "/in/default/bench", 16, self.seconds, rate)
+        self.settle(relay)
+        figures = http.send("GET", url + "/stats").json()
+        self.keep(f"post-to-app-{kind}", {"at_per_second": rate, **figures})
+        self.end(relay, agent, sink)
+
+    def memory(self):
+        relay, _ = self.relay("memory")
+        agents, before = [], resident_kib(relay.process.pid)
+        self.keep("idle-relay", {"resident_kib": before})
+        for number in range(16):
+            agents.append(Agent(self.directory / f"idle-{number}", relay, f"idle-{number}", ["127.0.0.1:1"]).join())
+        grown = resident_kib(relay.process.pid) - before
+        self.keep("idle-agent-session", {"relay_kib_per_session": round(grown / len(agents), 1),
+                                         "agent_resident_kib": resident_kib(agents[0].process.pid)})
+        for agent in agents:
+            agent.kill()
+        relay.kill()
+
+    def end(self, relay, agent, sink):
+        if agent:
+            agent.kill()
+        relay.kill()
+        sink.kill()
+
+    # -- the table --------------------------------------------------------------------------------------------------
+    def ratio(self, name, of, figure="per_second"):
+        if name in self.results and of in self.results:
+            return self.results[name][figure] / self.results[of][figure]
+        return None
+
+    def table(self):
+        print(f"\n{'':22}{'per second':>12}{'p50 µs':>10}{'p99 µs':>10}{'CPU µs':>9}  ratio")
+        for name, r in self.results.items():
+            ratio = self.ratio(name, name.replace("ingest", "bare-sqlite")) if name.startswith("ingest-") else None
+            told = f"{ratio:.2f} of the bare writer" if ratio else ""
+            cell = lambda key: r[key] if key in r else ""
+            if "per_second" in r or "p50_us" in r:
+                print(f"{name:22}{cell('per_second'):>12}{cell('p50_us'):>10}{cell('p99_us'):>10}"
+                      f"{cell('cpu_us_per_request') or cell('relay_cpu_us'):>9}  {told}")
+            else:
+                print(f"{name:22}" + ", ".join(f"{k} {v}" for k, v in r.items()))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("--seconds", type=float, default=5, help="length of each measurement")
+    parser.add_argument("--only", default="bare,ingest,deliver-http,deliver-agent,latency-http,latency-agent,memory")
+    parser.add_argument("--json", default=str(ROOT / "build" / "bench.json"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as directory:
+        bench = Bench(Path(directory), options.seconds)
+        for name in options.only.split(","):
+            what, _, kind = name.partition("-")
+            getattr(bench, what)(*([kind] if kind else []))
+    bench.table()
+    Path(options.json).write_text(json.dumps(bench.results, indent=1))
+    print(f"\nwritten to {options.json}")
+
+
+if __name__ == "__main__":
+    main()
