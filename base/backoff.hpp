@@ -4,7 +4,8 @@
 
 namespace postern {
 
-/// Full jitter (uniform in [0, base·2ⁿ), capped): spreads a herd of clients best, at the cost of some early tries.
+/// Full jitter (uniform in [0, base·2ⁿ), capped): spreads a herd of clients best, at the cost of some early
+/// tries.
 class Backoff {
  public:
   Backoff(Duration base, Duration cap) : base_(base), cap_(cap) {}

@@ -40,8 +40,10 @@ std::string encode64(std::string_view bytes, std::string_view alphabet, bool pad
       word = word << 8 | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
     }
     for (std::size_t j = 0; j < 4; ++j) {
-      if (j <= have) out += alphabet[word >> (18 - 6 * j) & 63];
-      else if (pad) out += '=';
+      if (j <= have)
+        out += alphabet[word >> (18 - 6 * j) & 63];
+      else if (pad)
+        out += '=';
     }
   }
   return out;
@@ -67,7 +69,9 @@ std::optional<std::string> decode64(std::string_view text, const std::array<std:
   return out;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 }  // namespace
 
@@ -95,8 +99,12 @@ std::optional<std::string> hex_decode(std::string_view text) {
   return out;
 }
 
-std::string base64_encode(std::string_view bytes) { return encode64(bytes, kStandard, true); }
-std::string base64url_encode(std::string_view bytes) { return encode64(bytes, kUrlSafe, false); }
+std::string base64_encode(std::string_view bytes) {
+  return encode64(bytes, kStandard, true);
+}
+std::string base64url_encode(std::string_view bytes) {
+  return encode64(bytes, kUrlSafe, false);
+}
 
 std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
@@ -104,7 +112,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return decode64(text, kStandardReverse);
 }
 
-std::optional<std::string> base64url_decode(std::string_view text) { return decode64(text, kUrlSafeReverse); }
+std::optional<std::string> base64url_decode(std::string_view text) {
+  return decode64(text, kUrlSafeReverse);
+}
 
 bool constant_time_equal(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
@@ -146,7 +156,11 @@ bool is_utf8(std::string_view bytes) {
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
   while (i < bytes.size()) {
     const unsigned char lead = byte(i);
-    const std::size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    const std::size_t length = lead < 0x80       ? 1
+                               : lead >> 5 == 6  ? 2
+                               : lead >> 4 == 14 ? 3
+                               : lead >> 3 == 30 ? 4
+                                                 : 0;
     if (length == 0 || i + length > bytes.size()) return false;
     std::uint32_t point = length == 1 ? lead : lead & (0xffU >> (length + 1));
     for (std::size_t j = 1; j < length; ++j) {

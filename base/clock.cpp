@@ -16,8 +16,12 @@ struct Unit {
   std::int64_t micros;
 };
 // Longest first, so that format_duration finds the largest unit that divides.
-constexpr std::array<Unit, 6> kUnits = {{{"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000},
-                                         {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
+constexpr std::array<Unit, 6> kUnits = {{{"d", 86'400'000'000},
+                                         {"h", 3'600'000'000},
+                                         {"m", 60'000'000},
+                                         {"s", 1'000'000},
+                                         {"ms", 1'000},
+                                         {"us", 1}}};
 constexpr std::uint64_t kLongest = 100ULL * 366 * 86'400'000'000;
 
 /// Reads exactly `width` digits at `at` and moves past them; -1 when they are not there.
@@ -63,16 +67,20 @@ std::optional<chr::minutes> take_offset(std::string_view text, std::size_t& at) 
 
 }  // namespace
 
-Time SystemClock::now() const { return chr::floor<Duration>(chr::system_clock::now()); }
-SteadyTime SystemClock::steady() const { return chr::floor<Duration>(chr::steady_clock::now()); }
+Time SystemClock::now() const {
+  return chr::floor<Duration>(chr::system_clock::now());
+}
+SteadyTime SystemClock::steady() const {
+  return chr::floor<Duration>(chr::steady_clock::now());
+}
 
 std::string to_rfc3339(Time t) {
   const auto day = chr::floor<chr::days>(t);
   const chr::year_month_day date(day);
   const chr::hh_mm_ss time(chr::floor<chr::milliseconds>(t - day));
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", int(date.year()), unsigned(date.month()),
-                     unsigned(date.day()), time.hours().count(), time.minutes().count(), time.seconds().count(),
-                     time.subseconds().count());
+                     unsigned(date.day()), time.hours().count(), time.minutes().count(),
+                     time.seconds().count(), time.subseconds().count());
 }
 
 std::optional<Time> from_rfc3339(std::string_view text) {
@@ -91,7 +99,8 @@ std::optional<Time> from_rfc3339(std::string_view text) {
   const auto fraction = take_fraction(text, at);
   const auto offset = take_offset(text, at);
   if (!fraction || !offset || at != text.size()) return std::nullopt;
-  if (year < 0 || month < 1 || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59) return std::nullopt;
+  if (year < 0 || month < 1 || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59)
+    return std::nullopt;
   if (second < 0 || second > 60) return std::nullopt;
   const chr::year_month_day date{chr::year(year), chr::month(unsigned(month)), chr::day(unsigned(day))};
   if (!date.ok()) return std::nullopt;

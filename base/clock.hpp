@@ -32,7 +32,8 @@ class SystemClock final : public Clock {
 /// A clock that stands still until it is told to move. Both times move together.
 class ManualClock final : public Clock {
  public:
-  explicit ManualClock(Time start = Time(std::chrono::seconds(1'700'000'000))) : now_(start.time_since_epoch().count()) {}
+  explicit ManualClock(Time start = Time(std::chrono::seconds(1'700'000'000)))
+      : now_(start.time_since_epoch().count()) {}
   Time now() const override { return Time(Duration(now_.load())); }
   SteadyTime steady() const override { return SteadyTime(Duration(now_.load())); }
   void advance(Duration by) { now_ += by.count(); }
@@ -41,9 +42,15 @@ class ManualClock final : public Clock {
   std::atomic<std::int64_t> now_;
 };
 
-inline std::int64_t to_micros(Time t) { return t.time_since_epoch().count(); }
-inline Time from_micros(std::int64_t us) { return Time(Duration(us)); }
-inline std::int64_t to_unix_seconds(Time t) { return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count(); }
+inline std::int64_t to_micros(Time t) {
+  return t.time_since_epoch().count();
+}
+inline Time from_micros(std::int64_t us) {
+  return Time(Duration(us));
+}
+inline std::int64_t to_unix_seconds(Time t) {
+  return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+}
 
 /// RFC 3339 in UTC with milliseconds: 2026-01-02T03:04:05.678Z
 std::string to_rfc3339(Time t);

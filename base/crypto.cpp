@@ -14,24 +14,34 @@ constexpr std::size_t kTag = 16;
 
 const EVP_MD* evp(Digest kind) {
   switch (kind) {
-    case Digest::sha1: return EVP_sha1();
-    case Digest::sha256: return EVP_sha256();
-    case Digest::sha512: return EVP_sha512();
+    case Digest::sha1:
+      return EVP_sha1();
+    case Digest::sha256:
+      return EVP_sha256();
+    case Digest::sha512:
+      return EVP_sha512();
   }
   return EVP_sha256();
 }
 
 const char* name_of(Digest kind) {
   switch (kind) {
-    case Digest::sha1: return "SHA1";
-    case Digest::sha256: return "SHA256";
-    case Digest::sha512: return "SHA512";
+    case Digest::sha1:
+      return "SHA1";
+    case Digest::sha256:
+      return "SHA256";
+    case Digest::sha512:
+      return "SHA512";
   }
   return "SHA256";
 }
 
-const unsigned char* in(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
-unsigned char* out(char* s) { return reinterpret_cast<unsigned char*>(s); }
+const unsigned char* in(std::string_view s) {
+  return reinterpret_cast<const unsigned char*>(s.data());
+}
+unsigned char* out(char* s) {
+  return reinterpret_cast<unsigned char*>(s);
+}
 
 /// OpenSSL fails here only without memory or with a broken library: a fault.
 void must(bool ok, const char* what) {
@@ -51,12 +61,15 @@ CipherContext cipher_context() {
 std::string digest(Digest kind, std::string_view data) {
   std::string result(EVP_MAX_MD_SIZE, '\0');
   unsigned size = 0;
-  must(EVP_Digest(data.data(), data.size(), out(result.data()), &size, evp(kind), nullptr) == 1, "EVP_Digest");
+  must(EVP_Digest(data.data(), data.size(), out(result.data()), &size, evp(kind), nullptr) == 1,
+       "EVP_Digest");
   result.resize(size);
   return result;
 }
 
-std::string sha256(std::string_view data) { return digest(Digest::sha256, data); }
+std::string sha256(std::string_view data) {
+  return digest(Digest::sha256, data);
+}
 
 std::string hmac(Digest kind, std::string_view key, std::string_view message) {
   Mac mac(kind, key);
@@ -75,7 +88,8 @@ Mac::Mac(Digest kind, std::string_view key) : state_(std::make_unique<State>()) 
   state_->context = EVP_MAC_CTX_new(algorithm);
   must(state_->context != nullptr, "EVP_MAC_CTX_new");
   const std::array<OSSL_PARAM, 2> params = {
-      OSSL_PARAM_construct_utf8_string("digest", const_cast<char*>(name_of(kind)), 0), OSSL_PARAM_construct_end()};
+      OSSL_PARAM_construct_utf8_string("digest", const_cast<char*>(name_of(kind)), 0),
+      OSSL_PARAM_construct_end()};
   // A null key would mean "keep the old key", so an empty one still needs an address.
   const unsigned char* data = key.empty() ? in("") : in(key);
   must(EVP_MAC_init(state_->context, data, key.size(), params.data()) == 1, "EVP_MAC_init");
@@ -97,16 +111,19 @@ std::string Mac::finish() {
   return {buffer.data(), size};
 }
 
-std::string aead_seal(std::string_view key, std::string_view plaintext, std::string_view aad, Random& random) {
+std::string aead_seal(std::string_view key, std::string_view plaintext, std::string_view aad,
+                      Random& random) {
   must(key.size() == 32, "AES-256 key size");
   std::string sealed(kNonce + plaintext.size() + kTag, '\0');
   random.fill(sealed.data(), kNonce);
   const auto context = cipher_context();
   char* const body = sealed.data() + kNonce;
   int size = 0;
-  must(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, in(key), in(sealed)) == 1, "EncryptInit");
+  must(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, in(key), in(sealed)) == 1,
+       "EncryptInit");
   must(EVP_EncryptUpdate(context.get(), nullptr, &size, in(aad), static_cast<int>(aad.size())) == 1, "aad");
-  must(EVP_EncryptUpdate(context.get(), out(body), &size, in(plaintext), static_cast<int>(plaintext.size())) == 1,
+  must(EVP_EncryptUpdate(context.get(), out(body), &size, in(plaintext),
+                         static_cast<int>(plaintext.size())) == 1,
        "EncryptUpdate");
   must(EVP_EncryptFinal_ex(context.get(), out(body) + size, &size) == 1, "EncryptFinal");
   must(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTag, body + plaintext.size()) == 1, "tag");
@@ -120,9 +137,11 @@ std::optional<std::string> aead_open(std::string_view key, std::string_view seal
   std::string plaintext(body.size(), '\0');
   const auto context = cipher_context();
   int size = 0;
-  must(EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, in(key), in(sealed)) == 1, "DecryptInit");
+  must(EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, in(key), in(sealed)) == 1,
+       "DecryptInit");
   must(EVP_DecryptUpdate(context.get(), nullptr, &size, in(aad), static_cast<int>(aad.size())) == 1, "aad");
-  must(EVP_DecryptUpdate(context.get(), out(plaintext.data()), &size, in(body), static_cast<int>(body.size())) == 1,
+  must(EVP_DecryptUpdate(context.get(), out(plaintext.data()), &size, in(body),
+                         static_cast<int>(body.size())) == 1,
        "DecryptUpdate");
   must(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTag, tag.data()) == 1, "tag");
   if (EVP_DecryptFinal_ex(context.get(), out(plaintext.data()) + size, &size) != 1) return std::nullopt;

@@ -38,7 +38,8 @@ class Mac {
 
 /// AES-256-GCM with a random 96-bit nonce in front and the tag behind: nonce(12) ‖ ciphertext ‖ tag(16).
 /// `key` is 32 bytes. `aad` is authenticated and not stored: it ties a value to its place.
-/// NIST SP 800-38D allows 2^32 messages a key with random nonces; data keys are per workspace for that reason.
+/// NIST SP 800-38D allows 2^32 messages a key with random nonces; data keys are per workspace for that
+/// reason.
 std::string aead_seal(std::string_view key, std::string_view plaintext, std::string_view aad, Random& random);
 /// nullopt when the key, the aad or any byte is not the one it was sealed with.
 std::optional<std::string> aead_open(std::string_view key, std::string_view sealed, std::string_view aad);

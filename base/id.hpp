@@ -48,16 +48,36 @@ struct Id {
   auto operator<=>(const Id&) const = default;
 };
 
-struct WorkspaceTag { static constexpr std::string_view prefix = "wsp"; };
-struct SourceTag { static constexpr std::string_view prefix = "src"; };
-struct DestinationTag { static constexpr std::string_view prefix = "dst"; };
-struct RouteTag { static constexpr std::string_view prefix = "rte"; };
-struct EventTag { static constexpr std::string_view prefix = "evt"; };
-struct DeliveryTag { static constexpr std::string_view prefix = "dlv"; };
-struct AgentTag { static constexpr std::string_view prefix = "agt"; };
-struct KeyTag { static constexpr std::string_view prefix = "key"; };
-struct AuditTag { static constexpr std::string_view prefix = "aud"; };
-struct JoinTag { static constexpr std::string_view prefix = "jn"; };
+struct WorkspaceTag {
+  static constexpr std::string_view prefix = "wsp";
+};
+struct SourceTag {
+  static constexpr std::string_view prefix = "src";
+};
+struct DestinationTag {
+  static constexpr std::string_view prefix = "dst";
+};
+struct RouteTag {
+  static constexpr std::string_view prefix = "rte";
+};
+struct EventTag {
+  static constexpr std::string_view prefix = "evt";
+};
+struct DeliveryTag {
+  static constexpr std::string_view prefix = "dlv";
+};
+struct AgentTag {
+  static constexpr std::string_view prefix = "agt";
+};
+struct KeyTag {
+  static constexpr std::string_view prefix = "key";
+};
+struct AuditTag {
+  static constexpr std::string_view prefix = "aud";
+};
+struct JoinTag {
+  static constexpr std::string_view prefix = "jn";
+};
 
 using WorkspaceId = Id<WorkspaceTag>;
 using SourceId = Id<SourceTag>;
@@ -77,9 +97,13 @@ class IdGenerator {
   IdGenerator(const Clock& clock, Random& random) : clock_(clock), random_(random) {}
 
   template <class Tag>
-  Id<Tag> make() { return Id<Tag>{next()}; }
+  Id<Tag> make() {
+    return Id<Tag>{next()};
+  }
   template <class IdType>
-  IdType of() { return IdType{next()}; }
+  IdType of() {
+    return IdType{next()};
+  }
 
  private:
   Uuid next();
@@ -87,7 +111,7 @@ class IdGenerator {
   const Clock& clock_;
   Random& random_;
   std::mutex mutex_;
-  std::uint64_t last_ = 0;  // milliseconds << 12 | counter
+  std::uint64_t last_ = 0;        // milliseconds << 12 | counter
   std::array<char, 512> pool_{};  // random bytes fetched in bulk: one system call for 64 ids
   std::size_t pool_used_ = sizeof pool_;
 };

@@ -30,10 +30,14 @@ State& state() {
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::warn: return "warn";
-    case Level::error: return "error";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warn:
+      return "warn";
+    case Level::error:
+      return "error";
   }
   return "error";
 }
@@ -43,8 +47,9 @@ std::string quoted(std::string_view text) {
 }
 
 bool plain(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                 "_-.:/+@,[]()") == std::string_view::npos;
+  return !text.empty() && text.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                              "_-.:/+@,[]()") == std::string_view::npos;
 }
 
 std::string as_text(Level level, std::string_view event, Fields fields) {
@@ -69,7 +74,9 @@ void configure(Level least, Format format) {
   state().format = format;
 }
 
-bool enabled(Level level) { return level >= state().least; }
+bool enabled(Level level) {
+  return level >= state().least;
+}
 
 void write(Level level, std::string_view event, Fields fields) {
   if (!enabled(level)) return;

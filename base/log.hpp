@@ -10,8 +10,8 @@
 ///   log::info("agent.connected", {{"agent", id}, {"peer", address}});
 ///
 /// Event names are stable and are for machines to match; the fields carry the rest. Values are escaped, so a
-/// hostile value can never start a line of its own. Never pass a secret: there is no filter that would catch it.
-/// Safe from any thread. Correlate with ids: event, delivery, agent, source, workspace, request.
+/// hostile value can never start a line of its own. Never pass a secret: there is no filter that would catch
+/// it. Safe from any thread. Correlate with ids: event, delivery, agent, source, workspace, request.
 namespace postern::log {
 
 enum class Level { debug, info, warn, error };
@@ -29,7 +29,9 @@ struct Field {
   Field(std::string_view n, Number v) : name(n), value(fmt::format("{}", v)) {}
   /// Anything with to_string(), such as an Id.
   template <class T>
-    requires requires(const T& t) { { t.to_string() } -> std::convertible_to<std::string>; }
+    requires requires(const T& t) {
+      { t.to_string() } -> std::convertible_to<std::string>;
+    }
   Field(std::string_view n, const T& v) : name(n), value(v.to_string()) {}
 };
 using Fields = std::initializer_list<Field>;
@@ -42,8 +44,14 @@ void write(Level level, std::string_view event, Fields fields = {});
 inline void debug(std::string_view event, Fields fields = {}) {
   if (enabled(Level::debug)) write(Level::debug, event, fields);
 }
-inline void info(std::string_view event, Fields fields = {}) { write(Level::info, event, fields); }
-inline void warn(std::string_view event, Fields fields = {}) { write(Level::warn, event, fields); }
-inline void error(std::string_view event, Fields fields = {}) { write(Level::error, event, fields); }
+inline void info(std::string_view event, Fields fields = {}) {
+  write(Level::info, event, fields);
+}
+inline void warn(std::string_view event, Fields fields = {}) {
+  write(Level::warn, event, fields);
+}
+inline void error(std::string_view event, Fields fields = {}) {
+  write(Level::error, event, fields);
+}
 
 }  // namespace postern::log

@@ -20,7 +20,9 @@ std::uint64_t Random::u64() {
   return value;
 }
 
-double Random::unit() { return static_cast<double>(u64() >> 11) * 0x1.0p-53; }
+double Random::unit() {
+  return static_cast<double>(u64() >> 11) * 0x1.0p-53;
+}
 
 void SystemRandom::fill(char* out, std::size_t size) {
   while (size > 0) {
