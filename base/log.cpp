@@ -42,7 +42,7 @@ std::string_view name_of(Level level) {
   return "error";
 }
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   return boost::json::serialize(boost::json::value(boost::json::string(text)));
 }
 
@@ -55,15 +55,15 @@ bool plain(std::string_view text) {
 std::string as_text(Level level, std::string_view event, Fields fields) {
   std::string line = fmt::format("{} {:<5} {}", to_rfc3339(SystemClock().now()), name_of(level), event);
   for (const Field& field : fields) {
-    line += fmt::format(" {}={}", field.name, plain(field.value) ? field.value : quoted(field.value));
+    line += fmt::format(" {}={}", field.name, plain(field.value) ? field.value : json_quoted(field.value));
   }
   return line;
 }
 
 std::string as_json(Level level, std::string_view event, Fields fields) {
   std::string line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", to_rfc3339(SystemClock().now()),
-                                 name_of(level), quoted(event));
-  for (const Field& field : fields) line += fmt::format(",{}:{}", quoted(field.name), quoted(field.value));
+                                 name_of(level), json_quoted(event));
+  for (const Field& field : fields) line += fmt::format(",{}:{}", json_quoted(field.name), json_quoted(field.value));
   return line + "}";
 }
 
