@@ -56,14 +56,14 @@ enum class Sent {
   maybe,    ///< some byte was written; the server may have acted on it
 };
 struct ClientError {
-  Error error;  ///< `dns_failed`, `address_refused`, `connect_failed`, `connect_timeout`, `tls_failed`, `timeout`,
-                ///< `write_failed`, `read_failed`, `malformed_response`, `headers_too_large`
+  Error error;  ///< `dns_failed`, `address_refused`, `connect_failed`, `connect_timeout`, `tls_failed`,
+                ///< `timeout`, `write_failed`, `read_failed`, `malformed_response`, `headers_too_large`
   Sent sent = Sent::nothing;
   Timings timings;
 };
 
-/// Says whether an address that a name resolved to may be dialled; called on the very address the socket connects
-/// to, for every address tried, so a name that changes between look-up and connect gains nothing.
+/// Says whether an address that a name resolved to may be dialled; called on the very address the socket
+/// connects to, for every address tried, so a name that changes between look-up and connect gains nothing.
 using AddressPolicy = std::function<bool(const boost::asio::ip::address&)>;
 
 /// Turns a name into addresses. Replaceable for tests. Never called for literal addresses.
@@ -80,7 +80,7 @@ struct ClientOptions {
   std::size_t body_limit = 64 * 1024;
   std::size_t header_limit = 64 * 1024;
   bool verify_tls = true;
-  std::string ca_file;  ///< extra trust anchors in PEM; empty: the system's only
+  std::string ca_file;                 ///< extra trust anchors in PEM; empty: the system's only
   AddressPolicy may_dial;              ///< empty: every address
   std::shared_ptr<Resolver> resolver;  ///< null: system_resolver()
   std::size_t idle_per_origin = 64;    ///< connections kept open for the next request; 0: none
@@ -88,17 +88,20 @@ struct ClientOptions {
   std::size_t write_chunk = 32 * 1024;  ///< bytes a write
 };
 
-/// Belongs to one loop: construct it and use it there, and destroy it after the loop has stopped or gone idle.
-/// Connections are reused only for the same origin and only after a look that the server has not closed them.
-/// Nothing is ever sent twice in here: a connection lost after the first byte was written is the caller's `maybe`.
+/// Belongs to one loop: construct it and use it there, and destroy it after the loop has stopped or gone
+/// idle. Connections are reused only for the same origin and only after a look that the server has not closed
+/// them. Nothing is ever sent twice in here: a connection lost after the first byte was written is the
+/// caller's `maybe`.
 class Client {
  public:
   explicit Client(ClientOptions options);
   ~Client();
 
-  /// `limit` covers everything from the look-up to the last byte kept. Cancelling the coroutine aborts the exchange.
-  boost::asio::awaitable<std::expected<ClientResponse, ClientError>> send(Origin origin, ClientRequest request,
-                                                                         Duration limit);
+  /// `limit` covers everything from the look-up to the last byte kept. Cancelling the coroutine aborts the
+  /// exchange.
+  boost::asio::awaitable<std::expected<ClientResponse, ClientError>> send(Origin origin,
+                                                                          ClientRequest request,
+                                                                          Duration limit);
 
  private:
   struct State;

@@ -28,7 +28,8 @@ struct Request {
   std::string body;
   std::string peer;  ///< "address:port" of the socket, never from a header
 
-  std::string_view path() const;   ///< target up to '?', still percent-encoded
+  std::string_view path()
+      const;  ///< target up to '?', still percent-encoded; without the authority of an absolute-form
   std::string_view query() const;  ///< after '?', empty without one
 };
 

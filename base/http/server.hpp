@@ -14,20 +14,21 @@
 #include "base/error.hpp"
 #include "base/http/message.hpp"
 
-/// A strict HTTP/1.1 server: what RFC 9112 lets a server refuse, it refuses, answers 400 and closes, so that no
-/// proxy in front can disagree with it about where a request ends. Every listener of the relay is one of these.
+/// A strict HTTP/1.1 server: what RFC 9112 lets a server refuse, it refuses, answers 400 and closes, so that
+/// no proxy in front can disagree with it about where a request ends. Every listener of the relay is one of
+/// these.
 namespace postern::http {
 
 struct ServerLimits {
-  std::size_t target_bytes = 8 * 1024;        ///< longer: 414
-  std::size_t header_bytes = 64 * 1024;       ///< request line and headers together, longer: 431
-  std::size_t header_fields = 128;            ///< more: 431
+  std::size_t target_bytes = 8 * 1024;              ///< longer: 414
+  std::size_t header_bytes = 64 * 1024;             ///< request line and headers together, longer: 431
+  std::size_t header_fields = 128;                  ///< more: 431
   Duration header_time = std::chrono::seconds(10);  ///< first byte to blank line; then closed
-  std::size_t body_rate = 1024;               ///< bytes/s, on average over body_rate_window; slower: closed
+  std::size_t body_rate = 1024;  ///< bytes/s, on average over body_rate_window; slower: closed
   Duration body_rate_window = std::chrono::seconds(30);
-  Duration idle_time = std::chrono::seconds(60);  ///< between requests on one connection
+  Duration idle_time = std::chrono::seconds(60);   ///< between requests on one connection
   Duration write_time = std::chrono::seconds(30);  ///< a client that does not read its answer
-  std::size_t connections = 10'000;           ///< more: accepted and closed at once
+  std::size_t connections = 10'000;                ///< more: accepted and closed at once
 };
 
 /// What a handler says once the headers are in and before a byte of the body is read.
@@ -36,8 +37,8 @@ struct ReadBody {
 };
 using HeadDecision = std::variant<ReadBody, Response>;
 
-/// Called on the connection's loop. on_head never blocks. on_request may suspend; the request lives in its frame.
-/// A throw out of either is logged as "http.handler_failed" and answered 500.
+/// Called on the connection's loop. on_head never blocks. on_request may suspend; the request lives in its
+/// frame. A throw out of either is logged as "http.handler_failed" and answered 500.
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -47,8 +48,8 @@ class Handler {
 
 /// A request the gate or a limit refused, for counters and logs; called on the connection's loop.
 struct Refusal {
-  int status;                ///< what was answered; 0 when closed without an answer
-  std::string_view reason;   ///< stable word such as "duplicate_content_length"
+  int status;               ///< what was answered; 0 when closed without an answer
+  std::string_view reason;  ///< stable word such as "duplicate_content_length"
   std::string_view peer;
 };
 using RefusalObserver = std::function<void(const Refusal&)>;
@@ -69,8 +70,8 @@ class Server {
 
   /// Binds, listens and starts accepting; Error `listen_failed` names the address and the reason.
   Result<boost::asio::ip::tcp::endpoint> start();
-  /// Stops accepting and closes idle connections. Requests that have begun are answered with Connection: close.
-  /// Safe from any thread, may be called twice.
+  /// Stops accepting and closes idle connections. Requests that have begun are answered with Connection:
+  /// close. Safe from any thread, may be called twice.
   void drain();
   /// Connections that still have an unanswered request. Safe from any thread.
   std::size_t busy() const;

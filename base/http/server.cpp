@@ -1,0 +1,145 @@
+#include "base/http/server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/http/connection.hpp"
+#include "base/http/server_core.hpp"
+#include "base/log.hpp"
+#include "base/spawn.hpp"
+
+namespace postern::http {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+namespace {
+
+constexpr Duration kAcceptPause = std::chrono::milliseconds(50);
+
+/// Anything but a client that left before it was accepted: no descriptors or memory left, or worse.
+bool must_pause(const ErrorCode& error) {
+  return error != asio::error::connection_aborted && error != asio::error::operation_aborted;
+}
+
+/// Over the limit the socket is closed at once: a client sees that, and no memory is spent on it.
+void deal(const std::shared_ptr<ServerCore>& core, Shard& shard, tcp::socket socket) {
+  if (core->open >= core->options.limits.connections) return;
+  ++core->open;
+  ErrorCode ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  spawn(shard.loop.get_executor(), serve_connection(core, shard, std::move(socket)), "http.connection");
+}
+
+template <class Action>
+void on_each_shard(const std::shared_ptr<ServerCore>& core, Action action) {
+  for (auto& shard : core->shards) {
+    asio::post(shard->loop, [core, &here = *shard, action] {
+      for (Connection* connection : here.connections) action(*connection);
+    });
+  }
+}
+
+}  // namespace
+
+struct Server::State : std::enable_shared_from_this<Server::State> {
+  explicit State(std::shared_ptr<ServerCore> shared) : core(std::move(shared)) {}
+
+  Shard& next_shard() { return *core->shards[next++ % core->shards.size()]; }
+  awaitable<void> accept_all(std::shared_ptr<State> self);
+  awaitable<void> pause(const ErrorCode& error);
+  void accept_waiting();
+
+  std::shared_ptr<ServerCore> core;
+  std::optional<tcp::acceptor> acceptor;  // on the first loop
+  std::size_t next = 0;
+};
+
+awaitable<void> Server::State::accept_all(std::shared_ptr<State> self) {
+  while (!core->draining && acceptor && acceptor->is_open()) {
+    Shard& shard = next_shard();
+    auto [error, socket] = co_await acceptor->async_accept(shard.loop, asio::as_tuple(asio::use_awaitable));
+    if (!error)
+      deal(core, shard, std::move(socket));
+    else if (must_pause(error))
+      co_await pause(error);
+  }
+}
+
+/// The client stays in the kernel's queue meanwhile; trying again at once would only spin.
+awaitable<void> Server::State::pause(const ErrorCode& error) {
+  log::warn("http.accept_failed", {{"error", error.message()}, {"open", core->open.load()}});
+  asio::steady_timer timer(core->shards[0]->loop, kAcceptPause);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+/// Clients whose connection the kernel has accepted already would otherwise be reset.
+void Server::State::accept_waiting() {
+  ErrorCode error;
+  while (acceptor && acceptor->is_open() && !error) {
+    Shard& shard = next_shard();
+    tcp::socket socket(shard.loop);
+    acceptor->accept(socket, error);
+    if (!error) deal(core, shard, std::move(socket));
+  }
+}
+
+Server::Server(std::span<asio::io_context* const> loops, Handler& handler, ServerOptions options)
+    : state_(std::make_shared<State>(std::make_shared<ServerCore>(handler, std::move(options)))) {
+  for (asio::io_context* loop : loops) state_->core->shards.push_back(std::make_unique<Shard>(*loop));
+}
+
+Server::~Server() {
+  state_->acceptor.reset();
+  for (auto& shard : state_->core->shards) shard->watchdog->release();
+}
+
+Result<tcp::endpoint> Server::start() {
+  const tcp::endpoint at = state_->core->options.listen;
+  auto& acceptor = state_->acceptor.emplace(state_->core->shards[0]->loop);
+  ErrorCode error;
+  const auto step = [&error](auto&& action) {
+    if (!error) action();
+  };
+  step([&] { acceptor.open(at.protocol(), error); });
+  step([&] { acceptor.set_option(tcp::acceptor::reuse_address(true), error); });
+  step([&] { acceptor.bind(at, error); });
+  step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
+  step([&] { acceptor.non_blocking(true, error); });
+  const tcp::endpoint bound = error ? tcp::endpoint() : acceptor.local_endpoint(error);
+  if (error) {
+    return fail("listen_failed", fmt::format("cannot listen on {}:{}: {}", at.address().to_string(),
+                                             at.port(), error.message()));
+  }
+  spawn(acceptor.get_executor(), state_->accept_all(state_), "http.accept");
+  return bound;
+}
+
+void Server::drain() {
+  const auto state = state_;
+  if (state->core->draining.exchange(true)) return;
+  asio::post(state->core->shards[0]->loop, [state] {
+    state->accept_waiting();
+    ErrorCode ignored;
+    if (state->acceptor) state->acceptor->close(ignored);
+  });
+  on_each_shard(state->core, [](Connection& connection) { connection.drain(); });
+}
+
+void Server::stop() {
+  drain();
+  state_->core->stopped = true;
+  on_each_shard(state_->core, [](Connection& connection) { connection.stop(); });
+}
+
+std::size_t Server::busy() const {
+  return state_->core->busy;
+}
+std::size_t Server::connections() const {
+  return state_->core->open;
+}
+
+}  // namespace postern::http

@@ -1,0 +1,123 @@
+#include "base/http/stream.hpp"
+
+#include <sys/socket.h>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <array>
+#include <cerrno>
+
+namespace postern::http {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using Tcp = asio::ip::tcp;
+
+namespace {
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kTlsRecord = 16 * 1024;
+
+}  // namespace
+
+awaitable<Stream::Error> Stream::accept_tls(SSL_CTX* context) {
+  tls_.emplace(TlsSession::server(context, socket_.native_handle()));
+  return handshake();
+}
+
+awaitable<Stream::Error> Stream::connect_tls(SSL_CTX* context, std::string host, bool verify) {
+  tls_.emplace(TlsSession::client(context, socket_.native_handle(), host, verify));
+  return handshake();
+}
+
+awaitable<Stream::Error> Stream::handshake() {
+  while (true) {
+    const TlsStep step = tls_->handshake();
+    if (step == TlsStep::done) co_return Error();
+    const Error error = co_await wait_for(step);
+    if (error) co_return error;
+  }
+}
+
+awaitable<Stream::Error> Stream::wait_for(TlsStep want) {
+  if (want == TlsStep::end) co_return asio::error::eof;
+  if (want == TlsStep::failed) co_return asio::error::connection_reset;
+  const auto kind = want == TlsStep::want_read ? Tcp::socket::wait_read : Tcp::socket::wait_write;
+  const auto [error] = co_await socket_.async_wait(kind, kAwait);
+  co_return error;
+}
+
+awaitable<Stream::Read> Stream::read_some(char* out, std::size_t size) {
+  if (tls_) co_return co_await read_tls(out, size);
+  const auto [error, got] = co_await socket_.async_read_some(asio::buffer(out, size), kAwait);
+  co_return Read{error, got};
+}
+
+awaitable<Stream::Read> Stream::read_tls(char* out, std::size_t size) {
+  while (true) {
+    std::size_t got = 0;
+    const TlsStep step = tls_->read(out, size, got);
+    if (step == TlsStep::done) co_return Read{Error(), got};
+    const Error error = co_await wait_for(step);
+    if (error) co_return Read{error, 0};
+  }
+}
+
+awaitable<Stream::Error> Stream::write(std::string_view first, std::string_view second) {
+  if (!tls_) {
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(first), asio::buffer(second)};
+    const auto [error, put] = co_await asio::async_write(socket_, parts, kAwait);
+    plain_out_ += put;
+    co_return error;
+  }
+  if (second.empty() || first.size() + second.size() > kTlsRecord) {
+    const Error error = co_await write_tls(first);
+    if (error || second.empty()) co_return error;
+    co_return co_await write_tls(second);
+  }
+  std::string one(first);
+  one += second;
+  co_return co_await write_tls(one);
+}
+
+awaitable<Stream::Error> Stream::write_tls(std::string_view data) {
+  while (!data.empty()) {
+    std::size_t put = 0;
+    const TlsStep step = tls_->write(data.data(), data.size(), put);
+    data.remove_prefix(put);
+    if (step == TlsStep::done) continue;
+    const Error error = co_await wait_for(step);
+    if (error) co_return error;
+  }
+  co_return Error();
+}
+
+bool Stream::is_quiet() {
+  if (!socket_.is_open()) return false;
+  return tls_ ? tls_->quiet() : !has_input();
+}
+
+/// Bytes, an end or an error: anything but "nothing yet".
+bool Stream::has_input() {
+  char byte;
+  const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+void Stream::finish_writing() {
+  if (!socket_.is_open()) return;
+  if (tls_) tls_->say_goodbye();
+  Error ignored;
+  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+}
+
+void Stream::close() {
+  if (tls_) tls_->detach();
+  Error ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace postern::http
