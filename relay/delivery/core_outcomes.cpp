@@ -1,0 +1,191 @@
+// What comes of attempts, and how it gets into the store.
+#include "relay/delivery/core_guard.hpp"
+
+namespace postern::relay {
+namespace {
+
+constexpr std::size_t kRecordsAtOnce = 512;  // one transaction should not hold up the writer for long
+
+// Enough of an answer to prove that the destination is up and keeps pace, whatever it thinks of the event.
+bool is_healthy(const Attempt& attempt) {
+  if (attempt.outcome == Outcome::delivered) return true;
+  const int status = attempt.response_status;
+  return attempt.outcome == Outcome::rejected && status < 500 && status != 408 && status != 429;
+}
+
+Completion without_answer(const Completion& completion) {
+  Completion bare{completion.delivery_id, completion.lease_token, std::nullopt,
+                  completion.next,        completion.next_at,     completion.reason};
+  if (!completion.attempt) return bare;
+  const Attempt& full = *completion.attempt;
+  Attempt& attempt = bare.attempt.emplace();
+  attempt.delivery_id = full.delivery_id;
+  attempt.number = full.number;
+  attempt.outcome = full.outcome;
+  attempt.counted = full.counted;
+  attempt.error_code = full.error_code;
+  attempt.response_status = full.response_status;
+  attempt.response_truncated = true;
+  attempt.total = full.total;
+  attempt.started_at = full.started_at;
+  return bare;
+}
+
+}  // namespace
+
+void DispatcherCore::on_finished(std::vector<Finished> finished) {
+  for (Finished& one : finished) {
+    guarded("conclude", [&] { conclude(std::move(one)); });
+  }
+  schedule_turn();
+}
+
+void DispatcherCore::conclude(Finished finished) {
+  const Ticket& ticket = finished.ticket;
+  Attempt& attempt = finished.result.attempt;
+  Queue& queue = *ticket.queue;
+  queue.finished(is_healthy(attempt));
+  ring_.freed(queue);
+  attempt.delivery_id = ticket.delivery_id;
+  attempt.number = ticket.tries + 1;
+  if (attempt.started_at == Time{}) attempt.started_at = ticket.started_at;
+  metrics_.attempt(ticket.destination->kind, attempt.outcome, attempt.total);
+  Verdict verdict = verdict_for(queue, ticket, finished.result);
+  log_outcome(ticket, verdict, attempt);
+  record({ticket.delivery_id, ticket.lease_token, std::move(attempt), verdict.next, verdict.next_at,
+          std::move(verdict.reason)},
+         queue.id(), ticket.bytes, &queue);
+  touch(queue);
+}
+
+Verdict DispatcherCore::verdict_for(Queue& queue, const Ticket& ticket, const AttemptResult& result) {
+  const Time now = parts_.clock.now();
+  const RetryContext context{*ticket.destination, ticket.attempt_count, ticket.tries, now};
+  Verdict verdict = judge(context, result, parts_.random);
+  if (verdict.next == DeliveryState::delivered) metrics_.delivered_after(now - ticket.received_at);
+  if (verdict.disable_destination) disable_gone(queue, ticket);
+  if (verdict.next == DeliveryState::parked) agent_was_away(queue, ticket);
+  if (is_terminal(verdict.next)) return verdict;
+  if (queue.retired) return {DeliveryState::cancelled, {}, "destination_deleted"};
+  if (queue.mode() == QueueMode::disabled) return {DeliveryState::parked, {}, "destination_disabled"};
+  if (verdict.next == DeliveryState::pending) arm_due(verdict.next_at);
+  return verdict;
+}
+
+// The driver may know before the presence event has come. An attempt begun before the agent's last return
+// says nothing about now: only its own delivery goes back. If the directory still says it is there, the sweep
+// resumes.
+void DispatcherCore::agent_was_away(Queue& queue, const Ticket& ticket) {
+  const bool running = queue.mode() == QueueMode::direct || queue.mode() == QueueMode::draining;
+  if (!running || draining_) return;
+  if (ticket.epoch == queue.epoch()) {
+    stop(queue, QueueMode::away);
+  } else {
+    drain_behind(queue);
+  }
+}
+
+// Only for the configuration that was asked: a new URL has not refused anything.
+void DispatcherCore::disable_gone(Queue& queue, const Ticket& ticket) {
+  if (queue.retired || queue.mode() == QueueMode::disabled) return;
+  if (ticket.destination->updated_at != queue.destination()->updated_at) return;
+  queue.gone_at_version = ticket.destination->updated_at;
+  log::warn("destination.disabled", {{"destination", queue.id()}, {"reason", "gone"}});
+  stop(queue, QueueMode::disabled);
+  if (parts_.disable) guarded("disable", [&] { parts_.disable(queue.id(), "gone"); });
+}
+
+void DispatcherCore::withdraw(const LeasedDelivery& delivery, Queue* queue, DeliveryState next,
+                              std::string_view reason) {
+  record({delivery.delivery.id, delivery.lease_token, std::nullopt, next, parts_.clock.now(),
+          std::string(reason)},
+         delivery.delivery.destination_id, memory_cost(*delivery.event), queue);
+  schedule_turn();
+}
+
+void DispatcherCore::record(Completion completion, DestinationId destination, std::size_t bytes,
+                            Queue* queue) {
+  const bool claimable_now =
+      !is_terminal(completion.next) && !(completion.attempt && completion.next_at != Time{});
+  if (queue != nullptr) {
+    queue->recording();
+    if (claimable_now) queue->giving_back();
+  }
+  metrics_.ended(completion.next);
+  recording_->bare.push_back(without_answer(completion));
+  recording_->ends.push_back({destination, bytes});
+  recording_->notes.push_back({queue, claimable_now});
+  completions_.push_back(std::move(completion));
+  if (completions_.size() >= kRecordsAtOnce) flush_records();
+}
+
+void DispatcherCore::flush_records() {
+  if (completions_.empty() || log_ == nullptr) return;
+  submit(std::exchange(completions_, {}), std::exchange(recording_, std::make_shared<Recording>()));
+}
+
+void DispatcherCore::submit(std::vector<Completion> completions, std::shared_ptr<Recording> recording) {
+  ++recordings_;
+  log_->complete(std::move(completions), [weak = weak_from_this(), recording](Result<std::size_t> fenced_in) {
+    auto self = weak.lock();
+    if (!self) return;
+    self->enter("recorded", [recording, fenced_in = std::move(fenced_in)](DispatcherCore& core) {
+      core.on_recorded(recording, fenced_in);
+    });
+  });
+}
+
+void DispatcherCore::resubmit() {
+  for (auto& recording : std::exchange(stalled_, {})) {
+    auto again = recording->bare;
+    submit(std::move(again), std::move(recording));
+  }
+}
+
+void DispatcherCore::on_recorded(const std::shared_ptr<Recording>& recording,
+                                 const Result<std::size_t>& fenced_in) {
+  --recordings_;
+  schedule_turn();
+  if (!fenced_in) {
+    if (fenced_in.error().code == "store_busy") return stalled_.push_back(recording);
+    if (!std::exchange(failed_, true))
+      log::error("delivery.store_failed", {{"error", fenced_in.error().message}});
+    return;
+  }
+  const std::size_t lost = recording->ends.size() - std::min(*fenced_in, recording->ends.size());
+  if (lost > 0) {
+    metrics_.lease_lost(lost);
+    log::warn("delivery.lease_lost", {{"count", lost}, {"of", recording->ends.size()}});
+  }
+  desk_.release(recording->ends);
+  for (const auto& [queue, returned] : recording->notes) {
+    if (queue == nullptr) continue;
+    queue->recorded();
+    if (returned) queue->gave_back();
+    touch(*queue);
+  }
+  for (const auto& [queue, returned] : recording->notes) {
+    if (queue != nullptr && queue->retired) return sync_catalog();  // forgets those that are idle now
+  }
+}
+
+void DispatcherCore::log_outcome(const Ticket& ticket, const Verdict& verdict, const Attempt& attempt) const {
+  if (verdict.next == DeliveryState::dead) {
+    log::warn("delivery.dead", {{"delivery", ticket.delivery_id},
+                                {"event", ticket.event_id},
+                                {"destination", ticket.destination->id},
+                                {"reason", verdict.reason},
+                                {"attempt", attempt.number},
+                                {"status", attempt.response_status}});
+  } else if (log::enabled(log::Level::debug)) {
+    log::debug("delivery.completed", {{"delivery", ticket.delivery_id},
+                                      {"event", ticket.event_id},
+                                      {"destination", ticket.destination->id},
+                                      {"attempt", attempt.number},
+                                      {"outcome", to_text(attempt.outcome)},
+                                      {"state", to_text(verdict.next)},
+                                      {"reason", verdict.reason}});
+  }
+}
+
+}  // namespace postern::relay

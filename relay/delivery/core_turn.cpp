@@ -1,0 +1,146 @@
+// The actor's life: start, turns, and the sweep that catches what slipped through.
+#include "relay/delivery/core_guard.hpp"
+#include "relay/tunnel/agent_directory.hpp"
+
+namespace postern::relay {
+
+DispatcherCore::DispatcherCore(DispatcherParts parts)
+    : parts_(std::move(parts)),
+      desk_(parts_.options.leases),
+      metrics_(parts_.metrics),
+      ring_(parts_.options.in_flight),
+      launches_(parts_.loops.size()),
+      due_timer_(parts_.executor),
+      sweep_timer_(parts_.executor),
+      drain_timer_(parts_.executor) {}
+
+void DispatcherCore::listen() {
+  const auto weak = weak_from_this();
+  for (LoopDrivers& drivers : parts_.loops) {
+    loops_.push_back(std::make_shared<AttemptLoop>(drivers, [weak](std::vector<Finished> finished) {
+      if (auto self = weak.lock()) {
+        self->enter("attempts", [finished = std::move(finished)](DispatcherCore& core) mutable {
+          core.on_finished(std::move(finished));
+        });
+      }
+    }));
+  }
+  parts_.catalog.on_change([weak](const Catalog&) {
+    if (auto self = weak.lock()) self->enter("catalog", [](DispatcherCore& core) { core.sync_catalog(); });
+  });
+  parts_.agents.on_presence([weak](AgentId agent, bool) {
+    if (auto self = weak.lock())
+      self->enter("presence", [agent](DispatcherCore& core) { core.on_presence(agent); });
+  });
+}
+
+void DispatcherCore::start(EventLog& log) {
+  enter("start", [&log](DispatcherCore& core) { core.begin(log); });
+}
+
+void DispatcherCore::begin(EventLog& log) {
+  log_ = &log;
+  sync_catalog();
+  ask_backlog();
+  pump_due();
+  arm_sweep();
+}
+
+void DispatcherCore::schedule_turn() {
+  if (std::exchange(turn_scheduled_, true)) return;
+  enter("turn", [](DispatcherCore& core) { core.turn(); });
+}
+
+void DispatcherCore::turn() {
+  turn_scheduled_ = false;
+  start_attempts();
+  flush_records();
+  pump_claims();
+  if (draining_ && quiet()) drain_timer_.cancel();
+}
+
+void DispatcherCore::start_attempts() {
+  if (draining_ || failed_) return;
+  ring_.retry_over_share();
+  while (Queue* queue = ring_.next()) {
+    launches_[next_loop_].push_back(launch(*queue));
+    next_loop_ = (next_loop_ + 1) % launches_.size();
+    touch(*queue);
+  }
+  for (std::size_t i = 0; i < launches_.size(); ++i) {
+    if (!launches_[i].empty()) loops_[i]->start(std::exchange(launches_[i], {}));
+  }
+}
+
+Launch DispatcherCore::launch(Queue& queue) {
+  Launch launch;
+  launch.job.leased = queue.take();
+  ring_.taken(queue);
+  launch.job.destination = queue.destination();
+  const LeasedDelivery& leased = launch.job.leased;
+  const auto source = catalog_->sources.find(leased.delivery.source_id);
+  if (source != catalog_->sources.end()) launch.job.source = source->second;
+  launch.ticket = {.delivery_id = leased.delivery.id,
+                   .event_id = leased.delivery.event_id,
+                   .lease_token = leased.lease_token,
+                   .attempt_count = leased.delivery.attempt_count,
+                   .tries = leased.tries,
+                   .bytes = memory_cost(*leased.event),
+                   .queue = &queue,
+                   .epoch = queue.epoch(),
+                   .destination = queue.destination(),
+                   .received_at = leased.event->received_at,
+                   .started_at = parts_.clock.now()};
+  return launch;
+}
+
+// Brings the lists up to date with what has changed in the queue. Cheap: call it freely.
+void DispatcherCore::touch(Queue& queue) {
+  ring_.add(queue);
+  if (!queue.in_claim_ring && queue.wants_claim(parts_.options.claim_batch)) {
+    queue.in_claim_ring = true;
+    claim_ring_.push_back(&queue);
+  }
+  // Claims over all destinations leave out those that could not use what they get: it would be at others'
+  // expense.
+  const bool exclude = queue.mode() != QueueMode::direct || queue.waiting() >= 2 * parts_.options.claim_batch;
+  if (exclude == queue.excluded) return;
+  queue.excluded = exclude;
+  if (exclude) {
+    excluded_.insert(queue.id());
+  } else {
+    excluded_.erase(queue.id());
+  }
+}
+
+void DispatcherCore::arm_sweep() {
+  sweep_timer_.expires_after(parts_.options.sweep);
+  sweep_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+    auto self = weak.lock();
+    if (ec || !self) return;
+    self->guarded("sweep", [&] { self->sweep(); });
+    self->arm_sweep();
+  });
+}
+
+void DispatcherCore::sweep() {
+  for (auto& [id, queue] : queues_) {
+    refresh(*queue);
+    touch(*queue);
+  }
+  resubmit();
+  const bool stale = parts_.clock.steady() - backlog_asked_at_ >= parts_.options.backlog_check;
+  if (!backlog_known_ || stale) ask_backlog();
+  pump_due();
+  report_depths();
+  schedule_turn();
+}
+
+void DispatcherCore::report_depths() {
+  const auto draining = std::count_if(queues_.begin(), queues_.end(), [](const auto& entry) {
+    return entry.second->mode() == QueueMode::draining;
+  });
+  metrics_.depths(ring_.in_flight(), desk_.leased(), static_cast<std::size_t>(draining));
+}
+
+}  // namespace postern::relay

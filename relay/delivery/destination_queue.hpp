@@ -1,0 +1,110 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "relay/delivery/queue_mode.hpp"
+#include "relay/delivery/slow_start.hpp"
+#include "relay/model.hpp"
+#include "relay/store/event_log.hpp"
+
+namespace postern::relay {
+
+/// The deliveries of one destination that this node holds the lease of, and the rules of when the next may
+/// start and when more must be fetched from the store. Pure: no I/O, no clock, no lock; one thread.
+///
+/// Order. Deliveries start oldest first. What is handed over in memory is newer than anything waiting in the
+/// store, so while the store may still hold older ones, hand-over is refused (draining). When a claim comes
+/// back short the store is empty and hand-over opens, but a delivery may have been committed behind that
+/// claim's back in between. Then the queue settles: what is handed over is held until one more claim, made
+/// after the opening, has come back short too.
+class DestinationQueue {
+ public:
+  explicit DestinationQueue(std::shared_ptr<const Destination> destination);
+
+  const DestinationId& id() const { return destination_->id; }
+  const std::shared_ptr<const Destination>& destination() const { return destination_; }
+  void configure(std::shared_ptr<const Destination> destination);
+  const std::shared_ptr<QueueGauges>& gauges() const { return gauges_; }
+
+  QueueMode mode() const { return mode_; }
+  /// Grows each time the queue stops or resumes: tells the results of attempts begun before from those after.
+  std::uint64_t epoch() const { return epoch_; }
+
+  /// away or disabled: nothing starts. The caller parks what give_up() returns.
+  void stop(QueueMode mode);
+  /// Back from away or disabled, or after a restart: drains, from a slow start. It settles, too: a hand-over
+  /// admitted before it stopped may arrive now.
+  void resume();
+  /// Older deliveries wait in the store; the pace stays as it is.
+  void drain();
+
+  void handed_over(LeasedDelivery delivery);
+  void claimed(LeasedDelivery delivery);
+  bool runnable() const;
+  LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
+  void finished(bool healthy);            ///< healthy: it answered, and not that it is overloaded or broken
+  std::vector<LeasedDelivery> give_up();  ///< all that has not started, oldest first
+
+  /// Fetch more? Not while deliveries given back are still on their way to the store: the claim could miss
+  /// them.
+  bool wants_claim(std::size_t refill_below) const;
+  void claim_started() {
+    claiming_ = true;
+    claim_missed_some_ = false;
+  }
+  void claim_failed() { claiming_ = false; }
+  /// True: the store holds nothing older, so hand-over may be opened: call opened().
+  bool claim_ended(bool came_back_short);
+  /// `settling`: some were committed behind the claim that came back short.
+  void opened(bool settling);
+  bool holding() const { return !held_.empty(); }
+
+  /// One goes back to the store, to be claimed again; gave_back() when that is durable.
+  void giving_back() {
+    ++returning_;
+    claim_missed_some_ = true;
+  }
+  void gave_back() { --returning_; }
+
+  std::size_t waiting() const { return ready_.size() + held_.size(); }
+  unsigned in_flight() const { return in_flight_; }
+  unsigned window() const { return slow_start_.window(destination_->concurrency); }
+  /// Nothing refers to it: it may be forgotten.
+  bool idle() const {
+    return waiting() == 0 && in_flight_ == 0 && returning_ == 0 && unrecorded_ == 0 && !claiming_;
+  }
+  void recording() { ++unrecorded_; }
+  void recorded() { --unrecorded_; }
+
+  // Owned by the dispatcher: membership of its lists, so that nothing is listed twice.
+  bool in_ring = false;
+  bool in_claim_ring = false;
+  bool excluded = false;
+  bool retired = false;  ///< its destination has been deleted
+  bool cold = true;      ///< whether the store holds older ones is not known yet
+  /// Switched off by an answer before the catalog knew: the configuration that was in force then.
+  std::optional<Time> gone_at_version;
+
+ private:
+  void release_held();
+  void settle_pace();
+  void publish();
+
+  std::shared_ptr<const Destination> destination_;
+  std::shared_ptr<QueueGauges> gauges_ = std::make_shared<QueueGauges>();
+  SlowStart slow_start_;
+  QueueMode mode_ = QueueMode::draining;
+  std::deque<LeasedDelivery> ready_;
+  std::vector<LeasedDelivery> held_;
+  std::uint64_t epoch_ = 0;
+  unsigned in_flight_ = 0;
+  std::size_t returning_ = 0;
+  std::size_t unrecorded_ = 0;
+  bool settling_ = false;
+  bool claiming_ = false;
+  bool claim_missed_some_ = false;  ///< some went back to the store after the claim was asked for
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,169 @@
+#pragma once
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "relay/delivery/delivery_metrics.hpp"
+#include "relay/delivery/dispatcher.hpp"
+#include "relay/delivery/fair_ring.hpp"
+#include "relay/delivery/retry_policy.hpp"
+#include "relay/store/catalog.hpp"
+
+namespace postern::relay {
+
+/// The actor behind Dispatcher. Everything private here runs on its loop only; what other threads bring is
+/// posted by enter(). Work is done in turns: whatever has arrived changes the queues, then one turn() starts
+/// attempts, hands outcomes to the store and asks for more, each in one group.
+///
+/// The bodies are in core_*.cpp, one idea each: turn, claims, outcomes, places (catalog and presence), drain.
+class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
+ public:
+  explicit DispatcherCore(DispatcherParts parts);
+  void listen();  ///< once, after construction
+
+  // From any thread.
+  AdmissionDesk& desk() { return desk_; }
+  const AdmissionDesk& desk() const { return desk_; }
+  boost::asio::any_io_executor executor() const { return parts_.executor; }
+  void start(EventLog& log);
+  void hand_over(std::vector<LeasedDelivery> deliveries);
+  void wake();
+  void kick();
+
+  /// On the actor's loop.
+  static boost::asio::awaitable<Dispatcher::Drained> drain(std::shared_ptr<DispatcherCore> self,
+                                                           Duration limit);
+
+ private:
+  using Queue = DestinationQueue;
+  enum class Origin { handed_over, claimed };
+
+  /// Outcomes on their way to the store, with what they free once they are durable.
+  struct Recording {
+    /// What is sent again when the store's queue was full: the verdicts, with the attempts stripped of
+    /// headers and bodies. Keeping all of it would cost every delivery a copy for the sake of a rare
+    /// overload.
+    std::vector<Completion> bare;
+    std::vector<LeaseEnd> ends;
+    struct Note {
+      Queue* queue;  ///< null when its destination is unknown
+      bool returned;
+    };
+    std::vector<Note> notes;
+  };
+
+  // core_turn.cpp
+  template <class F>
+  void enter(const char* task, F work);
+  template <class F>
+  void guarded(const char* task, F work);
+  void begin(EventLog& log);
+  void schedule_turn();
+  void turn();
+  void start_attempts();
+  Launch launch(Queue& queue);
+  void touch(Queue& queue);
+  void arm_sweep();
+  void sweep();
+  void report_depths();
+
+  // core_claims.cpp
+  void on_handed_over(std::vector<LeasedDelivery> deliveries);
+  void on_wake();
+  void accept(LeasedDelivery delivery, Origin origin);
+  void ask_backlog();
+  void on_backlog(Result<std::vector<EventLog::Backlog>> backlog);
+  void place_after_backlog(Queue& queue, const EventLog::Backlog* backlog);
+  void pump_claims();
+  bool start_claim(Queue& queue);
+  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark,
+                  Result<std::vector<LeasedDelivery>> claimed);
+  void pump_due();
+  void on_due(std::size_t granted, Result<std::vector<LeasedDelivery>> claimed);
+  void ask_next_due();
+  void arm_due(Time at);
+  void learn_size(std::size_t bytes, std::size_t count);
+
+  // core_outcomes.cpp
+  void on_finished(std::vector<Finished> finished);
+  void conclude(Finished finished);
+  Verdict verdict_for(Queue& queue, const Ticket& ticket, const AttemptResult& result);
+  void agent_was_away(Queue& queue, const Ticket& ticket);
+  void disable_gone(Queue& queue, const Ticket& ticket);
+  void withdraw(const LeasedDelivery& delivery, Queue* queue, DeliveryState next, std::string_view reason);
+  void record(Completion completion, DestinationId destination, std::size_t bytes, Queue* queue);
+  void flush_records();
+  void submit(std::vector<Completion> completions, std::shared_ptr<Recording> recording);
+  void resubmit();
+  void on_recorded(const std::shared_ptr<Recording>& recording, const Result<std::size_t>& fenced_in);
+  void log_outcome(const Ticket& ticket, const Verdict& verdict, const Attempt& attempt) const;
+
+  // core_places.cpp
+  Queue* find(DestinationId id);
+  void sync_catalog();
+  void add_place(const std::shared_ptr<const Destination>& destination);
+  void retire(Queue& queue);
+  void forget_if_idle(Queue& queue);
+  void on_presence(AgentId agent);
+  void refresh(Queue& queue);
+  std::optional<QueueMode> stopped_by(const Queue& queue) const;
+  void stop(Queue& queue, QueueMode mode);
+  void resume(Queue& queue);
+  void drain_behind(Queue& queue);
+
+  // core_drain.cpp
+  void begin_drain();
+  bool quiet() const;
+
+  DispatcherParts parts_;
+  AdmissionDesk desk_;
+  DeliveryMetrics metrics_;
+  std::atomic<bool> wake_posted_{false};
+
+  EventLog* log_ = nullptr;
+  std::shared_ptr<const Catalog> catalog_;
+  std::unordered_map<DestinationId, std::unique_ptr<Queue>> queues_;
+  std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
+  FairRing ring_;
+  std::vector<std::shared_ptr<AttemptLoop>> loops_;
+  std::vector<std::vector<Launch>> launches_;  ///< by loop, gathered in this turn
+  std::size_t next_loop_ = 0;
+  bool turn_scheduled_ = false;
+
+  std::deque<Queue*> claim_ring_;
+  std::size_t claims_ = 0;
+  std::unordered_set<DestinationId> excluded_;  ///< from claims over all destinations
+  bool due_claiming_ = false;
+  bool due_again_ = false;
+  std::optional<Time> due_at_;
+  boost::asio::steady_timer due_timer_;
+  std::size_t bytes_each_ = 256 * 1024;  ///< a guess at the memory of the next delivery claimed
+  bool backlog_known_ = false;
+  bool backlog_asked_ = false;
+  SteadyTime backlog_asked_at_{};
+
+  std::vector<Completion> completions_;
+  std::shared_ptr<Recording> recording_ = std::make_shared<Recording>();
+  std::vector<std::shared_ptr<Recording>> stalled_;
+  std::size_t recordings_ = 0;
+  bool failed_ = false;  ///< the store acknowledges nothing any more
+
+  boost::asio::steady_timer sweep_timer_;
+  boost::asio::steady_timer drain_timer_;
+  bool draining_ = false;
+};
+
+template <class F>
+void DispatcherCore::enter(const char* task, F work) {
+  boost::asio::post(parts_.executor, [weak = weak_from_this(), task, work = std::move(work)]() mutable {
+    if (auto self = weak.lock()) self->guarded(task, [&] { work(*self); });
+  });
+}
+
+}  // namespace postern::relay
