@@ -1,0 +1,137 @@
+#include "control/api/admin_handler.hpp"
+
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+#include "control/api/json.hpp"
+#include "control/api/openapi.hpp"
+
+namespace postern::control {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::string_view kWelcome =
+    "Postern, a webhook relay with private agents.\n"
+    "\n"
+    "API:      /api/v1/         (Authorization: Bearer KEY; the first key is in admin.key of the data "
+    "directory)\n"
+    "Its form: /api/v1/openapi.yaml\n"
+    "Health:   /health /health/live /health/ready\n"
+    "Metrics:  /metrics\n"
+    "\n"
+    "On the command line: postern --help\n";
+
+constexpr std::string_view kOpenPaths[] = {
+    "/", "/health", "/health/live", "/health/ready", "/metrics", "/api/v1/openapi.yaml"};
+
+http::Response text_response(std::string_view type, std::string body) {
+  return {.status = 200,
+          .headers = {{"Content-Type", std::string(type)},
+                      {"Cache-Control", "no-store"},
+                      {"X-Content-Type-Options", "nosniff"}},
+          .body = std::move(body)};
+}
+
+bool is_open(std::string_view path) {
+  return std::ranges::find(kOpenPaths, path) != std::end(kOpenPaths);
+}
+
+std::optional<std::string_view> bearer(const http::Request& request) {
+  const std::string* header = http::find_header(request.headers, "Authorization");
+  constexpr std::string_view scheme = "bearer ";
+  if (!header || http::count_header(request.headers, "Authorization") != 1) return std::nullopt;
+  const std::string_view value = *header;
+  if (!ascii_iequals(value.substr(0, scheme.size()), scheme)) return std::nullopt;
+  return value.substr(scheme.size());
+}
+
+asio::ip::address peer_address(const std::string& peer) {
+  boost::system::error_code ec;
+  std::string_view host = std::string_view(peer).substr(0, peer.rfind(':'));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = asio::ip::make_address(std::string(host), ec);
+  return ec ? asio::ip::address() : address;
+}
+
+Problem only_get() {
+  Problem problem{405, "method_not_allowed", "This path takes GET."};
+  problem.headers.push_back({"Allow", "GET"});
+  return problem;
+}
+
+}  // namespace
+
+std::span<const std::string_view> open_paths() {
+  return kOpenPaths;
+}
+
+AdminHandler::AdminHandler(const ApiServices& services, const ApiKeys& keys, const Health& health,
+                           const prometheus::Registry& metrics)
+    : services_(services),
+      keys_(keys),
+      health_(health),
+      metrics_(metrics),
+      failures_(services.clock, {.burst = 10, .refill = std::chrono::seconds(6)}) {}
+
+Problem AdminHandler::refuse(const http::Request& request, std::string detail) {
+  const auto source = peer_address(request.peer);
+  if (!failures_.may_try(source)) {
+    return {429,
+            "too_many_failures",
+            "Too many failed authentications from this address.",
+            {},
+            {{"Retry-After", "6"}}};
+  }
+  failures_.failed(source);
+  log::warn("api.unauthorized",
+            {{"peer", request.peer}, {"method", request.method}, {"path", request.path()}});
+  return {401, "unauthorized", std::move(detail), {}, {{"WWW-Authenticate", "Bearer realm=\"postern\""}}};
+}
+
+std::expected<Principal, Problem> AdminHandler::authenticate(const http::Request& request) {
+  const auto key = bearer(request);
+  if (!key) return std::unexpected(refuse(request, "Send the API key as Authorization: Bearer pk_…."));
+  const auto who = keys_.find(*key);
+  if (!who)
+    return std::unexpected(refuse(request, "This API key is not known here, or was cut when it was copied."));
+  return *who;
+}
+
+http::HeadDecision AdminHandler::on_head(const http::Request& head) {
+  if (is_open(head.path())) {
+    if (head.method != "GET") return to_response(only_get());
+    return http::ReadBody{0};
+  }
+  const auto found = match(endpoints(), head.method, head.path());
+  if (!found) return to_response(found.error());
+  const auto who = authenticate(head);
+  if (!who) return to_response(who.error());
+  return http::ReadBody{kBodyLimit};
+}
+
+asio::awaitable<http::Response> AdminHandler::on_request(http::Request request) {
+  const std::string_view path = request.path();
+  if (path == "/") co_return text_response("text/plain; charset=utf-8", std::string(kWelcome));
+  if (path == "/health/ready" || path == "/health") co_return health_.ready_response();
+  if (path == "/health/live") co_return health_.live_response();
+  if (path == "/api/v1/openapi.yaml")
+    co_return text_response("application/yaml", std::string(openapi_yaml()));
+  if (path == "/metrics") {
+    co_return text_response("text/plain; version=0.0.4",
+                            prometheus::TextSerializer().Serialize(metrics_.Collect()));
+  }
+  auto found = match(endpoints(), request.method, path);
+  if (!found) co_return to_response(found.error());
+  const auto who = authenticate(request);
+  if (!who) co_return to_response(who.error());
+  const EndpointFunction function = found->endpoint->function;
+  Call call{std::move(request), *who, std::move(found->params)};
+  auto reply = co_await function(services_, std::move(call));
+  if (!reply) co_return to_response(reply.error());
+  co_return std::move(*reply);
+}
+
+}  // namespace postern::control

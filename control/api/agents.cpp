@@ -1,0 +1,148 @@
+#include "control/api/enrollment.hpp"
+#include "control/api/fields.hpp"
+#include "control/api/handlers.hpp"
+#include "control/api/json.hpp"
+#include "control/api/names.hpp"
+#include "control/api/query.hpp"
+#include "control/api/views.hpp"
+
+namespace postern::control {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using relay::Agent;
+using relay::AgentRepository;
+using relay::AgentState;
+using relay::Transaction;
+
+Written written(int status, std::string_view action, const Agent& agent, const ApiServices& services) {
+  return {status,
+          view(agent, services),
+          {std::string(action), agent.id.to_string(), {{"name", json_text(agent.name)}}}};
+}
+
+std::string read_name(Fields& fields) {
+  fields.require("name");
+  const auto name = fields.text("name", kNameBytes);
+  if (name && !is_name(*name)) fields.wrong("name", std::string(kNameRule));
+  return name.value_or("");
+}
+
+}  // namespace
+
+asio::awaitable<Reply> list_agents(const ApiServices& services, Call call) {
+  Query query(call.request.query());
+  const relay::Page page = query.page();
+  if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
+  auto job = [&services, page, who = call.who](Transaction& tx) -> Reply {
+    const auto found = AgentRepository(tx, services.keyring).list(who.workspace_id, page);
+    return json_response(200, listing(found, [&](const Agent& agent) { return view(agent, services); }));
+  };
+  co_return co_await read(services, std::move(job));
+}
+
+asio::awaitable<Reply> create_agent(const ApiServices& services, Call call) {
+  auto body = parse_body(call.request.body);
+  if (!body) co_return std::unexpected(std::move(body.error()));
+  Agent agent;
+  agent.id = services.ids.of<AgentId>();
+  agent.workspace_id = call.who.workspace_id;
+  agent.created_at = services.clock.now();
+  Fields fields(*body);
+  agent.name = read_name(fields);
+  if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
+  auto job = [&services, agent](Transaction& tx) -> std::expected<Written, Problem> {
+    const auto created = AgentRepository(tx, services.keyring).create(agent);
+    if (!created) return std::unexpected(problem_from(created.error()));
+    return written(201, "agent.created", agent, services);
+  };
+  co_return co_await write(services, call, std::move(job));
+}
+
+asio::awaitable<Reply> get_agent(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [&services, id = *id, who = call.who](Transaction& tx) -> Reply {
+    const auto agent = AgentRepository(tx, services.keyring).get(who.workspace_id, id);
+    if (!agent) return std::unexpected(problem_from(agent.error()));
+    return json_response(200, view(*agent, services));
+  };
+  co_return co_await read(services, std::move(job));
+}
+
+asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto body = parse_body(call.request.body);
+  if (!body) co_return std::unexpected(std::move(body.error()));
+  Fields fields(*body);
+  const std::string name = read_name(fields);
+  if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
+  auto job = [&services, id = *id, name, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    AgentRepository agents(tx, services.keyring);
+    const auto renamed = agents.rename(who.workspace_id, id, name);
+    if (!renamed) return std::unexpected(problem_from(renamed.error()));
+    const auto agent = agents.get(who.workspace_id, id);
+    if (!agent) return std::unexpected(problem_from(agent.error()));
+    return written(200, "agent.renamed", *agent, services);
+  };
+  co_return co_await write(services, call, std::move(job));
+}
+
+asio::awaitable<Reply> delete_agent(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [&services, id = *id, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    const auto removed = AgentRepository(tx, services.keyring).remove(who.workspace_id, id);
+    if (!removed) return std::unexpected(problem_from(removed.error()));
+    return Written{204, nullptr, {"agent.deleted", id.to_string()}};
+  };
+  auto reply = co_await write(services, call, std::move(job));
+  if (reply) services.agents.disconnect(*id, "deleted");
+  co_return reply;
+}
+
+asio::awaitable<Reply> enroll_agent(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto body = parse_body(call.request.body);
+  if (!body) co_return std::unexpected(std::move(body.error()));
+  Fields fields(*body);
+  const auto allow =
+      fields.texts("allow", kAllowMost, kAllowBytes).value_or(std::vector<std::string>{"localhost:8000"});
+  check_allow(fields, allow);
+  if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
+  const auto made =
+      std::make_shared<const NewEnrollment>(new_enrollment(call.who.workspace_id, *id, services));
+  auto job = [&services, id = *id, made, allow,
+              who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    AgentRepository agents(tx, services.keyring);
+    const auto agent = agents.get(who.workspace_id, id);
+    if (!agent) return std::unexpected(problem_from(agent.error()));
+    const auto created = agents.create_enrollment(made->enrollment);
+    if (!created) return std::unexpected(problem_from(created.error()));
+    json::object detail{{"join_id", made->enrollment.id.to_string()}};
+    return Written{
+        201, enrollment_view(*made, allow), {"agent.enrollment_created", id.to_string(), std::move(detail)}};
+  };
+  co_return co_await write(services, call, std::move(job));
+}
+
+asio::awaitable<Reply> revoke_agent(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [&services, id = *id, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    AgentRepository agents(tx, services.keyring);
+    const auto revoked = agents.revoke(who.workspace_id, id);
+    if (!revoked) return std::unexpected(problem_from(revoked.error()));
+    const auto agent = agents.get(who.workspace_id, id);
+    if (!agent) return std::unexpected(problem_from(agent.error()));
+    return written(200, "agent.revoked", *agent, services);
+  };
+  auto reply = co_await write(services, call, std::move(job));
+  if (reply) services.agents.disconnect(*id, "revoked");
+  co_return reply;
+}
+
+}  // namespace postern::control

@@ -1,0 +1,107 @@
+#include "control/api/fields.hpp"
+#include "control/api/handlers.hpp"
+#include "control/api/json.hpp"
+#include "control/api/query.hpp"
+#include "control/api/views.hpp"
+
+namespace postern::control {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using relay::EventRepository;
+using relay::Transaction;
+
+constexpr std::size_t kDeliveriesShown = 500;
+
+relay::EventFilter read_filter(Query& query) {
+  relay::EventFilter filter;
+  filter.source_id = query.id<SourceId>("source_id");
+  filter.type = query.text("type").value_or("");
+  if (const auto status = query.text("status")) {
+    filter.status = relay::delivery_state_from(*status);
+    if (!filter.status)
+      query.wrong("status", "must be pending, leased, parked, delivered, dead or cancelled.");
+  }
+  filter.since = query.time("since");
+  filter.until = query.time("until");
+  return filter;
+}
+
+/// The body as a download: whatever a stranger sent must never run in the browser of who looks at it.
+http::Response body_response(const relay::Event& event) {
+  const std::string* type = http::find_header(event.headers, "Content-Type");
+  return {.status = 200,
+          .headers = {{"Content-Type", type && !type->empty() ? *type : "application/octet-stream"},
+                      {"Content-Disposition",
+                       fmt::format("attachment; filename=\"{}.body\"", event.id.to_string())},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Content-Security-Policy", "sandbox; default-src 'none'"},
+                      {"Cache-Control", "no-store"}},
+          .body = event.body};
+}
+
+}  // namespace
+
+asio::awaitable<Reply> list_events(const ApiServices& services, Call call) {
+  Query query(call.request.query());
+  const relay::Page page = query.page();
+  const relay::EventFilter filter = read_filter(query);
+  if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
+  auto job = [page, filter, who = call.who](Transaction& tx) -> Reply {
+    const auto found = EventRepository(tx).list(who.workspace_id, filter, page);
+    return json_response(200, listing(found, [](const relay::EventSummary& event) { return view(event); }));
+  };
+  co_return co_await read(services, std::move(job));
+}
+
+asio::awaitable<Reply> get_event(const ApiServices& services, Call call) {
+  const auto id = call.id<EventId>("event");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [id = *id, who = call.who](Transaction& tx) -> Reply {
+    const auto event = EventRepository(tx).get(who.workspace_id, id);
+    if (!event) return std::unexpected(problem_from(event.error()));
+    relay::DeliveryFilter of_event;
+    of_event.event_id = id;
+    const auto owed = relay::DeliveryRepository(tx).list(who.workspace_id, of_event, {kDeliveriesShown, ""});
+    return json_response(200, view(*event, owed.items));
+  };
+  co_return co_await read(services, std::move(job));
+}
+
+asio::awaitable<Reply> get_event_body(const ApiServices& services, Call call) {
+  const auto id = call.id<EventId>("event");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [id = *id, who = call.who](Transaction& tx) -> Reply {
+    const auto event = EventRepository(tx).get(who.workspace_id, id);
+    if (!event) return std::unexpected(problem_from(event.error()));
+    return body_response(event->event);
+  };
+  co_return co_await read(services, std::move(job));
+}
+
+asio::awaitable<Reply> replay_event(const ApiServices& services, Call call) {
+  const auto id = call.id<EventId>("event");
+  if (!id) co_return std::unexpected(id.error());
+  auto body = parse_body(call.request.body);
+  if (!body) co_return std::unexpected(std::move(body.error()));
+  Fields fields(*body);
+  const auto destination = fields.id<DestinationId>("destination_id");
+  if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
+  auto job = [&services, id = *id, destination,
+              who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    relay::DeliveryRepository deliveries(tx);
+    const auto made =
+        deliveries.replay(who.workspace_id, id, destination, services.ids, services.clock.now());
+    if (!made) return std::unexpected(problem_from(made.error()));
+    json::array ids;
+    for (const DeliveryId& delivery : *made) ids.push_back(json::value(delivery.to_string()));
+    json::object answer{{"delivery_ids", ids}};
+    return Written{201, answer, {"event.replayed", id.to_string(), answer}};
+  };
+  auto reply = co_await write(services, call, std::move(job));
+  if (reply) services.deliveries.wake();
+  co_return reply;
+}
+
+}  // namespace postern::control

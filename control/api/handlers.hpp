@@ -1,0 +1,52 @@
+#pragma once
+#include "control/api/call.hpp"
+
+/// The functions behind the route table. Each owns its Call; the services outlive it. What they take and
+/// answer is in openapi.yaml.
+namespace postern::control {
+
+// sources.cpp
+boost::asio::awaitable<Reply> list_sources(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> create_source(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_source(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> patch_source(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> delete_source(const ApiServices& services, Call call);
+
+// destinations.cpp
+boost::asio::awaitable<Reply> list_destinations(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> create_destination(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_destination(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> patch_destination(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> delete_destination(const ApiServices& services, Call call);
+
+// routes.cpp
+boost::asio::awaitable<Reply> list_routes(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> create_route(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_route(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> patch_route(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> delete_route(const ApiServices& services, Call call);
+
+// agents.cpp
+boost::asio::awaitable<Reply> list_agents(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> create_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> delete_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> enroll_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> revoke_agent(const ApiServices& services, Call call);
+
+// events.cpp
+boost::asio::awaitable<Reply> list_events(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_event(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_event_body(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> replay_event(const ApiServices& services, Call call);
+
+// deliveries.cpp
+boost::asio::awaitable<Reply> list_deliveries(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_delivery(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> retry_delivery(const ApiServices& services, Call call);
+
+// audit.cpp
+boost::asio::awaitable<Reply> list_audit(const ApiServices& services, Call call);
+
+}  // namespace postern::control
