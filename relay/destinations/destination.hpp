@@ -22,13 +22,13 @@ struct AttemptJob {
 struct AttemptResult {
   Attempt attempt;
   std::optional<Duration> retry_after;  ///< asked for by the destination; the retry policy caps it
-  bool final = false;                   ///< no retry can help ("no_service" of Slack, a status listed as final)
-  bool gone = false;                    ///< 410: the destination is to be disabled
-  bool wait_for_agent = false;          ///< the agent is away: park, wake on its return
+  bool final = false;           ///< no retry can help ("no_service" of Slack, a status listed as final)
+  bool gone = false;            ///< 410: the destination is to be disabled
+  bool wait_for_agent = false;  ///< the agent is away: park, wake on its return
 };
 
-/// Makes attempts of one kind of destination. Called on the loop the attempt is to run on; never throws for what the
-/// destination or the network does; keeps within destination->timeout.
+/// Makes attempts of one kind of destination. Called on the loop the attempt is to run on; never throws for
+/// what the destination or the network does; keeps within destination->timeout.
 class DestinationDriver {
  public:
   virtual ~DestinationDriver() = default;

@@ -1,0 +1,50 @@
+#include "relay/destinations/agent_destination.hpp"
+
+#include "relay/destinations/attempt_record.hpp"
+#include "relay/destinations/destination_url.hpp"
+#include "relay/destinations/outbound.hpp"
+
+namespace postern::relay {
+namespace {
+
+AgentRequest make_request(const AttemptJob& job, const http::Url& url, Outbound outbound) {
+  AgentRequest request;
+  request.delivery_id = job.leased.delivery.id;
+  request.attempt = job.leased.tries + 1;
+  request.force = job.leased.delivery.replay_of.has_value();
+  request.deadline = job.destination->timeout;
+  request.tls = url.origin.tls;
+  request.host = url.origin.host;
+  request.port = url.origin.port;
+  request.method = std::move(outbound.method);
+  request.target = std::move(outbound.target);
+  request.headers = std::move(outbound.headers);
+  request.body = std::move(outbound.body);
+  return request;
+}
+
+Result<AgentRequest> prepare(const AttemptJob& job, AttemptResult& result) {
+  if (!job.destination->agent_id) return fail("no_agent", "the destination names no agent");
+  const auto url = parse_destination_url(DestinationKind::agent, job.destination->url, EgressPolicy());
+  if (!url) return std::unexpected(url.error());
+  result.attempt.url = url_without_credentials(DestinationKind::agent, *url);
+  auto outbound = build_outbound(job, url->target, result.attempt.started_at);
+  if (!outbound) return std::unexpected(outbound.error());
+  return make_request(job, *url, std::move(*outbound));
+}
+
+}  // namespace
+
+boost::asio::awaitable<AttemptResult> AgentDestination::attempt(AttemptJob job) {
+  AttemptResult result = begin_attempt(job, clock_.now());
+  auto request = prepare(job, result);
+  if (!request) {
+    record_unusable(result, request.error());
+    co_return result;
+  }
+  AgentAnswer answer = co_await agents_.deliver(*job.destination->agent_id, std::move(*request));
+  record_agent_answer(result, std::move(answer), *job.destination, clock_.now());
+  co_return result;
+}
+
+}  // namespace postern::relay

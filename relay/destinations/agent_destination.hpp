@@ -1,0 +1,22 @@
+#pragma once
+#include "base/clock.hpp"
+#include "relay/destinations/destination.hpp"
+#include "relay/tunnel/agent_directory.hpp"
+
+namespace postern::relay {
+
+/// Attempts at private apps, through an agent's session. What may be dialled is the agent's business.
+class AgentDestination final : public DestinationDriver {
+ public:
+  /// Both outlive the driver.
+  AgentDestination(AgentDirectory& agents, const Clock& clock) : agents_(agents), clock_(clock) {}
+
+  /// A replay is forced: the agent's journal of results must not answer for the app.
+  boost::asio::awaitable<AttemptResult> attempt(AttemptJob job) override;
+
+ private:
+  AgentDirectory& agents_;
+  const Clock& clock_;
+};
+
+}  // namespace postern::relay
