@@ -1,0 +1,75 @@
+#include "relay/tunnel/agent_answer.hpp"
+
+namespace postern::relay {
+namespace {
+
+constexpr std::size_t kBodyLimit = 64 * 1024;
+
+Outcome outcome_of(const tunnel::ResultHead& head) {
+  switch (head.outcome) {
+    case tunnel::ResultOutcome::delivered:
+    case tunnel::ResultOutcome::duplicate:
+      return head.status >= 200 && head.status < 300 ? Outcome::delivered : Outcome::rejected;
+    case tunnel::ResultOutcome::not_sent:
+      return Outcome::not_sent;
+    case tunnel::ResultOutcome::maybe_sent:
+      return Outcome::maybe_sent;
+  }
+  return Outcome::maybe_sent;
+}
+
+/// Not the app's doing: the agent, or the way to it, went away before anything was tried.
+bool is_away(const tunnel::ResultHead& head, bool agent_leaving) {
+  if (head.outcome != tunnel::ResultOutcome::not_sent) return false;
+  return head.error_code == "connection_lost" || (agent_leaving && head.error_code == "agent_refused");
+}
+
+}  // namespace
+
+tunnel::DeliverHead to_head(const AgentRequest& request, Duration left) {
+  const Duration margin =
+      std::clamp<Duration>(left / 10, std::chrono::milliseconds(20), std::chrono::seconds(1));
+  tunnel::DeliverHead head;
+  head.delivery_id = request.delivery_id;
+  head.attempt = request.attempt;
+  head.force = request.force;
+  head.deadline = std::max<Duration>(left - margin, std::chrono::milliseconds(1));
+  head.tls = request.tls;
+  head.host = request.host;
+  head.port = request.port;
+  head.method = request.method;
+  head.target = request.target;
+  head.headers = request.headers;
+  return head;
+}
+
+AgentAnswer to_answer(tunnel::DeliveryAnswer answer, bool agent_leaving) {
+  tunnel::ResultHead& head = answer.head;
+  if (is_away(head, agent_leaving)) return agent_away();
+  AgentAnswer out;
+  out.outcome = outcome_of(head);
+  out.error_code = head.error_code == "cancelled" ? "timeout" : std::move(head.error_code);
+  out.error_message = out.error_code == "timeout" && head.error_message.empty()
+                          ? "The agent gave no answer before the deadline."
+                          : std::move(head.error_message);
+  out.status = head.status;
+  out.headers = std::move(head.headers);
+  out.truncated = head.truncated || answer.body.size() > kBodyLimit;
+  out.body = std::move(answer.body);
+  if (out.body.size() > kBodyLimit) out.body.resize(kBodyLimit);
+  out.connect = head.connect;
+  out.tls = head.tls;
+  out.first_byte = head.first_byte;
+  out.total = head.total;
+  return out;
+}
+
+AgentAnswer not_sent(std::string_view code, std::string_view message) {
+  AgentAnswer answer;
+  answer.outcome = Outcome::not_sent;
+  answer.error_code = code;
+  answer.error_message = message;
+  return answer;
+}
+
+}  // namespace postern::relay

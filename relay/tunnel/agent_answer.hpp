@@ -1,0 +1,22 @@
+#pragma once
+#include "relay/tunnel/agent_directory.hpp"
+#include "tunnel-proto/connection.hpp"
+
+/// Between the words of the relay and those of the wire. No I/O.
+namespace postern::relay {
+
+/// What the agent is told. It gets a little less time than there is, so that its own honest "timeout" (with
+/// how far it came) arrives before the relay gives up on it.
+tunnel::DeliverHead to_head(const AgentRequest& request, Duration left);
+
+/// What became of it, from the answer or from how the stream broke. A stream that broke before its head was
+/// on the wire, or that a leaving agent sent back, is `agent_away`; one given up at the deadline is
+/// `timeout`.
+AgentAnswer to_answer(tunnel::DeliveryAnswer answer, bool agent_leaving);
+
+AgentAnswer not_sent(std::string_view code, std::string_view message);
+inline AgentAnswer agent_away() {
+  return not_sent("agent_away", "The agent holds no session with the relay.");
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,47 @@
+#include "relay/tunnel/handshake_gate.hpp"
+
+namespace postern::relay {
+
+void HandshakeGate::Place::release() {
+  if (auto* gate = std::exchange(gate_, nullptr)) gate->leave(source_);
+}
+
+HandshakeGate::Place HandshakeGate::enter(const boost::asio::ip::address& source) {
+  std::string key = source.to_string();
+  const std::lock_guard lock(mutex_);
+  std::size_t& inside = sources_[key];
+  if (inside >= per_source_) return {};
+  ++inside;
+  ++inside_;
+  return Place(*this, std::move(key));
+}
+
+bool HandshakeGate::full() const {
+  const std::lock_guard lock(mutex_);
+  return inside_ >= total_;
+}
+
+void HandshakeGate::when_free(std::function<void()> wake) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (inside_ >= total_) {
+      wake_ = std::move(wake);
+      return;
+    }
+  }
+  wake();
+}
+
+void HandshakeGate::leave(const std::string& source) {
+  std::function<void()> wake;
+  {
+    const std::lock_guard lock(mutex_);
+    --inside_;
+    const auto at = sources_.find(source);
+    if (--at->second == 0) sources_.erase(at);
+    wake.swap(wake_);
+  }
+  if (wake) wake();
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,127 @@
+#include "relay/tunnel/hub.hpp"
+
+#include <prometheus/gauge.h>
+
+#include <boost/asio/async_result.hpp>
+
+#include "base/log.hpp"
+#include "relay/tunnel/agent_answer.hpp"
+#include "relay/tunnel/hub_core.hpp"
+#include "relay/tunnel/hub_session.hpp"
+#include "relay/tunnel/tunnel_listener.hpp"
+
+namespace postern::relay {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::uint32_t kStreamsPerSession = 1024;
+constexpr auto kDrain = std::chrono::seconds(20);
+/// A session can be replaced while a delivery waits for it; more often than this it is not worth following.
+constexpr int kSessionsTried = 3;
+
+/// Suspends the caller until its session, on its own loop, has the answer. Cancellation stays out of it: a
+/// signal given on the caller's loop must not reach into another's.
+asio::awaitable<AgentAnswer> deliver_on(std::shared_ptr<HubSession> session, AgentRequest request,
+                                        SteadyTime until) {
+  auto executor = co_await asio::this_coro::executor;
+  auto initiate = [executor, session, until, request = std::move(request)](auto handler) mutable {
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    auto guarded = asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    session->deliver(std::move(request), until, [shared, guarded](AgentAnswer answer) {
+      asio::post(guarded, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
+    });
+  };
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(AgentAnswer)>(
+      std::move(initiate), asio::use_awaitable);
+}
+
+bool is_away(const AgentAnswer& answer) {
+  return answer.outcome == Outcome::not_sent && answer.error_code == "agent_away";
+}
+
+}  // namespace
+
+tunnel::ConnectionLimits HubOptions::default_limits() {
+  tunnel::ConnectionLimits limits;
+  limits.session.max_deliveries = kStreamsPerSession;
+  limits.drain = kDrain;
+  return limits;
+}
+
+struct Hub::State {
+  std::shared_ptr<HubCore> core;
+  std::shared_ptr<TunnelListener> listener;
+};
+
+Hub::Hub(std::span<asio::io_context* const> loops, AgentAuthority& authority, tunnel::TlsContext tls,
+         const Clock& clock, Random& random, prometheus::Registry& metrics, HubOptions options)
+    : state_(std::make_shared<State>()) {
+  state_->core =
+      std::make_shared<HubCore>(authority, std::move(tls), clock, random, metrics, std::move(options));
+  state_->listener = std::make_shared<TunnelListener>(loops, state_->core);
+}
+
+Hub::~Hub() = default;
+
+Result<asio::ip::tcp::endpoint> Hub::start() {
+  return state_->listener->start();
+}
+
+bool Hub::present(AgentId agent) const {
+  return state_->core->registry.find(agent) != nullptr;
+}
+
+asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
+  HubCore& core = *state_->core;
+  const SteadyTime until = core.clock.steady() + request.deadline;
+  AgentAnswer answer = agent_away();
+  std::shared_ptr<HubSession> last;
+  core.metrics.in_flight.Increment();
+  for (int i = 0; i < kSessionsTried && is_away(answer); ++i) {
+    auto session = core.registry.find(agent);
+    if (!session || session == last) break;
+    last = session;
+    answer = co_await deliver_on(std::move(session), request, until);
+  }
+  core.metrics.in_flight.Decrement();
+  core.metrics.delivery(answer.outcome);
+  co_return answer;
+}
+
+void Hub::on_presence(std::function<void(AgentId, bool)> listener) {
+  state_->core->listeners.push_back(std::move(listener));
+}
+
+void Hub::disconnect(AgentId agent, std::string_view reason) {
+  const auto session = state_->core->registry.find(agent);
+  if (!session) return;
+  log::info("agent.disconnect", {{"agent", agent}, {"reason", reason}});
+  session->close(std::string(reason), "The relay ended this agent's access.");
+}
+
+void Hub::drain() {
+  HubCore& core = *state_->core;
+  if (core.draining.exchange(true)) return;
+  state_->listener->stop();
+  const tunnel::GoAway goaway{"shutdown", "The relay is stopping.", core.options.return_after,
+                              core.options.return_spread};
+  for (const auto& session : core.registry.connections()) session->go_away(goaway);
+}
+
+void Hub::stop() {
+  state_->core->draining = true;
+  state_->listener->stop();
+  for (const auto& session : state_->core->registry.connections())
+    session->close("shutdown", "The relay has stopped.");
+}
+
+std::size_t Hub::connections() const {
+  return state_->core->registry.connection_count();
+}
+std::size_t Hub::sessions() const {
+  return state_->core->registry.session_count();
+}
+
+}  // namespace postern::relay

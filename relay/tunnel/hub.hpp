@@ -1,0 +1,93 @@
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "relay/tunnel/agent_authority.hpp"
+#include "relay/tunnel/agent_directory.hpp"
+#include "relay/tunnel/failure_limiter.hpp"
+#include "tunnel-proto/limits.hpp"
+#include "tunnel-proto/tls_identity.hpp"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace postern::relay {
+
+/// Something about an agent's access that a person may have to account for later.
+struct TunnelAudit {
+  std::string action;  ///< agent.joined, agent.join_refused, agent.login_refused, agent.replaced,
+                       ///< agent.copy_suspected
+  std::optional<WorkspaceId> workspace_id;  ///< known only where the id that was claimed exists
+  std::string
+      object;  ///< the id that was claimed (agt_…, jn_…); proven only for joined, replaced and copy_suspected
+  std::string code;  ///< why, where it was refused
+  std::string peer;  ///< address:port of the socket
+};
+
+struct HubOptions {
+  boost::asio::ip::tcp::endpoint listen;
+  std::string relay_id = "postern";  ///< shown to agents; not secret
+  std::size_t handshakes = 256;  ///< at once; more wait in the kernel, each for at most the handshake's time
+  std::size_t handshakes_per_source = 64;  ///< of one address; more are closed at once
+  std::size_t connections = 20'000;        ///< in all; more are closed at once
+  std::size_t waiting_per_session = 4096;  ///< deliveries that wait for an agent's credit; more are not sent
+  Duration return_after = std::chrono::milliseconds(250);  ///< told to agents when the relay stops
+  Duration return_spread = std::chrono::seconds(1);
+  FailureLimiter::Rules failures{};
+  tunnel::ConnectionLimits limits = default_limits();
+  /// Called on the loop of the connection; must not block. May be empty.
+  std::function<void(const TunnelAudit&)> audit;
+
+  /// Those of the protocol, with 1 024 streams a session and a drain that leaves the process time to end
+  /// within 30 s.
+  static tunnel::ConnectionLimits default_limits();
+};
+
+/// The tunnel listener and the sessions of the agents that came in by it. Connections are dealt round robin
+/// to the loops; each lives and dies on its loop, its TLS handshake and authentication included.
+///
+/// One session an agent: the newest one counts, and the older is told "replaced" and ended.
+/// All references and the loops outlive the hub; the loops have stopped before it is destroyed.
+class Hub final : public AgentDirectory {
+ public:
+  Hub(std::span<boost::asio::io_context* const> loops, AgentAuthority& authority, tunnel::TlsContext tls,
+      const Clock& clock, Random& random, prometheus::Registry& metrics, HubOptions options);
+  ~Hub() override;
+
+  /// Binds, listens and starts accepting. Error `listen_failed` names the address and the reason.
+  Result<boost::asio::ip::tcp::endpoint> start();
+
+  bool present(AgentId agent) const override;
+  /// Waits for the agent's credit, at most until the deadline (then not_sent, "no_credit"). A delivery that
+  /// did not reach the wire of a session that ended is given to the session that replaced it. Cancelling the
+  /// caller does not end it: the deadline does.
+  boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) override;
+  void on_presence(std::function<void(AgentId, bool)> listener) override;
+  void disconnect(AgentId agent, std::string_view reason) override;
+
+  /// Stops accepting and sends the agents away; what is in flight may finish within limits.drain. Returns at
+  /// once; connections() says when it is over. Safe from any thread, may be called twice.
+  void drain();
+  /// Ends every connection that is left. Safe from any thread; returns at once.
+  void stop();
+  /// Open connections, authenticated or not. Safe from any thread.
+  std::size_t connections() const;
+  /// Agents that can be delivered to now. Safe from any thread.
+  std::size_t sessions() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,49 @@
+#pragma once
+#include <atomic>
+#include <functional>
+#include <vector>
+
+#include "relay/tunnel/failure_limiter.hpp"
+#include "relay/tunnel/handshake_gate.hpp"
+#include "relay/tunnel/hub.hpp"
+#include "relay/tunnel/hub_metrics.hpp"
+#include "relay/tunnel/session_registry.hpp"
+
+namespace postern::relay {
+
+/// What the listener and every session of one hub share. Each member is safe from any thread.
+struct HubCore {
+  HubCore(AgentAuthority& who, tunnel::TlsContext context, const Clock& time, Random& entropy,
+          prometheus::Registry& registry, HubOptions given)
+      : authority(who),
+        tls(std::move(context)),
+        clock(time),
+        random(entropy),
+        options(std::move(given)),
+        decoy_key(entropy.bytes(32)),
+        metrics(registry),
+        limiter(time, options.failures),
+        gate(options.handshakes, options.handshakes_per_source) {}
+
+  AgentAuthority& authority;
+  const tunnel::TlsContext tls;
+  const Clock& clock;
+  Random& random;
+  const HubOptions options;
+  const std::string decoy_key;
+  HubMetrics metrics;
+  FailureLimiter limiter;
+  HandshakeGate gate;
+  SessionRegistry registry;
+  std::vector<std::function<void(AgentId, bool)>> listeners;  ///< fixed before serving starts
+  std::atomic<bool> draining{false};
+
+  void audit(const TunnelAudit& entry) const {
+    if (options.audit) options.audit(entry);
+  }
+  void tell(AgentId agent, bool present) const {
+    for (const auto& listener : listeners) listener(agent, present);
+  }
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,229 @@
+#include "relay/tunnel/hub_session.hpp"
+
+#include <prometheus/gauge.h>
+#include <boost/asio/dispatch.hpp>
+
+#include "base/log.hpp"
+#include "relay/tunnel/agent_answer.hpp"
+#include "relay/tunnel/enrollment_desk.hpp"
+
+namespace postern::relay {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string claimed_id(const tunnel::Hello& hello) {
+  return hello.kind == tunnel::Identity::join ? JoinId{hello.id}.to_string() : AgentId{hello.id}.to_string();
+}
+
+std::string peer_of(const asio::ip::tcp::socket& socket) {
+  boost::system::error_code ec;
+  const auto endpoint = socket.remote_endpoint(ec);
+  if (ec) return "unknown";
+  const auto address = endpoint.address().to_string();
+  return fmt::format(fmt::runtime(endpoint.address().is_v6() ? "[{}]:{}" : "{}:{}"), address,
+                     endpoint.port());
+}
+
+asio::ip::address source_of(const asio::ip::tcp::socket& socket) {
+  boost::system::error_code ec;
+  return socket.remote_endpoint(ec).address();
+}
+
+/// An agent ahead of the store (a restored backup) keeps its number growing all the same.
+std::uint64_t next_generation(std::uint64_t stored, std::uint64_t shown) {
+  constexpr std::uint64_t kSane = std::uint64_t{1} << 62;
+  return std::min(std::max(stored, shown), kSane) + 1;
+}
+
+/// Codes that say that somebody claimed what they could not prove.
+bool is_guess(std::string_view code) {
+  return code == "auth_failed";
+}
+
+}  // namespace
+
+void HubSession::start(std::shared_ptr<HubCore> core, asio::ip::tcp::socket socket,
+                       HandshakeGate::Place place) {
+  auto session = std::make_shared<HubSession>(core, socket, std::move(place));
+  core->registry.add_connection(session);
+  core->metrics.connections.Increment();
+  tunnel::RelayConnection::Options options;
+  options.handshake = {core->options.relay_id, core->decoy_key, core->options.limits.session.stream_window,
+                       core->options.limits.session.session_window};
+  session->connection_ = tunnel::RelayConnection::start(std::move(socket), core->tls,
+                                                        {core->clock, core->random, core->options.limits},
+                                                        std::move(options), session);
+}
+
+HubSession::HubSession(std::shared_ptr<HubCore> core, const asio::ip::tcp::socket& socket,
+                       HandshakeGate::Place place)
+    : core_(std::move(core)),
+      executor_(const_cast<asio::ip::tcp::socket&>(socket).get_executor()),
+      source_(source_of(socket)),
+      peer_(peer_of(socket)),
+      place_(std::move(place)),
+      deliveries_(
+          std::make_shared<SessionDeliveries>(executor_, core_->clock, core_->options.waiting_per_session)) {}
+
+void HubSession::deliver(AgentRequest request, SteadyTime until, SessionDeliveries::Done done) {
+  asio::dispatch(executor_, [self = shared_from_this(), request = std::move(request), until,
+                             done = std::move(done)]() mutable {
+    self->deliveries_->add(std::move(request), until, std::move(done));
+  });
+}
+
+void HubSession::close(std::string code, std::string message) {
+  asio::post(executor_, [self = shared_from_this(), code = std::move(code), message = std::move(message)] {
+    self->leave();
+    if (self->connection_) self->connection_->close(code, message);
+  });
+}
+
+void HubSession::go_away(tunnel::GoAway goaway) {
+  asio::post(executor_, [self = shared_from_this(), goaway = std::move(goaway)] {
+    self->leave();
+    if (self->connection_) self->connection_->go_away(goaway);
+  });
+}
+
+void HubSession::look_up(const tunnel::Hello& hello, AccountReply reply) {
+  claimed_ = claimed_id(hello);
+  if (hello.kind == tunnel::Identity::join) {
+    auto keep = [self = shared_from_this(), reply = std::move(reply)](std::optional<JoinVerifier> found) {
+      self->join_ = std::move(found);
+      reply(self->join_ ? std::optional(to_account(*self->join_, self->core_->clock.now())) : std::nullopt);
+    };
+    return find_join(executor_, core_, JoinId{hello.id}, std::move(keep));
+  }
+  verifier_ = core_->authority.find_agent(AgentId{hello.id});
+  if (!verifier_) return reply(std::nullopt);
+  verifier_->generation = std::max(verifier_->generation, core_->registry.generation(verifier_->agent_id));
+  tunnel::Account account;
+  account.verifiers = {verifier_->stored_key, verifier_->server_key};
+  account.agent_id = verifier_->agent_id;
+  account.generation = next_generation(verifier_->generation, hello.generation);
+  reply(std::move(account));
+}
+
+void HubSession::enroll(const tunnel::Hello& hello, const tunnel::Account& account,
+                        tunnel::EnrollRequest request, EnrollReply reply) {
+  authenticated_ = true;
+  auto tell = [self = shared_from_this(), agent = account.agent_id,
+               reply = std::move(reply)](std::optional<tunnel::Refusal> refusal) {
+    self->joined_ = !refusal;
+    self->core_->audit(
+        self->audit_entry(refusal ? "agent.join_refused" : "agent.joined", refusal ? refusal->code : ""));
+    log::info(refusal ? "agent.join_refused" : "agent.joined", {{"agent", agent},
+                                                                {"join", self->claimed_},
+                                                                {"peer", self->peer_},
+                                                                {"code", refusal ? refusal->code : "ok"}});
+    if (!refusal) {
+      // What was proven with the secret that has just been replaced counts no more.
+      if (auto older = self->core_->registry.find(agent))
+        older->close("revoked", "The agent has joined anew.");
+    }
+    reply(std::move(refusal));
+  };
+  claim_join(executor_, core_, JoinId{hello.id}, std::move(request), std::move(tell));
+}
+
+void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& admission) {
+  place_ = {};
+  authenticated_ = true;
+  core_->metrics.handshake("ok");
+  if (core_->draining)
+    return connection_->go_away(
+        {"shutdown", "The relay is stopping.", core_->options.return_after, core_->options.return_spread});
+  note_copy(hello);
+  verifier_->generation = admission.generation;
+  deliveries_->open(connection_);
+  in_registry_ = true;
+  const auto older = core_->registry.take(admission.agent_id, shared_from_this(), admission.generation);
+  core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
+  if (older) fence(older);
+  // Asked again now that disconnect() can find this session: a revocation falls either before this look or
+  // after it.
+  if (!still_valid()) return close("revoked", "The agent's access has been withdrawn.");
+  log::info("agent.connected", {{"agent", admission.agent_id},
+                                {"peer", peer_},
+                                {"software", hello.software},
+                                {"generation", admission.generation}});
+  record_login(executor_, core_, admission.agent_id, admission.generation);
+  core_->tell(admission.agent_id, true);
+}
+
+void HubSession::fence(const std::shared_ptr<HubSession>& older) {
+  log::warn("agent.session_replaced",
+            {{"agent", verifier_->agent_id}, {"peer", peer_}, {"older_peer", older->peer_}});
+  core_->audit(audit_entry("agent.replaced", ""));
+  older->close("replaced", "A newer session of the same agent has taken over.");
+}
+
+/// A state directory that was copied shows an older number than the last login gave out. One behind is a lost
+/// answer.
+void HubSession::note_copy(const tunnel::Hello& hello) {
+  if (hello.generation + 1 >= verifier_->generation) return;
+  log::warn("agent.copy_suspected", {{"agent", verifier_->agent_id},
+                                     {"peer", peer_},
+                                     {"generation_shown", hello.generation},
+                                     {"generation_known", verifier_->generation}});
+  core_->audit(audit_entry("agent.copy_suspected", ""));
+}
+
+bool HubSession::still_valid() const {
+  const auto now = core_->authority.find_agent(verifier_->agent_id);
+  return now && now->stored_key == verifier_->stored_key;
+}
+
+void HubSession::going_away(const tunnel::GoAway& goaway) {
+  log::info("agent.leaving", {{"agent", claimed_}, {"peer", peer_}, {"code", goaway.code}});
+  leave();
+}
+
+/// From here on nothing new comes to this session; what is on the wire may finish.
+void HubSession::leave() {
+  if (std::exchange(in_registry_, false)) {
+    const bool was_current = core_->registry.drop(verifier_->agent_id, shared_from_this());
+    core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
+    if (was_current) core_->tell(verifier_->agent_id, false);
+  }
+  deliveries_->leave();
+}
+
+void HubSession::closed(const tunnel::CloseReason& reason) {
+  place_ = {};
+  leave();
+  deliveries_->end();
+  connection_.reset();
+  core_->registry.remove_connection(shared_from_this());
+  core_->metrics.connections.Decrement();
+  if (!authenticated_) return refused(reason);
+  if (verifier_) {
+    core_->metrics.session_ended(reason.code);
+    log::info("agent.disconnected",
+              {{"agent", claimed_}, {"peer", peer_}, {"code", reason.code}, {"message", reason.message}});
+  } else {
+    core_->metrics.handshake(joined_ ? "joined" : "join_failed");
+  }
+}
+
+void HubSession::refused(const tunnel::CloseReason& reason) {
+  core_->metrics.handshake(reason.code);
+  log::info("tunnel.handshake_failed",
+            {{"claimed", claimed_}, {"peer", peer_}, {"code", reason.code}, {"message", reason.message}});
+  if (!is_guess(reason.code)) return;
+  core_->limiter.failed(source_);
+  core_->audit(
+      audit_entry(claimed_.starts_with("jn_") ? "agent.join_refused" : "agent.login_refused", reason.code));
+}
+
+TunnelAudit HubSession::audit_entry(std::string action, std::string code) const {
+  TunnelAudit entry{std::move(action), std::nullopt, claimed_, std::move(code), peer_};
+  if (verifier_) entry.workspace_id = verifier_->workspace_id;
+  if (join_) entry.workspace_id = join_->workspace_id;
+  return entry;
+}
+
+}  // namespace postern::relay

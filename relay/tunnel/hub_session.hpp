@@ -1,0 +1,57 @@
+#pragma once
+#include <boost/asio/ip/tcp.hpp>
+
+#include <memory>
+#include <string>
+
+#include "relay/tunnel/hub_core.hpp"
+#include "relay/tunnel/session_deliveries.hpp"
+
+namespace postern::relay {
+
+/// One connection of an agent, from the accepted socket to its end. Its loop's, except where said otherwise.
+class HubSession final : public tunnel::RelayEvents, public std::enable_shared_from_this<HubSession> {
+ public:
+  /// On the socket's loop.
+  static void start(std::shared_ptr<HubCore> core, boost::asio::ip::tcp::socket socket,
+                    HandshakeGate::Place place);
+  HubSession(std::shared_ptr<HubCore> core, const boost::asio::ip::tcp::socket& socket,
+             HandshakeGate::Place place);
+
+  /// Each of these may be called from any thread.
+  void deliver(AgentRequest request, SteadyTime until, SessionDeliveries::Done done);
+  void close(std::string code, std::string message);
+  void go_away(tunnel::GoAway goaway);
+
+  void look_up(const tunnel::Hello& hello, AccountReply reply) override;
+  void enroll(const tunnel::Hello& hello, const tunnel::Account& account, tunnel::EnrollRequest request,
+              EnrollReply reply) override;
+  void opened(const tunnel::Hello& hello, const tunnel::Admission& admission) override;
+  void credit_available() override { deliveries_->credit_available(); }
+  void going_away(const tunnel::GoAway& goaway) override;
+  void closed(const tunnel::CloseReason& reason) override;
+
+ private:
+  void leave();
+  void fence(const std::shared_ptr<HubSession>& older);
+  void note_copy(const tunnel::Hello& hello);
+  void refused(const tunnel::CloseReason& reason);
+  bool still_valid() const;
+  TunnelAudit audit_entry(std::string action, std::string code) const;
+
+  std::shared_ptr<HubCore> core_;
+  boost::asio::any_io_executor executor_;
+  boost::asio::ip::address source_;
+  std::string peer_;
+  HandshakeGate::Place place_;
+  std::shared_ptr<tunnel::RelayConnection> connection_;
+  std::shared_ptr<SessionDeliveries> deliveries_;
+  std::string claimed_;  ///< the id in HELLO: not proven until opened() or enroll()
+  std::optional<AgentVerifier> verifier_;
+  std::optional<JoinVerifier> join_;
+  bool in_registry_ = false;
+  bool authenticated_ = false;
+  bool joined_ = false;
+};
+
+}  // namespace postern::relay

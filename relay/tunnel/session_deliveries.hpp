@@ -1,0 +1,55 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "base/clock.hpp"
+#include "relay/tunnel/agent_directory.hpp"
+#include "tunnel-proto/connection.hpp"
+
+namespace postern::relay {
+
+/// The deliveries of one session: those that wait for the agent's credit, first come first served, and those
+/// on the wire. Each ends exactly once, at the latest at its deadline. Lives on the session's loop.
+class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries> {
+ public:
+  using Done = std::function<void(AgentAnswer)>;
+
+  SessionDeliveries(boost::asio::any_io_executor executor, const Clock& clock, std::size_t waiting_limit)
+      : executor_(std::move(executor)), clock_(clock), waiting_limit_(waiting_limit) {}
+
+  void open(std::shared_ptr<tunnel::RelayConnection> connection) { connection_ = std::move(connection); }
+  void add(AgentRequest request, SteadyTime until, Done done);
+  void credit_available() { pump(); }
+  /// The agent is leaving: what waits goes back as agent_away; what is on the wire may finish.
+  void leave();
+  /// The connection has ended and has answered for all that was on the wire.
+  void end();
+
+ private:
+  struct Item {
+    AgentRequest request;
+    SteadyTime until;
+    Done done;
+    boost::asio::steady_timer timer;
+    std::optional<tunnel::StreamId> stream;
+  };
+  using ItemPtr = std::shared_ptr<Item>;
+
+  void pump();
+  bool start(const ItemPtr& item);
+  void on_deadline(const ItemPtr& item);
+  void finish(const ItemPtr& item, AgentAnswer answer);
+
+  boost::asio::any_io_executor executor_;
+  const Clock& clock_;
+  const std::size_t waiting_limit_;
+  std::shared_ptr<tunnel::RelayConnection> connection_;
+  bool leaving_ = false;
+  std::deque<ItemPtr> waiting_;
+};
+
+}  // namespace postern::relay
