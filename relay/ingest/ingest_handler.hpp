@@ -1,0 +1,96 @@
+#pragma once
+#include <prometheus/registry.h>
+
+#include <atomic>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/http/server.hpp"
+#include "base/id.hpp"
+#include "relay/ingest/append_gate.hpp"
+#include "relay/ingest/ingest_metrics.hpp"
+#include "relay/ingest/refusal_limiter.hpp"
+#include "relay/ingest/source_cache.hpp"
+#include "relay/model.hpp"
+#include "relay/store/catalog.hpp"
+#include "relay/store/event_log.hpp"
+
+namespace postern::relay {
+
+/// What ingest stands on. Everything outlives the handler.
+struct IngestParts {
+  CatalogHolder& catalog;
+  EventLog& log;
+  const Clock& clock;
+  IdGenerator& ids;
+  prometheus::Registry& metrics;
+  /// Takes refusals, already limited per source. Called on any loop; must not block.
+  std::function<void(AuditEntry)> audit;
+  /// False while the store must not grow (disk low water). Called on any loop, twice a request; must not
+  /// block.
+  std::function<bool()> allowed;
+};
+
+struct IngestOptions {
+  /// From the whole request to the 503 when the store does not answer. The event may still be committed after
+  /// that; the sender's repeat is then answered as its duplicate.
+  Duration store_limit = std::chrono::seconds(2);
+};
+
+/// POST /in/{workspace}/{source}[/{topic…}]: find, verify, store, and only then answer.
+///
+///   202 or the provider's own  stored            {"event_id":"evt_…","duplicate":false}
+///   200 or the provider's own  seen before       the first event's id, "duplicate":true
+///   200                        a handshake the provider asked for, signed; never stored
+///   401  missing_header, malformed_signature, timestamp_out_of_tolerance, no_matching_secret; audited
+///   404  not_found             no such source, or a disabled one
+///   405  method_not_allowed
+///   413  from the server, at the source's body limit
+///   503  store_busy, store_failed, store_timeout, storage_low, source_unusable; with Retry-After
+///
+/// A source's deliveries go to the destinations of its enabled routes, one each. A disabled destination is
+/// not left out: its delivery is committed too, for the dispatcher to park as "destination_disabled", so that
+/// nobody has to guess where an event went.
+///
+/// Threads: on_head and on_request run on all loops at once. What a loop needs is kept per thread and made at
+/// that thread's first request, so a thread must run one loop only; loops share nothing but counters, and a
+/// lock that only refused requests take. Destroy the handler after the server and the loops' threads have
+/// stopped, and before the loops.
+class IngestHandler final : public http::Handler {
+ public:
+  explicit IngestHandler(IngestParts parts, IngestOptions options = {});
+  ~IngestHandler() override;
+
+  http::HeadDecision on_head(const http::Request& head) override;
+  boost::asio::awaitable<http::Response> on_request(http::Request request) override;
+
+ private:
+  struct Loop;
+  struct Admitted {
+    const Provider* provider;
+    NewEvent event;
+  };
+
+  Loop& here();
+  std::expected<Admitted, http::Response> admit(Loop& loop, http::Request request, Time received_at);
+  NewEvent make_event(const ReadySource& ready, std::string_view topic, http::Request request,
+                      Time received_at);
+  http::Response refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer, Time at);
+  http::Response answer(const Provider& provider, const AppendGate::Answer& answer);
+
+  IngestParts parts_;
+  IngestOptions options_;
+  IngestMetrics metrics_;
+  RefusalLimiter refusals_;
+  std::shared_ptr<std::atomic<std::uint64_t>> catalog_version_;
+  const std::uint64_t serial_;  ///< tells handlers apart, even one at another's old address
+  std::mutex loops_mutex_;      ///< for a thread's first request
+  std::unordered_map<std::thread::id, std::unique_ptr<Loop>> loops_;
+};
+
+}  // namespace postern::relay

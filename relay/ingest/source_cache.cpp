@@ -1,0 +1,52 @@
+#include "relay/ingest/source_cache.hpp"
+
+#include "base/log.hpp"
+
+namespace postern::relay {
+namespace {
+
+std::vector<DestinationId> destinations_of(const Catalog& catalog, SourceId source) {
+  std::vector<DestinationId> out;
+  const auto routes = catalog.routes_by_source.find(source);
+  if (routes == catalog.routes_by_source.end()) return out;
+  for (const auto& route : routes->second) {
+    if (route->enabled && !std::ranges::contains(out, route->destination_id))
+      out.push_back(route->destination_id);
+  }
+  return out;
+}
+
+ReadySource make_ready(const Catalog& catalog, std::shared_ptr<const Source> source) {
+  ReadySource ready;
+  ready.destinations = destinations_of(catalog, source->id);
+  auto compiled = CompiledSource::make(*source);
+  if (compiled)
+    ready.compiled = std::move(*compiled);
+  else
+    log::error("ingest.source_unusable", {{"source", source->id}, {"reason", compiled.error().message}});
+  ready.source = std::move(source);
+  return ready;
+}
+
+}  // namespace
+
+/// The version is read before the catalog: a change in between is noticed by the next call.
+void SourceCache::refresh() {
+  const std::uint64_t version = version_.load(std::memory_order_acquire);
+  if (catalog_ && version == seen_) return;
+  seen_ = version;
+  ready_.clear();
+  catalog_ = holder_.current();
+}
+
+ReadySource* SourceCache::find(std::string_view source_path) {
+  refresh();
+  key_.assign(source_path);
+  const auto found = catalog_->sources_by_path.find(key_);
+  if (found == catalog_->sources_by_path.end() || !found->second->enabled) return nullptr;
+  const auto ready = ready_.find(found->second.get());
+  if (ready != ready_.end()) return &ready->second;
+  return &ready_.emplace(found->second.get(), make_ready(*catalog_, found->second)).first->second;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,45 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "relay/providers/compiled_source.hpp"
+#include "relay/store/catalog.hpp"
+
+namespace postern::relay {
+
+/// A source as a loop uses it.
+struct ReadySource {
+  std::shared_ptr<const Source> source;
+  std::unique_ptr<CompiledSource> compiled;  ///< null when the stored source cannot be used; logged
+  std::vector<DestinationId> destinations;   ///< of its enabled routes, in their order, each once
+};
+
+/// The sources of the current catalog, made ready when first asked for. One per loop, used on that loop
+/// alone; the catalog's lock is only taken after it has changed.
+class SourceCache {
+ public:
+  /// `version` grows whenever `catalog` is replaced. Both outlive the cache.
+  SourceCache(const CatalogHolder& catalog, const std::atomic<std::uint64_t>& version)
+      : holder_(catalog), version_(version) {}
+
+  /// "workspace/source"; null when there is none or it is disabled. The answer stands until the next call:
+  /// never keep it over a co_await.
+  ReadySource* find(std::string_view source_path);
+
+ private:
+  void refresh();
+
+  const CatalogHolder& holder_;
+  const std::atomic<std::uint64_t>& version_;
+  std::uint64_t seen_ = 0;
+  std::shared_ptr<const Catalog> catalog_;
+  std::unordered_map<const Source*, ReadySource> ready_;
+  std::string key_;  ///< kept to keep its memory
+};
+
+}  // namespace postern::relay
