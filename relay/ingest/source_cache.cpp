@@ -10,8 +10,8 @@ std::vector<DestinationId> destinations_of(const Catalog& catalog, SourceId sour
   const auto routes = catalog.routes_by_source.find(source);
   if (routes == catalog.routes_by_source.end()) return out;
   for (const auto& route : routes->second) {
-    if (route->enabled && !std::ranges::contains(out, route->destination_id))
-      out.push_back(route->destination_id);
+    const bool known = std::ranges::find(out, route->destination_id) != out.end();
+    if (route->enabled && !known) out.push_back(route->destination_id);
   }
   return out;
 }
