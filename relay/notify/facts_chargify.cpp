@@ -5,6 +5,8 @@
 namespace postern::relay {
 namespace {
 
+constexpr std::size_t kMostFormBytes = 64 * 1024;
+
 std::string field(std::string_view form, std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     const auto values = http::query_values(form, name);
@@ -41,6 +43,7 @@ std::optional<Money> amount(std::string_view form) {
 }  // namespace
 
 Facts chargify_facts(std::string_view form) {
+  if (form.size() > kMostFormBytes) return {};  // every field is a walk over all of it
   Facts facts;
   facts.amount = amount(form);
   facts.customer = customer(form);
