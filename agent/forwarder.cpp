@@ -1,0 +1,191 @@
+#include "agent/forwarder.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "base/log.hpp"
+
+namespace postern::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+http::ClientOptions client_options(const AppTls& tls) {
+  http::ClientOptions options;
+  options.verify_tls = !tls.insecure;
+  options.ca_file = tls.ca_file;
+  return options;
+}
+
+std::string app_of(const tunnel::DeliverHead& head) {
+  return HostPort{head.host, head.port}.to_string();
+}
+
+}  // namespace
+
+struct Forwarder::Job {
+  Job(std::shared_ptr<tunnel::IncomingDelivery> taken, SteadyTime deadline,
+      const asio::any_io_executor& executor)
+      : delivery(std::move(taken)), until(deadline), watchdog(executor) {}
+
+  std::shared_ptr<tunnel::IncomingDelivery> delivery;
+  SteadyTime until;
+  asio::steady_timer watchdog;
+  asio::cancellation_signal cancel;
+  bool answered = false;
+  const tunnel::DeliverHead& head() const { return delivery->head(); }
+};
+
+Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits limits, AppTls tls,
+                     StatusBoard& board, const Clock& clock)
+    : executor_(std::move(executor)),
+      allow_(std::move(allow)),
+      limits_(limits),
+      board_(board),
+      clock_(clock),
+      client_(client_options(tls)),
+      budget_(limits.budget_bytes) {}
+
+void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
+  const SteadyTime until = clock_.steady() + delivery->head().deadline;
+  auto job = std::make_shared<Job>(std::move(delivery), until, executor_);
+  ++board_.counters().in_flight;
+  board_.status().last_delivery_at = clock_.now();
+  // Weak: the delivery keeps its handler, and the job keeps the delivery.
+  job->delivery->on_cancel([weak = std::weak_ptr(job)] {
+    if (auto alive = weak.lock()) alive->cancel.emit(asio::cancellation_type::terminal);
+  });
+  watch(job);
+  auto done = [self = shared_from_this(), job](std::exception_ptr error) { self->ended(job, error); };
+  asio::co_spawn(executor_, run(shared_from_this(), job),
+                 asio::bind_cancellation_slot(job->cancel.slot(), std::move(done)));
+}
+
+/// The relay gives up first, as a rule. This is for one that neither sends the body nor lets go.
+void Forwarder::watch(const std::shared_ptr<Job>& job) {
+  constexpr auto kGrace = std::chrono::seconds(2);
+  job->watchdog.expires_after(left(*job) + kGrace);
+  job->watchdog.async_wait([self = shared_from_this(), weak = std::weak_ptr(job)](const auto& ec) {
+    auto alive = weak.lock();
+    if (ec || !alive) return;
+    self->answer(*alive,
+                 not_sent("timeout", "The relay did not send the whole request before its deadline."));
+    alive->cancel.emit(asio::cancellation_type::terminal);
+  });
+}
+
+void Forwarder::ended(const std::shared_ptr<Job>& job, std::exception_ptr error) {
+  --board_.counters().in_flight;
+  job->watchdog.cancel();
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) return;
+    log::error("delivery.failed", {{"delivery", job->head().delivery_id}, {"error", e.what()}});
+  } catch (const std::exception& e) {
+    log::error("delivery.failed", {{"delivery", job->head().delivery_id}, {"error", e.what()}});
+  }
+}
+
+asio::awaitable<void> Forwarder::run(std::shared_ptr<Forwarder> self, std::shared_ptr<Job> job) {
+  auto result = co_await self->attempt(job);
+  self->answer(*job, std::move(result));
+}
+
+Duration Forwarder::left(const Job& job) const {
+  return std::max(Duration(0), job.until - clock_.steady());
+}
+
+Result<void> Forwarder::permit(const tunnel::DeliverHead& head) const {
+  if (!allow_.allows(head.host, head.port)) {
+    return fail("not_allowed",
+                fmt::format("{} is not on this agent's allow-list. To allow it, restart the agent with "
+                            "--allow {}.",
+                            app_of(head), app_of(head)));
+  }
+  if (head.body_size > limits_.body_bytes) {
+    return fail("body_too_large", fmt::format("The body has {} bytes; this agent takes {}.", head.body_size,
+                                              limits_.body_bytes));
+  }
+  auto shape = to_app_request(head, nullptr);
+  if (!shape) return std::unexpected(shape.error());
+  return {};
+}
+
+asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
+  const tunnel::DeliverHead& head = job->head();
+  const auto permitted = permit(head);
+  if (!permitted) {
+    if (permitted.error().code == "not_allowed") ++board_.counters().refused;
+    co_return not_sent(permitted.error().code, permitted.error().message);
+  }
+  // A body costs its app at least something, so that endless empty ones are bounded too.
+  const std::size_t room = static_cast<std::size_t>(head.body_size) + 1;
+  auto hold = co_await budget_.take(app_of(head), room, left(*job));
+  if (!hold) co_return not_sent("agent_busy", "The agent had no memory for the body before the deadline.");
+  auto body = co_await read_body(job);
+  if (!body) co_return not_sent(body.error().code, body.error().message);
+  auto request = to_app_request(head, std::move(*body));
+  if (!request) co_return not_sent(request.error().code, request.error().message);
+  co_return co_await ask_app(job, std::move(*request));
+}
+
+asio::awaitable<Result<std::shared_ptr<const std::string>>> Forwarder::read_body(std::shared_ptr<Job> job) {
+  const auto expected = static_cast<std::size_t>(job->head().body_size);
+  auto body = std::make_shared<std::string>();
+  body->reserve(expected);
+  while (true) {
+    auto piece = co_await job->delivery->read();
+    if (!piece) co_return std::unexpected(piece.error());
+    if (piece->empty()) break;
+    if (piece->size() > expected - body->size())
+      co_return fail("bad_request", "The body is longer than announced.");
+    body->append(*piece);
+  }
+  if (body->size() != expected) co_return fail("bad_request", "The body is shorter than announced.");
+  co_return std::shared_ptr<const std::string>(std::move(body));
+}
+
+asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::ClientRequest request) {
+  const Duration limit = left(*job);
+  if (limit <= Duration(0))
+    co_return not_sent("timeout", "The deadline passed before the app could be called.");
+  auto response = co_await client_.send(origin_of(job->head()), std::move(request), limit);
+  if (!response) co_return to_answer(response.error());
+  co_return to_answer(std::move(*response));
+}
+
+void Forwarder::answer(Job& job, AppAnswer answer) {
+  if (std::exchange(job.answered, true)) return;
+  Counters& counters = board_.counters();
+  switch (answer.head.outcome) {
+    case tunnel::ResultOutcome::not_sent:
+      ++counters.not_sent;
+      break;
+    case tunnel::ResultOutcome::maybe_sent:
+      ++counters.maybe_sent;
+      break;
+    default:
+      ++counters.answered;
+      break;
+  }
+  log::debug("delivery.forwarded", {{"delivery", job.head().delivery_id},
+                                    {"app", app_of(job.head())},
+                                    {"status", answer.head.status},
+                                    {"code", answer.head.error_code}});
+  if (job.delivery->cancelled()) return;
+  auto sent = job.delivery->respond(answer.head, answer.body);
+  if (sent || sent.error().code != "too_large") return;
+  answer.head.headers.clear();
+  answer.head.error_message.resize(std::min<std::size_t>(answer.head.error_message.size(), 1024));
+  auto again = job.delivery->respond(answer.head, std::move(answer.body));
+  if (!again)
+    log::warn("delivery.answer_lost", {{"delivery", job.head().delivery_id}, {"code", again.error().code}});
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,52 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
+#include <string>
+
+#include "agent/allow_list.hpp"
+#include "agent/app_exchange.hpp"
+#include "agent/byte_budget.hpp"
+#include "agent/options.hpp"
+#include "agent/status.hpp"
+#include "base/http/client.hpp"
+#include "tunnel-proto/agent_connection.hpp"
+
+namespace postern::agent {
+
+/// Takes deliveries to the apps and their answers back. Each is a task of its own: an app that is slow holds
+/// up its own delivery and no other. The order is always: allow-list, shape of the request, size, room in
+/// memory, body, app; nothing is dialled before all of them have said yes. One loop; `board` and `clock`
+/// outlive it.
+class Forwarder : public std::enable_shared_from_this<Forwarder> {
+ public:
+  Forwarder(boost::asio::any_io_executor executor, AllowList allow, Limits limits, AppTls tls,
+            StatusBoard& board, const Clock& clock);
+
+  /// Answers the delivery in the end, whatever happens, unless the relay gives it up or the connection
+  /// breaks; then what is being said to the app is broken off.
+  void forward(std::shared_ptr<tunnel::IncomingDelivery> delivery);
+
+ private:
+  struct Job;
+  boost::asio::awaitable<void> run(std::shared_ptr<Forwarder> self, std::shared_ptr<Job> job);
+  boost::asio::awaitable<AppAnswer> attempt(std::shared_ptr<Job> job);
+  boost::asio::awaitable<Result<std::shared_ptr<const std::string>>> read_body(std::shared_ptr<Job> job);
+  boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
+  Result<void> permit(const tunnel::DeliverHead& head) const;
+  void answer(Job& job, AppAnswer answer);
+  void ended(const std::shared_ptr<Job>& job, std::exception_ptr error);
+  void watch(const std::shared_ptr<Job>& job);
+  Duration left(const Job& job) const;
+
+  boost::asio::any_io_executor executor_;
+  const AllowList allow_;
+  const Limits limits_;
+  StatusBoard& board_;
+  const Clock& clock_;
+  http::Client client_;
+  ByteBudget budget_;
+};
+
+}  // namespace postern::agent

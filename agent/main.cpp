@@ -1,0 +1,43 @@
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include <exception>
+#include <iostream>
+
+#include "agent/commands.hpp"
+#include "agent/options.hpp"
+#include "tunnel-proto/join_token.hpp"
+
+namespace {
+
+/// The agent's secret must not end in a core dump, nor be read by a debugger of the same user. The leak sanitizer is
+/// one, so builds with it go without.
+void refuse_dumps() {
+#if !__has_feature(address_sanitizer)
+  ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/// Shortens the time in which other users of this host can read a join token in the process list.
+void hide_tokens(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view argument(argv[i]);
+    if (argument.starts_with(postern::tunnel::kJoinTokenPrefix)) std::fill_n(argv[i], argument.size(), 'x');
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  refuse_dumps();
+  const auto options = postern::agent::parse_command_line(argc, argv);
+  hide_tokens(argc, argv);
+  if (!options) return options.error();
+  postern::log::configure(options->log_level, options->log_format);
+  try {
+    return postern::agent::run_command(*options, std::cin);
+  } catch (const std::exception& e) {
+    ::fprintf(stderr, "postern-agent: %s [fault]\n", e.what());
+    return 1;
+  }
+}

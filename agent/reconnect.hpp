@@ -1,0 +1,48 @@
+#pragma once
+#include "base/backoff.hpp"
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "tunnel-proto/connection.hpp"
+
+/// When to try again, and how worried to be. No I/O.
+namespace postern::agent {
+
+inline constexpr Duration kBackoffBase = std::chrono::milliseconds(500);
+inline constexpr Duration kBackoffCap = std::chrono::seconds(30);
+inline constexpr Duration kStableAfter =
+    std::chrono::seconds(30);  ///< a session this old starts the counting anew
+inline constexpr Duration kSlowPoll = std::chrono::minutes(5);  ///< where trying soon cannot help
+
+/// How a try to hold a session ended.
+struct SessionEnd {
+  tunnel::CloseReason reason;
+  std::optional<tunnel::GoAway> goaway;  ///< the relay's last word, if it had one
+  Duration lived{};                      ///< authenticated for this long
+};
+
+enum class Outlook {
+  normal,    ///< networks and restarts: it will come back
+  revoked,   ///< the relay refuses the credential
+  replaced,  ///< somebody else holds the same credential; coming back at once would be an endless fight
+};
+
+struct NextTry {
+  Outlook outlook = Outlook::normal;
+  Duration wait{};
+};
+
+/// Full jitter, 0.5 s doubling to 30 s; after a stable session, or at the first failure, at most 0.5 s, so
+/// that a relay that restarts finds its agents back within a moment. What the relay asks for (GOAWAY,
+/// retry_after) comes first.
+class ReconnectPolicy {
+ public:
+  explicit ReconnectPolicy(Random& random) : random_(random), backoff_(kBackoffBase, kBackoffCap) {}
+  NextTry after(const SessionEnd& end);
+  unsigned failures() const { return backoff_.failures(); }
+
+ private:
+  Random& random_;
+  Backoff backoff_;
+};
+
+}  // namespace postern::agent

@@ -1,0 +1,84 @@
+#include "agent/serve.hpp"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "agent/keeper.hpp"
+#include "base/log.hpp"
+#include "base/spawn.hpp"
+
+namespace postern::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kExitFault = 1;
+constexpr int kExitForced = 130;
+
+void print_line(const std::string& line) {
+  ::fputs((line + "\n").c_str(), stdout);
+  ::fflush(stdout);
+}
+
+asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keeper> keeper) {
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  auto [ec, first] = co_await signals.async_wait(token);
+  if (ec) co_return;
+  log::info("agent.signal", {{"signal", first}});
+  keeper->drain();
+  auto [again, second] = co_await signals.async_wait(token);
+  if (again) co_return;
+  log::warn("agent.forced_exit", {{"signal", second}});
+  ::_exit(kExitForced);
+}
+
+asio::awaitable<void> keep(std::shared_ptr<Keeper> keeper, std::optional<int>& exit_status) {
+  try {
+    exit_status = co_await keeper->run();
+  } catch (...) {
+    exit_status = kExitFault;
+    throw;  // logged by whoever spawned this
+  }
+}
+
+}  // namespace
+
+tunnel::ConnectionLimits connection_limits(const Limits& limits) {
+  tunnel::ConnectionLimits out;
+  out.session.max_deliveries = static_cast<std::uint32_t>(limits.deliveries);
+  return out;
+}
+
+int serve(const Options& options, const StateDir& state_dir, Identity identity, const Clock& clock,
+          Random& random) {
+  ::signal(SIGPIPE, SIG_IGN);
+  if (identity.allow.empty())
+    log::warn("agent.nothing_allowed",
+              {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
+  StatusBoard board(state_dir.status_file(), clock);
+  std::optional<int> exit_status;
+  asio::io_context loop(1);
+  asio::signal_set signals(loop, SIGTERM, SIGINT);
+  const std::string connected =
+      fmt::format("connected relay={} agent={}", identity.relay.to_string(), identity.agent_id.to_string());
+  auto forwarder = std::make_shared<Forwarder>(loop.get_executor(), identity.allow, options.limits,
+                                               options.app_tls, board, clock);
+  auto keeper = std::make_shared<Keeper>(
+      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits)},
+      std::move(identity), std::move(forwarder),
+      Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }});
+  spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");
+  spawn(loop.get_executor(), keep(keeper, exit_status), "agent.keeper");
+  keeper.reset();
+  // Idle connections to the apps must not hold a finished process up.
+  while (!exit_status && loop.run_one() > 0) {
+  }
+  return exit_status.value_or(kExitFault);
+}
+
+}  // namespace postern::agent
