@@ -42,4 +42,9 @@ Duration SlackPacer::held(std::string_view url, SteadyTime now) {
                                : std::max(found->second.held_until - now, Duration::zero());
 }
 
+std::size_t SlackPacer::urls() {
+  const std::lock_guard lock(mutex_);
+  return lanes_.size();
+}
+
 }  // namespace postern::relay

@@ -33,6 +33,8 @@ class SlackPacer {
   void hold(std::string_view url, SteadyTime now, Duration pause);
   /// What is left of the pause; zero when there is none.
   Duration held(std::string_view url, SteadyTime now);
+  /// How many URLs it remembers; those at rest are forgotten in time.
+  std::size_t urls();
 
  private:
   struct Lane {
