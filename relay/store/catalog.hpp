@@ -12,8 +12,8 @@
 
 namespace postern::relay {
 
-/// Everything an admin configured, as one immutable snapshot in memory: ingest and delivery never ask the database
-/// what a source or a destination is.
+/// Everything an admin configured, as one immutable snapshot in memory: ingest and delivery never ask the
+/// database what a source or a destination is.
 struct Catalog {
   std::unordered_map<WorkspaceId, Workspace> workspaces;
   std::unordered_map<SourceId, std::shared_ptr<const Source>> sources;

@@ -1,6 +1,6 @@
 #pragma once
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -35,9 +35,9 @@ class Row {
   virtual std::string_view blob(int column) const = 0;  ///< valid until the callback returns
 };
 
-/// An open transaction. Exists only inside a job, on a database thread. SQL uses ?1, ?2, … for parameters and is
-/// prepared once per text. A statement that fails throws StoreFault; what a caller must handle (a unique name
-/// taken) is `execute`'s value.
+/// An open transaction. Exists only inside a job, on a database thread. SQL uses ?1, ?2, … for parameters and
+/// is prepared once per text. A statement that fails throws StoreFault; what a caller must handle (a unique
+/// name taken) is `execute`'s value.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -54,11 +54,11 @@ struct StoreFault : std::runtime_error {
 
 /// The engine behind the repositories. All calls are safe from any thread and return at once.
 ///
-/// Writes run one after another on the writer thread, many to a commit (group commit); a job's `done` runs only
-/// after its commit is durable. A write job that returns an Error (or meets `conflict`) is undone alone, without
-/// harming the others in its group. Reads run on reader threads against a committed state.
-/// Both queues are bounded: when full, `done` gets Error `store_busy` at once.
-/// After a fault nothing is ever acknowledged again: every job gets `store_failed`, and `on_fatal` is called once.
+/// Writes run one after another on the writer thread, many to a commit (group commit); a job's `done` runs
+/// only after its commit is durable. A write job that returns an Error (or meets `conflict`) is undone alone,
+/// without harming the others in its group. Reads run on reader threads against a committed state. Both
+/// queues are bounded: when full, `done` gets Error `store_busy` at once. After a fault nothing is ever
+/// acknowledged again: every job gets `store_failed`, and `on_fatal` is called once.
 class Database {
  public:
   using WriteJob = std::function<Result<void>(Transaction&)>;
@@ -70,8 +70,8 @@ class Database {
   virtual void read(ReadJob job, Done done) = 0;    ///< `done` runs on a reader thread
 };
 
-/// Runs `fn(Transaction&) -> Result<T>` as a write and resumes the caller, on its own executor, with the result
-/// once it is durable. `fn` is copied; what it captures must own what it needs.
+/// Runs `fn(Transaction&) -> Result<T>` as a write and resumes the caller, on its own executor, with the
+/// result once it is durable. `fn` is copied; what it captures must own what it needs.
 template <class T, class Fn>
 boost::asio::awaitable<Result<T>> write(Database& db, Fn fn);
 /// The same for a read; `fn(Transaction&) -> T`.

@@ -16,15 +16,15 @@ boost::asio::awaitable<Result<T>> await_store(Start start) {
     auto guarded = asio::prefer(executor, asio::execution::outstanding_work.tracked);
     start(outcome, [shared, outcome, guarded](Result<void> stored) {
       asio::post(guarded, [shared, outcome, stored = std::move(stored)]() mutable {
-        Result<T> result = !stored      ? Result<T>(std::unexpected(std::move(stored.error())))
-                           : *outcome   ? std::move(**outcome)
-                                        : Result<T>(fail("store_failed", "The job did not run."));
+        Result<T> result = !stored    ? Result<T>(std::unexpected(std::move(stored.error())))
+                           : *outcome ? std::move(**outcome)
+                                      : Result<T>(fail("store_failed", "The job did not run."));
         (*shared)(std::move(result));
       });
     });
   };
-  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<T>)>(std::move(initiate),
-                                                                                          asio::use_awaitable);
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<T>)>(
+      std::move(initiate), asio::use_awaitable);
 }
 
 }  // namespace detail

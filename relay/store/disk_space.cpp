@@ -7,7 +7,7 @@
 namespace postern::relay {
 
 std::optional<DiskSpace> disk_space(const std::filesystem::path& directory) {
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(directory.c_str(), &info) != 0) return std::nullopt;
   return DiskSpace{.free_bytes = std::uint64_t{info.f_bavail} * info.f_frsize,
                    .total_bytes = std::uint64_t{info.f_blocks} * info.f_frsize};

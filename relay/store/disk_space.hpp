@@ -6,7 +6,8 @@
 
 namespace postern::relay {
 
-/// SQLite on a full disk can neither delete nor checkpoint: so ingest stops while there is still room for those.
+/// SQLite on a full disk can neither delete nor checkpoint: so ingest stops while there is still room for
+/// those.
 struct LowWater {
   std::uint64_t bytes = 256ULL << 20;
   double share_of_disk = 0.05;  ///< the mark is the larger of the two

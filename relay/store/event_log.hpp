@@ -11,8 +11,8 @@
 #include "base/error.hpp"
 #include "relay/model.hpp"
 
-/// The hot path of the store: events in, deliveries leased, attempts recorded. Each engine writes these statements
-/// itself; everything else goes through the repositories.
+/// The hot path of the store: events in, deliveries leased, attempts recorded. Each engine writes these
+/// statements itself; everything else goes through the repositories.
 namespace postern::relay {
 
 /// A delivery this process holds the lease of.
@@ -20,7 +20,7 @@ struct LeasedDelivery {
   Delivery delivery;
   std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
   std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
-  unsigned tries = 0;                  ///< attempts made so far, counted or not; the next one's number is tries + 1
+  unsigned tries = 0;  ///< attempts made so far, counted or not; the next one's number is tries + 1
 };
 
 struct NewDelivery {
@@ -34,7 +34,8 @@ struct Admission {
   std::string reason;                            ///< for parked: "agent_away", …
 };
 
-/// The dispatcher, as the store sees it. Called on the store's writer thread: answer from memory, never block.
+/// The dispatcher, as the store sees it. Called on the store's writer thread: answer from memory, never
+/// block.
 class DeliveryIntake {
  public:
   virtual ~DeliveryIntake() = default;
@@ -62,7 +63,7 @@ struct Completion {
   std::uint64_t lease_token = 0;
   std::optional<Attempt> attempt;  ///< absent when the lease is only given back
   DeliveryState next = DeliveryState::pending;
-  Time next_at;         ///< for pending
+  Time next_at;  ///< for pending
   std::string reason;
 };
 
@@ -76,9 +77,11 @@ class EventLog {
   /// `done` is posted to `reply_on` once the event is durable; the store posts once per group and loop.
   virtual void append(NewEvent event, boost::asio::any_io_executor reply_on, AppendDone done) = 0;
 
-  /// Records completions, grouped with whatever else waits. `done` (may be empty) runs on the writer thread after
-  /// the commit with how many were still fenced in; the others had lost their lease and changed nothing.
-  virtual void complete(std::vector<Completion> completions, std::function<void(Result<std::size_t>)> done) = 0;
+  /// Records completions, grouped with whatever else waits. `done` (may be empty) runs on the writer thread
+  /// after the commit with how many were still fenced in; the others had lost their lease and changed
+  /// nothing.
+  virtual void complete(std::vector<Completion> completions,
+                        std::function<void(Result<std::size_t>)> done) = 0;
 
   using Claimed = std::function<void(Result<std::vector<LeasedDelivery>>)>;
   /// Leases up to `limit` pending deliveries due at `now`, oldest first, of any destination not in `except`.

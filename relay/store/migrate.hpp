@@ -7,8 +7,8 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 
-/// Numbered, append-only changes of the schema. A file that was released is never edited: its checksum is in every
-/// database that it was applied to.
+/// Numbered, append-only changes of the schema. A file that was released is never edited: its checksum is in
+/// every database that it was applied to.
 namespace postern::relay {
 
 namespace sqlite {
@@ -25,14 +25,16 @@ struct Migration {
 std::span<const Migration> sqlite_migrations();
 
 struct MigrationReport {
-  unsigned before = 0;               ///< last number applied earlier; 0 for a new database
+  unsigned before = 0;  ///< last number applied earlier; 0 for a new database
   unsigned after = 0;
   std::vector<std::string> applied;  ///< names of those applied now
 };
 
 /// Applies what is missing, each in a transaction of its own together with its record.
-/// Errors: `migration_changed` (an applied one has another checksum than this program's), `migration_newer` (the
-/// database was written by a newer program), `migration_failed`. Nothing is changed by the one that failed.
-Result<MigrationReport> migrate(sqlite::Connection& connection, std::span<const Migration> migrations, Time now);
+/// Errors: `migration_changed` (an applied one has another checksum than this program's), `migration_newer`
+/// (the database was written by a newer program), `migration_failed`. Nothing is changed by the one that
+/// failed.
+Result<MigrationReport> migrate(sqlite::Connection& connection, std::span<const Migration> migrations,
+                                Time now);
 
 }  // namespace postern::relay

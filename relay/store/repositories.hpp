@@ -10,9 +10,10 @@
 #include "relay/store/database.hpp"
 #include "relay/store/keyring.hpp"
 
-/// Repositories: the only code that knows the tables, written once for every engine. They run inside a Transaction,
-/// on a database thread. Every query names the workspace; an id of another workspace is simply not found.
-/// Errors are values: `not_found`, `name_taken` (409), `in_use` (409: something still refers to it).
+/// Repositories: the only code that knows the tables, written once for every engine. They run inside a
+/// Transaction, on a database thread. Every query names the workspace; an id of another workspace is simply
+/// not found. Errors are values: `not_found`, `name_taken` (409), `in_use` (409: something still refers to
+/// it).
 namespace postern::relay {
 
 /// A page of a listing: newest first, at most `limit` items after `cursor`.
@@ -31,6 +32,8 @@ class WorkspaceRepository {
   explicit WorkspaceRepository(Transaction& tx) : tx_(tx) {}
   Result<void> create(const Workspace& workspace, const Keyring& keyring);  ///< with a fresh sealed data key
   std::vector<Workspace> all();
+  /// Makes every workspace's data key usable. Error `wrong_master_key`.
+  Result<void> load_data_keys(Keyring& keyring);
 
  private:
   Transaction& tx_;
@@ -40,7 +43,7 @@ class SourceRepository {
  public:
   SourceRepository(Transaction& tx, const Keyring& keyring) : tx_(tx), keyring_(keyring) {}
   Result<void> create(const Source& source);
-  Result<void> update(const Source& source);  ///< everything but id, workspace and created_at
+  Result<void> update(const Source& source);                ///< everything but id, workspace and created_at
   Result<void> remove(WorkspaceId workspace, SourceId id);  ///< its events stay; its routes go with it
   Result<Source> get(WorkspaceId workspace, SourceId id);
   Listing<Source> list(WorkspaceId workspace, const Page& page);
@@ -70,7 +73,8 @@ class DestinationRepository {
 class RouteRepository {
  public:
   explicit RouteRepository(Transaction& tx) : tx_(tx) {}
-  /// `not_found` when the source or the destination is not of this workspace; `name_taken` for the same pair twice.
+  /// `not_found` when the source or the destination is not of this workspace; `name_taken` for the same pair
+  /// twice.
   Result<void> create(const Route& route);
   Result<void> update(const Route& route);  ///< only `enabled`
   Result<void> remove(WorkspaceId workspace, RouteId id);
@@ -87,7 +91,8 @@ class AgentRepository {
   AgentRepository(Transaction& tx, const Keyring& keyring) : tx_(tx), keyring_(keyring) {}
   Result<void> create(const Agent& agent);
   Result<void> rename(WorkspaceId workspace, AgentId id, std::string_view name);
-  Result<void> revoke(WorkspaceId workspace, AgentId id);  ///< forgets the verifiers and every open enrollment
+  Result<void> revoke(WorkspaceId workspace,
+                      AgentId id);  ///< forgets the verifiers and every open enrollment
   Result<void> remove(WorkspaceId workspace, AgentId id);  ///< `in_use` while a destination names it
   Result<Agent> get(WorkspaceId workspace, AgentId id);
   Listing<Agent> list(WorkspaceId workspace, const Page& page);
@@ -110,7 +115,7 @@ class AgentRepository {
 
 struct EventFilter {
   std::optional<SourceId> source_id;
-  std::string type;  ///< exact; empty: any
+  std::string type;                     ///< exact; empty: any
   std::optional<DeliveryState> status;  ///< events with a delivery in that state
   std::optional<Time> since, until;     ///< received_at in [since, until)
 };
@@ -151,12 +156,14 @@ class DeliveryRepository {
   Result<Delivery> get(WorkspaceId workspace, DeliveryId id);
   std::vector<Attempt> attempts(WorkspaceId workspace, DeliveryId id);  ///< oldest first
   Listing<Delivery> list(WorkspaceId workspace, const DeliveryFilter& filter, const Page& page);
-  /// A new pending delivery of the same event, due now. `destination_id` empty: one for each destination the event
-  /// had. Returns the new ids. `not_found` when the event or destination is not there.
+  /// A new pending delivery of the same event, due now. `destination_id` empty: one for each destination the
+  /// event had. Returns the new ids. `not_found` when the event or destination is not there.
   Result<std::vector<DeliveryId>> replay(WorkspaceId workspace, EventId event,
-                                         std::optional<DestinationId> destination, IdGenerator& ids, Time now);
-  /// An open delivery becomes pending and due now; a dead or cancelled one gets a replay. Returns the delivery that
-  /// will be tried. Error `not_retryable` for a delivered one (replay the event instead) and for a leased one.
+                                         std::optional<DestinationId> destination, IdGenerator& ids,
+                                         Time now);
+  /// An open delivery becomes pending and due now; a dead or cancelled one gets a replay. Returns the
+  /// delivery that will be tried. Error `not_retryable` for a delivered one (replay the event instead) and
+  /// for a leased one.
   Result<DeliveryId> retry(WorkspaceId workspace, DeliveryId id, IdGenerator& ids, Time now);
 
  private:

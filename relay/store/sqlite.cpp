@@ -6,7 +6,8 @@ namespace postern::relay::sqlite {
 namespace {
 
 std::string describe(sqlite3* db, int code, std::string_view what) {
-  return fmt::format("SQLite: {} ({}, code {}): {}", sqlite3_errstr(code), db ? sqlite3_errmsg(db) : "", code, what);
+  return fmt::format("SQLite: {} ({}, code {}): {}", sqlite3_errstr(code), db ? sqlite3_errmsg(db) : "", code,
+                     what);
 }
 
 /// Memory accounting takes a lock at every allocation of every thread; nothing here asks for its numbers.
@@ -44,15 +45,21 @@ Statement::Statement(sqlite3* db, std::string_view sql) : db_(db) {
   if (code != SQLITE_OK) throw Failure(code, describe(db, code, sql));
 }
 
-Statement::~Statement() { sqlite3_finalize(statement_); }
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
 
-void Statement::fail_with(int code) const { throw Failure(code, describe(db_, code, sqlite3_sql(statement_))); }
+void Statement::fail_with(int code) const {
+  throw Failure(code, describe(db_, code, sqlite3_sql(statement_)));
+}
 
 void Statement::must(int code) const {
   if (code != SQLITE_OK) fail_with(code);
 }
 
-void Statement::bind(int index, std::int64_t value) { must(sqlite3_bind_int64(statement_, index, value)); }
+void Statement::bind(int index, std::int64_t value) {
+  must(sqlite3_bind_int64(statement_, index, value));
+}
 
 // A null pointer would bind NULL: an empty view may hold one.
 void Statement::bind_text(int index, std::string_view value) {
@@ -64,7 +71,9 @@ void Statement::bind_blob(int index, std::string_view value) {
   must(sqlite3_bind_blob64(statement_, index, value.data() ? value.data() : "", value.size(), SQLITE_STATIC));
 }
 
-void Statement::bind_null(int index) { must(sqlite3_bind_null(statement_, index)); }
+void Statement::bind_null(int index) {
+  must(sqlite3_bind_null(statement_, index));
+}
 
 bool Statement::step() {
   const int code = sqlite3_step(statement_);
@@ -81,10 +90,16 @@ bool Statement::step_unless_constraint() {
   fail_with(extended);
 }
 
-void Statement::reset() { sqlite3_reset(statement_); }
-bool Statement::busy() const { return sqlite3_stmt_busy(statement_) != 0; }
+void Statement::reset() {
+  sqlite3_reset(statement_);
+}
+bool Statement::busy() const {
+  return sqlite3_stmt_busy(statement_) != 0;
+}
 
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
 
 std::int64_t Statement::integer(int column) const {
   if (sqlite3_column_type(statement_, column) != SQLITE_INTEGER) {
@@ -136,7 +151,9 @@ Connection::~Connection() {
   sqlite3_close_v2(db_);
 }
 
-void Connection::fail_with(int code, std::string_view what) const { throw Failure(code, describe(db_, code, what)); }
+void Connection::fail_with(int code, std::string_view what) const {
+  throw Failure(code, describe(db_, code, what));
+}
 
 void Connection::configure(Mode mode, const OpenOptions& options) {
   sqlite3_busy_timeout(db_, options.busy_timeout_ms);
@@ -198,7 +215,8 @@ Statement& Connection::prepared(std::string_view sql) {
   if (const auto found = statements_.find(sql); found != statements_.end()) return *found->second;
   // Texts are constants and a few combinations of filters; more means that values are being pasted into SQL.
   constexpr std::size_t kMost = 512;
-  if (statements_.size() >= kMost) std::erase_if(statements_, [](const auto& entry) { return !entry.second->busy(); });
+  if (statements_.size() >= kMost)
+    std::erase_if(statements_, [](const auto& entry) { return !entry.second->busy(); });
   auto made = std::make_unique<Statement>(db_, sql);
   return *statements_.emplace(std::string(sql), std::move(made)).first->second;
 }
@@ -209,9 +227,15 @@ Use Connection::use(std::string_view sql) {
   return Use(kept);
 }
 
-std::int64_t Connection::changes() const { return sqlite3_changes64(db_); }
-std::int64_t Connection::last_row() const { return sqlite3_last_insert_rowid(db_); }
-bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+std::int64_t Connection::changes() const {
+  return sqlite3_changes64(db_);
+}
+std::int64_t Connection::last_row() const {
+  return sqlite3_last_insert_rowid(db_);
+}
+bool Connection::in_transaction() const {
+  return sqlite3_get_autocommit(db_) == 0;
+}
 
 void Connection::rollback() noexcept {
   if (in_transaction()) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);

@@ -57,7 +57,8 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
-/// Holds a statement for one use and resets it at the end, so that no borrowed byte or open cursor stays behind.
+/// Holds a statement for one use and resets it at the end, so that no borrowed byte or open cursor stays
+/// behind.
 class Use {
  public:
   explicit Use(Statement& statement) : statement_(&statement) {}

@@ -63,8 +63,8 @@ Result<void> wait_for(Start start) {
 
 }  // namespace
 
-Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file, SqliteOptions options,
-                                                             Time now) {
+Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file,
+                                                             SqliteOptions options, Time now) {
   try {
     auto connection = std::make_unique<sqlite::Connection>(file.string(), sqlite::Mode::writer, options.open);
     auto report = migrate(*connection, sqlite_migrations(), now);
@@ -76,13 +76,17 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesyst
   }
 }
 
-SqliteDatabase::SqliteDatabase(std::unique_ptr<sqlite::Connection> connection, const std::filesystem::path& file,
-                               SqliteOptions options, MigrationReport migrations)
+SqliteDatabase::SqliteDatabase(std::unique_ptr<sqlite::Connection> connection,
+                               const std::filesystem::path& file, SqliteOptions options,
+                               MigrationReport migrations)
     : migrations_(std::move(migrations)),
-      writer_(std::move(connection), std::filesystem::absolute(file).parent_path(), std::move(options.writer)),
+      writer_(std::move(connection), std::filesystem::absolute(file).parent_path(),
+              std::move(options.writer)),
       readers_(file.string(), options.open, options.readers) {}
 
-SqliteDatabase::~SqliteDatabase() { stop(); }
+SqliteDatabase::~SqliteDatabase() {
+  stop();
+}
 
 void SqliteDatabase::stop() {
   readers_.stop();

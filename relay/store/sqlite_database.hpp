@@ -16,14 +16,15 @@ struct SqliteOptions {
 
 /// Database on SQLite: one writer thread with group commit, a few reader threads.
 ///
-/// Beyond what Database promises: a job that throws something the engine is not to blame for (a bug, a sealed value
-/// that does not open) is undone alone and gets Error `job_failed`. A job runs in a savepoint of its own.
+/// Beyond what Database promises: a job that throws something the engine is not to blame for (a bug, a sealed
+/// value that does not open) is undone alone and gets Error `job_failed`. A job runs in a savepoint of its
+/// own.
 class SqliteDatabase final : public Database {
  public:
-  /// Opens or creates `file`, brings its schema up to date and starts the threads. Errors: those of migrate(), and
-  /// `store_failed` when the file cannot be opened or is no sound database.
-  static Result<std::unique_ptr<SqliteDatabase>> open(const std::filesystem::path& file, SqliteOptions options,
-                                                      Time now);
+  /// Opens or creates `file`, brings its schema up to date and starts the threads. Errors: those of
+  /// migrate(), and `store_failed` when the file cannot be opened or is no sound database.
+  static Result<std::unique_ptr<SqliteDatabase>> open(const std::filesystem::path& file,
+                                                      SqliteOptions options, Time now);
   ~SqliteDatabase() override;
 
   void write(WriteJob job, Done done) override;

@@ -14,7 +14,9 @@ SqliteReaders::SqliteReaders(const std::string& file, const sqlite::OpenOptions&
   }
 }
 
-SqliteReaders::~SqliteReaders() { stop(); }
+SqliteReaders::~SqliteReaders() {
+  stop();
+}
 
 void SqliteReaders::stop() {
   {

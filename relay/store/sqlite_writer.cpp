@@ -10,12 +10,16 @@ namespace {
 using Steady = std::chrono::steady_clock;
 constexpr auto kHousekeeping = std::chrono::milliseconds(100);
 
-Duration since(Steady::time_point start) { return std::chrono::duration_cast<Duration>(Steady::now() - start); }
+Duration since(Steady::time_point start) {
+  return std::chrono::duration_cast<Duration>(Steady::now() - start);
+}
 
 Error failed_error() {
   return Error{"store_failed", "The store is broken or closed; nothing more is accepted. The log says why."};
 }
-Error busy_error(std::string_view why) { return Error{"store_busy", std::string(why)}; }
+Error busy_error(std::string_view why) {
+  return Error{"store_busy", std::string(why)};
+}
 
 }  // namespace
 
@@ -30,7 +34,9 @@ SqliteWriter::SqliteWriter(std::unique_ptr<sqlite::Connection> connection, std::
   thread_ = std::thread([this] { run(); });
 }
 
-SqliteWriter::~SqliteWriter() { stop(); }
+SqliteWriter::~SqliteWriter() {
+  stop();
+}
 
 void SqliteWriter::stop() {
   queue_.close();
@@ -40,8 +46,9 @@ void SqliteWriter::stop() {
 void SqliteWriter::submit(std::unique_ptr<WriteTask> task) {
   const auto offer = failed() ? WriteQueue::Offer::closed : queue_.offer(task);
   if (offer == WriteQueue::Offer::taken) return;
-  const Error error = offer == WriteQueue::Offer::full ? busy_error("The store's queue is full; try again shortly.")
-                                                       : failed_error();
+  const Error error = offer == WriteQueue::Offer::full
+                          ? busy_error("The store's queue is full; try again shortly.")
+                          : failed_error();
   task->settle(&error);
 }
 
@@ -49,8 +56,10 @@ void SqliteWriter::run() {
   while (true) {
     const bool last = queue_.closed();
     auto group = queue_.take(last ? Duration::zero() : Duration(kHousekeeping));
-    if (!group.empty()) commit(std::move(group));
-    else if (last) break;
+    if (!group.empty())
+      commit(std::move(group));
+    else if (last)
+      break;
     if (failed()) continue;
     if (Steady::now() - disk_seen_ >= kHousekeeping) watch_disk();
     checkpoint_if_due();
@@ -107,8 +116,8 @@ void SqliteWriter::finish(std::vector<std::unique_ptr<WriteTask>>& group, const 
   for (auto& task : group) task->settle(error);
 }
 
-/// A failed write or sync may have left anything in the kernel's cache: no retry can make it good. The next start
-/// recovers from what really is in the log.
+/// A failed write or sync may have left anything in the kernel's cache: no retry can make it good. The next
+/// start recovers from what really is in the log.
 void SqliteWriter::break_down(const std::string& why) {
   if (failed_.exchange(true, std::memory_order_acq_rel)) return;
   connection_->rollback();
@@ -135,7 +144,8 @@ void SqliteWriter::checkpoint_if_due() {
   const auto start = Steady::now();
   try {
     const auto done = connection_->checkpoint_passive();
-    // All of the log is moved: the next commit starts it anew. A reader held some back: try when it has grown.
+    // All of the log is moved: the next commit starts it anew. A reader held some back: try when it has
+    // grown.
     checkpoint_floor_ = done.moved_pages == done.log_pages ? 0 : pages + options_.checkpoint.idle_pages;
     if (done.moved_pages == done.log_pages) connection_->forget_log_pages();
   } catch (const std::exception& fault) {

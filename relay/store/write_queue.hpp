@@ -15,7 +15,8 @@ namespace sqlite {
 class Connection;
 }
 
-/// One thing to write. run() on the writer thread inside the group's transaction; then, exactly once, settle().
+/// One thing to write. run() on the writer thread inside the group's transaction; then, exactly once,
+/// settle().
 class WriteTask {
  public:
   /// Each class has a bound of its own: a flood of events keeps no completion and no operator out.

@@ -1,0 +1,188 @@
+#include "base/bytes.hpp"
+#include "relay/store/listing.hpp"
+#include "relay/store/state_filter.hpp"
+
+namespace postern::relay {
+namespace {
+
+const std::string& select_delivery() {
+  static const std::string sql = fmt::format(
+      "SELECT {}, d.row FROM delivery d JOIN event e ON e.row = d.event_row", rows::kDeliveryColumns);
+  return sql;
+}
+
+struct FoundDelivery {
+  Delivery delivery;
+  std::int64_t row = 0;
+};
+
+std::optional<FoundDelivery> find(Transaction& tx, WorkspaceId workspace, DeliveryId id) {
+  return find_one<FoundDelivery>(tx, select_delivery() + " WHERE d.workspace_id = ?1 AND d.id = ?2",
+                                 {rows::id(workspace), rows::id(id)}, [](const Row& row) {
+                                   return FoundDelivery{rows::delivery_at(row, 0),
+                                                        row.integer(rows::kDeliveryWidth)};
+                                 });
+}
+
+Attempt attempt_at(const Row& row, DeliveryId id) {
+  Attempt attempt;
+  attempt.delivery_id = id;
+  attempt.number = static_cast<unsigned>(row.integer(0) % rows::kAttemptNumbers);
+  attempt.outcome = rows::enum_at(row, 1, Outcome::maybe_sent);
+  attempt.counted = row.integer(2) != 0;
+  attempt.error_code = rows::text_at(row, 3);
+  attempt.error_message = rows::text_at(row, 4);
+  attempt.url = rows::text_at(row, 5);
+  attempt.response_status = static_cast<int>(row.integer(6));
+  attempt.response_truncated = row.integer(7) != 0;
+  attempt.dns = rows::duration_at(row, 8);
+  attempt.connect = rows::duration_at(row, 9);
+  attempt.tls = rows::duration_at(row, 10);
+  attempt.first_byte = rows::duration_at(row, 11);
+  attempt.total = rows::duration_at(row, 12);
+  attempt.started_at = rows::time_at(row, 13);
+  attempt.response_headers = rows::headers_at(row, 14);
+  attempt.response_body = rows::blob_at(row, 15);
+  return attempt;
+}
+
+struct EventRow {
+  std::int64_t row;
+  SourceId source_id;
+};
+
+DeliveryId insert_replay(Transaction& tx, WorkspaceId workspace, const EventRow& event,
+                         DestinationId destination, std::optional<DeliveryId> replay_of, IdGenerator& ids,
+                         Time now) {
+  const auto id = ids.of<DeliveryId>();
+  auto made = tx.execute(
+      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
+      "attempt_count, "
+      "tries, lease, next_at, replay_of, created_at, updated_at) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?6, ?7, ?6, ?6)",
+      {rows::id(id), rows::id(workspace), event.row, rows::id(event.source_id), rows::id(destination),
+       rows::time(now), rows::id(replay_of)});
+  if (!made) throw StoreFault("a fresh delivery id was there already");
+  return id;
+}
+
+bool destination_exists(Transaction& tx, WorkspaceId workspace, DestinationId id) {
+  return exists(tx, "SELECT 1 FROM destination WHERE id = ?1 AND workspace_id = ?2",
+                {rows::id(id), rows::id(workspace)});
+}
+
+/// The destinations the event went to and that are still there, each with its latest delivery.
+std::vector<std::pair<DestinationId, DeliveryId>> earlier_deliveries(Transaction& tx, const EventRow& event) {
+  std::vector<std::pair<DestinationId, DeliveryId>> found;
+  tx.query(
+      "SELECT d.destination_id, max(d.id) FROM delivery d JOIN destination t ON t.id = d.destination_id "
+      "WHERE d.event_row = ?1 GROUP BY d.destination_id ORDER BY min(d.id)",
+      {event.row}, [&](const Row& row) {
+        found.emplace_back(rows::id_at<DestinationId>(row, 0), rows::id_at<DeliveryId>(row, 1));
+      });
+  return found;
+}
+
+}  // namespace
+
+Result<Delivery> DeliveryRepository::get(WorkspaceId workspace, DeliveryId id) {
+  auto found = find(tx_, workspace, id);
+  if (!found) return std::unexpected(not_found("delivery"));
+  return std::move(found->delivery);
+}
+
+std::vector<Attempt> DeliveryRepository::attempts(WorkspaceId workspace, DeliveryId id) {
+  std::vector<Attempt> attempts;
+  const auto delivery = find(tx_, workspace, id);
+  if (!delivery) return attempts;
+  tx_.query(
+      "SELECT row, outcome, counted, error_code, error_message, url, response_status, response_truncated, "
+      "dns, connect, "
+      "tls, first_byte, total, started_at, response_headers, response_body FROM attempt "
+      "WHERE row BETWEEN ?1 AND ?2 ORDER BY row",
+      {rows::attempt_row(delivery->row, 0), rows::attempt_row(delivery->row, ~0U)},
+      [&](const Row& row) { attempts.push_back(attempt_at(row, id)); });
+  return attempts;
+}
+
+Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const DeliveryFilter& filter,
+                                           const Page& page) {
+  std::string sql = fmt::format("SELECT {} FROM ", rows::kDeliveryColumns);
+  const bool from_state = filter.state && !filter.event_id && few_in_state(tx_, workspace, *filter.state);
+  if (from_state) {
+    sql += fmt::format("(SELECT row AS r FROM delivery WHERE {}) s CROSS JOIN delivery d ON d.row = s.r",
+                       in_state(*filter.state));
+  } else {
+    sql += "delivery d";
+  }
+  sql += " JOIN event e ON e.row = d.event_row WHERE d.workspace_id = ?1 AND d.id < ?2";
+  // Ids as literals, so that ?1 to ?3 stay what list_by_id says; they are 16 bytes in hex and nothing else.
+  const auto literal = [](std::string_view bytes) { return fmt::format("x'{}'", hex_encode(bytes)); };
+  if (filter.event_id) {
+    sql += fmt::format(" AND d.event_row = (SELECT row FROM event WHERE id = {})",
+                       literal(filter.event_id->bytes()));
+  }
+  if (filter.destination_id)
+    sql += fmt::format(" AND d.destination_id = {}", literal(filter.destination_id->bytes()));
+  if (filter.state && !from_state) sql += fmt::format(" AND d.state = {}", rows::number(*filter.state));
+  sql += " ORDER BY d.id DESC LIMIT ?3";
+  return list_by_id<Delivery>(tx_, sql, workspace, page,
+                              [](const Row& row) { return rows::delivery_at(row, 0); });
+}
+
+Result<std::vector<DeliveryId>> DeliveryRepository::replay(WorkspaceId workspace, EventId event,
+                                                           std::optional<DestinationId> destination,
+                                                           IdGenerator& ids, Time now) {
+  const auto found = find_one<EventRow>(
+      tx_, "SELECT row, source_id FROM event WHERE id = ?1 AND workspace_id = ?2",
+      {rows::id(event), rows::id(workspace)},
+      [](const Row& row) { return EventRow{row.integer(0), rows::id_at<SourceId>(row, 1)}; });
+  if (!found) return std::unexpected(not_found("event"));
+  if (destination && !destination_exists(tx_, workspace, *destination)) {
+    return std::unexpected(not_found("destination"));
+  }
+  std::vector<DeliveryId> made;
+  bool had = false;
+  for (const auto& [earlier, latest] : earlier_deliveries(tx_, *found)) {
+    if (destination && earlier != *destination) continue;
+    had = true;
+    made.push_back(insert_replay(tx_, workspace, *found, earlier, latest, ids, now));
+  }
+  if (destination && !had) {
+    made.push_back(insert_replay(tx_, workspace, *found, *destination, std::nullopt, ids, now));
+  }
+  return made;
+}
+
+Result<DeliveryId> DeliveryRepository::retry(WorkspaceId workspace, DeliveryId id, IdGenerator& ids,
+                                             Time now) {
+  const auto found = find(tx_, workspace, id);
+  if (!found) return std::unexpected(not_found("delivery"));
+  const Delivery& delivery = found->delivery;
+  switch (delivery.state) {
+    case DeliveryState::leased:
+      return fail("not_retryable", "The delivery is being tried right now.");
+    case DeliveryState::delivered:
+      return fail("not_retryable", "The delivery has arrived; replay the event to send it again.");
+    case DeliveryState::pending:
+    case DeliveryState::parked: {
+      auto due = tx_.execute(
+          "UPDATE delivery SET state = 0, reason = 'retry_requested', next_at = ?2, updated_at = ?2 "
+          "WHERE row = ?1",
+          {found->row, rows::time(now)});
+      if (!due) return std::unexpected(due.error());
+      return id;
+    }
+    case DeliveryState::dead:
+    case DeliveryState::cancelled:
+      break;
+  }
+  if (!destination_exists(tx_, workspace, delivery.destination_id))
+    return std::unexpected(not_found("destination"));
+  const auto event = find_one<EventRow>(
+      tx_, "SELECT event_row, source_id FROM delivery WHERE row = ?1", {found->row},
+      [](const Row& row) { return EventRow{row.integer(0), rows::id_at<SourceId>(row, 1)}; });
+  return insert_replay(tx_, workspace, *event, delivery.destination_id, id, ids, now);
+}
+
+}  // namespace postern::relay

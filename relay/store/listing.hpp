@@ -1,0 +1,62 @@
+#pragma once
+#include "relay/store/repositories.hpp"
+#include "relay/store/rows.hpp"
+
+namespace postern::relay {
+
+inline Error not_found(std::string_view what) {
+  return Error{"not_found", fmt::format("There is no such {} in this workspace.", what)};
+}
+inline Error name_taken(std::string_view what) {
+  return Error{"name_taken", fmt::format("A {} of that name is there already.", what)};
+}
+
+/// One page of a table whose newest rows have the greatest ids. `sql` takes the workspace as ?1, the id to
+/// stay below as ?2 and the limit as ?3. A cursor of another listing gives an empty page.
+template <class T, class Read>
+Listing<T> list_by_id(Transaction& tx, std::string_view sql, WorkspaceId workspace, const Page& page,
+                      Read read) {
+  using IdType = decltype(T::id);
+  Listing<T> listing;
+  std::string below(16, '\xff');
+  if (!page.cursor.empty()) {
+    const auto cursor = IdType::parse(page.cursor);
+    if (!cursor) return listing;
+    below = std::string(cursor->bytes());
+  }
+  const std::size_t limit = std::clamp<std::size_t>(page.limit, 1, 500);
+  tx.query(sql, {rows::id(workspace), Blob{below}, static_cast<std::int64_t>(limit + 1)},
+           [&](const Row& row) {
+             // One more than asked for tells whether there is another page.
+             if (listing.items.size() == limit)
+               listing.next_cursor = listing.items.back().id.to_string();
+             else
+               listing.items.push_back(read(row));
+           });
+  return listing;
+}
+
+/// The first row that `read` makes of the answer.
+template <class T, class Read>
+std::optional<T> find_one(Transaction& tx, std::string_view sql, const std::vector<Value>& values,
+                          Read read) {
+  std::optional<T> found;
+  tx.query(sql, values, [&](const Row& row) {
+    if (!found) found = read(row);
+  });
+  return found;
+}
+
+inline bool exists(Transaction& tx, std::string_view sql, const std::vector<Value>& values) {
+  return find_one<bool>(tx, sql, values, [](const Row&) { return true; }).has_value();
+}
+
+/// A sealed value that does not open means a damaged or tampered database: a fault, not an outcome.
+inline std::string must_open(const Keyring& keyring, WorkspaceId workspace, std::string_view sealed,
+                             std::string_view place) {
+  auto secret = keyring.open(workspace, sealed, place);
+  if (!secret) throw StoreFault(secret.error().message);
+  return std::move(*secret);
+}
+
+}  // namespace postern::relay
