@@ -11,22 +11,22 @@
 
 namespace postern::tunnel {
 
-/// One delivery as the agent got it. The object may outlive the connection; then reads fail and answers go nowhere. Dropping it
-/// unanswered resets the stream (internal_error). Loop thread only.
+/// One delivery as the agent got it. The object may outlive the connection; then reads fail and answers go
+/// nowhere. Dropping it unanswered resets the stream (internal_error). Loop thread only.
 class IncomingDelivery {
  public:
   virtual ~IncomingDelivery() = default;
 
   virtual const DeliverHead& head() const = 0;
 
-  /// The next piece of the body in order, as large as has arrived; empty at its end. Waits while there is nothing. Reading is
-  /// what lets the relay send more: at most the stream's window waits here for a reader who does not come. Error: `cancelled` (by the
-  /// relay), `connection_lost`. One read at a time.
+  /// The next piece of the body in order, as large as has arrived; empty at its end. Waits while there is
+  /// nothing. Reading is what lets the relay send more: at most the stream's window waits here for a reader
+  /// who does not come. Error: `cancelled` (by the relay), `connection_lost`. One read at a time.
   virtual boost::asio::awaitable<Result<std::string>> read() = 0;
 
   /// The answer, whole; ends the stream, also when the body has not been read to its end. Once. The relay
-  /// keeps 64 KiB of `body`: cut it to that here, and set head.truncated. Error: `too_large` (the head; nothing has
-  /// been sent, answer again), `cancelled`, `connection_lost`.
+  /// keeps 64 KiB of `body`: cut it to that here, and set head.truncated. Error: `too_large` (the head;
+  /// nothing has been sent, answer again), `cancelled`, `connection_lost`.
   virtual Result<void> respond(const ResultHead& head, std::string body) = 0;
 
   /// Gives up without an answer; refused promises that nothing was started.
@@ -34,8 +34,8 @@ class IncomingDelivery {
 
   /// True once an answer would go nowhere.
   virtual bool cancelled() const = 0;
-  /// Called once, on the loop, when the relay cancels or the connection ends before an answer; at once (posted) if
-  /// that has happened already. Replaces an earlier handler.
+  /// Called once, on the loop, when the relay cancels or the connection ends before an answer; at once
+  /// (posted) if that has happened already. Replaces an earlier handler.
   virtual void on_cancel(std::function<void()> handler) = 0;
 };
 
@@ -50,8 +50,8 @@ class AgentEvents {
   virtual void delivery(std::shared_ptr<IncomingDelivery> delivery) = 0;
   virtual void going_away(const GoAway& goaway) = 0;
 
-  /// Identity::join: the relay has proved itself. Make a secret, derive_verifiers(Identity::agent, agent_id, …), save the credential,
-  /// then call enroll().
+  /// Identity::join: the relay has proved itself. Make a secret, derive_verifiers(Identity::agent, agent_id,
+  /// …), save the credential, then call enroll().
   virtual void joinable(AgentId agent_id) { (void)agent_id; }
   /// Identity::join: the relay has stored the verifiers. closed("enrolled") follows.
   virtual void enrolled(AgentId agent_id) { (void)agent_id; }
@@ -60,12 +60,12 @@ class AgentEvents {
 };
 
 /// The agent's end. Created by start(), never directly.
-class AgentConnection : public std::enable_shared_from_this<AgentConnection> {
+class AgentConnection {
  public:
   struct Credential {
     Identity kind = Identity::agent;
-    Uuid id{};            ///< AgentId or JoinId
-    std::string secret;   ///< 32 bytes
+    Uuid id{};           ///< AgentId or JoinId
+    std::string secret;  ///< 32 bytes
     Uuid instance_id{};
     std::uint64_t generation = 0;
     std::string software;
@@ -80,12 +80,12 @@ class AgentConnection : public std::enable_shared_from_this<AgentConnection> {
   /// After joinable(), once. `invalid` when facts_json is over 2 KiB.
   virtual Result<void> enroll(const EnrollRequest& request) = 0;
 
-  /// Asks now whether the relay is there (after a change of network or a sleep): closed("peer_silent") when nothing
-  /// comes within `limit`.
+  /// Asks now whether the relay is there (after a change of network or a sleep): closed("peer_silent") when
+  /// nothing comes within `limit`.
   virtual void probe(Duration limit) = 0;
 
-  /// Polite end: no new deliveries are taken (those on the way come back to the relay as not_sent), those in flight may finish within
-  /// limits.drain, then closed("drained").
+  /// Polite end: no new deliveries are taken (those on the way come back to the relay as not_sent), those in
+  /// flight may finish within limits.drain, then closed("drained").
   virtual void go_away(const GoAway& goaway) = 0;
   virtual void close(std::string_view code, std::string_view message) = 0;
 

@@ -18,9 +18,11 @@
 /// A tunnel connection as its user sees it: TLS, authentication and session over one TCP socket, on one loop.
 ///
 /// Both roles follow the same rules:
-/// - One thread. Everything is called on the loop of the socket's executor, and every callback comes on it, never from
+/// - One thread. Everything is called on the loop of the socket's executor, and every callback comes on it,
+/// never from
 ///   inside a call of the user's: a connection may be used, and closed, in any of its callbacks.
-/// - The connection keeps itself and its events object alive from start() until closed() has been called. closed() comes
+/// - The connection keeps itself and its events object alive from start() until closed() has been called.
+/// closed() comes
 ///   exactly once, whatever happens, and nothing after it; then the events object is let go.
 /// - Calls after closed() do nothing, or fail with `closed`.
 /// - What is called in one turn of the loop leaves in as few writes as possible.
@@ -30,22 +32,15 @@ namespace postern::tunnel {
 
 /// Why a connection ended. `code` is for programs:
 ///   closed_by_us, closed_by_peer (a polite end), drained,
-///   handshake_timeout, tls_failed, pin_mismatch, protocol, auth_failed and other refusals, relay_not_proven, enrolled,
-///   peer_silent, write_stalled, flow_control, excessive_resets, excessive_noise, connection_lost, internal_error.
+///   handshake_timeout, tls_failed, pin_mismatch, protocol, auth_failed and other refusals, relay_not_proven,
+///   enrolled, peer_silent, write_stalled, flow_control, excessive_resets, excessive_noise, connection_lost,
+///   internal_error.
 struct CloseReason {
   std::string code;
   std::string message;
-  bool authenticated = false;   ///< it got as far as a session
-  bool retryable = true;        ///< false: trying again with the same credential cannot help
-  Duration retry_after{};       ///< the relay's wish; 0: none
-};
-
-/// The peer asks for the end of this session. No new streams start; those that run may finish.
-struct GoAway {
-  std::string code;           ///< "shutdown", "replaced", "revoked", "drain", or the code of a protocol error
-  std::string message;
-  Duration reconnect_after{};  ///< relay to agent: when to come back, plus
-  Duration spread{};           ///< a random part of this
+  bool authenticated = false;  ///< it got as far as a session
+  bool retryable = true;       ///< false: trying again with the same credential cannot help
+  Duration retry_after{};      ///< the relay's wish; 0: none
 };
 
 /// What a connection needs from outside. All of it outlives every connection.
@@ -57,12 +52,12 @@ struct ConnectionEnv {
 
 /// Numbers for status pages; cheap.
 struct ConnectionStats {
-  std::uint64_t bytes_in = 0;    ///< inside TLS
+  std::uint64_t bytes_in = 0;  ///< inside TLS
   std::uint64_t bytes_out = 0;
-  std::uint64_t streams = 0;     ///< opened since the start
+  std::uint64_t streams = 0;  ///< opened since the start
   std::uint32_t open_streams = 0;
-  std::size_t buffered = 0;      ///< received and not yet read by the user
-  Duration round_trip{};         ///< smoothed; 0 until the first PONG
+  std::size_t buffered = 0;  ///< received and not yet read by the user
+  Duration round_trip{};     ///< smoothed; 0 until the first PONG
 };
 
 }  // namespace postern::tunnel

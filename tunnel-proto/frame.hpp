@@ -21,14 +21,15 @@ struct FrameHeader {
 };
 
 void append_header(std::string& out, const FrameHeader& header);
-/// `bytes` holds at least kHeaderSize. `protocol` when reserved bits are set, the stream is above kMaxStream, or the length is over the
-/// type's bound (kMaxData for DATA, `max_message` for the rest).
+/// `bytes` holds at least kHeaderSize. `protocol` when reserved bits are set, the stream is above kMaxStream,
+/// or the length is over the type's bound (kMaxData for DATA, `max_message` for the rest).
 Result<FrameHeader> parse_header(std::string_view bytes, std::size_t max_message);
 
 bool is_known(FrameType type);
 
 /// A whole frame, header first. `payload` must be within the bound.
-std::string make_frame(FrameType type, std::uint32_t stream, std::string_view payload, std::uint8_t flags = 0);
+std::string make_frame(FrameType type, std::uint32_t stream, std::string_view payload,
+                       std::uint8_t flags = 0);
 void append_frame(std::string& out, FrameType type, std::uint32_t stream, std::string_view payload,
                   std::uint8_t flags = 0);
 
@@ -54,8 +55,9 @@ class FrameReader {
     bool last = false;       ///< piece: the frame ends with it
   };
 
-  /// Takes from the front of `bytes` and moves it on. For a DATA or unknown frame: one `header` (check it before taking
-  /// anything), then `piece`s (none when the length is 0: then the header has `last`). For any other: one `frame`.
+  /// Takes from the front of `bytes` and moves it on. For a DATA or unknown frame: one `header` (check it
+  /// before taking anything), then `piece`s (none when the length is 0: then the header has `last`). For any
+  /// other: one `frame`.
   Result<Item> next(std::string_view& bytes);
 
   bool between_frames() const { return !in_payload_ && buffer_.empty(); }

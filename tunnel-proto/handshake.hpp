@@ -11,10 +11,11 @@
 #include "tunnel-proto/frame.hpp"
 #include "tunnel-proto/wire.hpp"
 
-/// Who is there: a mutual proof of one shared secret, tied to the TLS connection it runs on (SPEC.md, section 3). The shape is
-/// SCRAM-SHA-256-PLUS (RFC 5802, 7677) with a TLS exporter (RFC 9266) and a secret of 256 random bits in place
-/// of a password. The relay keeps verifiers, never the secret; whoever steals those cannot log in. A man in the middle who
-/// holds two TLS connections, with whatever certificates, has two exporters, and both ends refuse.
+/// Who is there: a mutual proof of one shared secret, tied to the TLS connection it runs on (SPEC.md, section
+/// 3). The shape is SCRAM-SHA-256-PLUS (RFC 5802, 7677) with a TLS exporter (RFC 9266) and a secret of 256
+/// random bits in place of a password. The relay keeps verifiers, never the secret; whoever steals those
+/// cannot log in. A man in the middle who holds two TLS connections, with whatever certificates, has two
+/// exporters, and both ends refuse.
 ///
 /// No I/O here: bytes and decisions in, bytes and decisions out.
 namespace postern::tunnel {
@@ -34,25 +35,27 @@ struct Verifiers {
 /// `id` is the AgentId or JoinId; `secret` is 32 random bytes. Different ids or kinds never share keys.
 Verifiers derive_verifiers(Identity kind, const Uuid& id, std::string_view secret);
 
-/// Exports 32 bytes of this TLS connection's keying material under kExporterLabel and `context`. Only after the TLS
-/// handshake has finished on this side (a TLS 1.3 server could export earlier, before the client is bound).
+/// Exports 32 bytes of this TLS connection's keying material under kExporterLabel and `context`. Only after
+/// the TLS handshake has finished on this side (a TLS 1.3 server could export earlier, before the client is
+/// bound).
 using Exporter = std::function<std::string(std::string_view context)>;
 
 /// What an agent says of itself. Believed only once PROOF has been checked.
 struct Hello {
   Identity kind = Identity::agent;
-  Uuid id{};                         ///< AgentId or JoinId, by kind
-  Uuid instance_id{};                ///< new at every start of the agent's process
+  Uuid id{};           ///< AgentId or JoinId, by kind
+  Uuid instance_id{};  ///< new at every start of the agent's process
   std::uint32_t connection_index = 0;
-  std::uint64_t generation = 0;      ///< the last one AUTH_OK gave it; a copied state directory shows as an old one
-  std::uint64_t stream_window = kInitialStreamWindow;    ///< what this end can take, per stream and in all
+  std::uint64_t generation =
+      0;  ///< the last one AUTH_OK gave it; a copied state directory shows as an old one
+  std::uint64_t stream_window = kInitialStreamWindow;  ///< what this end can take, per stream and in all
   std::uint64_t session_window = kInitialSessionWindow;
-  std::string software;              ///< "postern-agent/0.1.0"
+  std::string software;  ///< "postern-agent/0.1.0"
 };
 
 /// A precise refusal. Sent to a peer that has proved its secret, or for reasons that tell a stranger nothing.
 struct Refusal {
-  std::string code;     ///< "auth_failed", "expired", "revoked", "busy", "version", …
+  std::string code;  ///< "auth_failed", "expired", "revoked", "busy", "version", …
   std::string message;
   bool retryable = false;
   Duration retry_after{};
@@ -61,9 +64,9 @@ struct Refusal {
 /// What the relay knows of an id.
 struct Account {
   Verifiers verifiers;
-  AgentId agent_id;                  ///< with Identity::join: the agent this token enrols
-  std::uint64_t generation = 1;      ///< the agent is to remember this one: stored generation + 1
-  std::optional<Refusal> refusal;    ///< known, but not now: told only after a right proof
+  AgentId agent_id;                ///< with Identity::join: the agent this token enrols
+  std::uint64_t generation = 1;    ///< the agent is to remember this one: stored generation + 1
+  std::optional<Refusal> refusal;  ///< known, but not now: told only after a right proof
 };
 
 /// What both ends know once authenticated.
@@ -71,7 +74,7 @@ struct Admission {
   AgentId agent_id;
   Uuid session_id{};
   std::uint64_t generation = 0;
-  std::uint64_t stream_window = kInitialStreamWindow;    ///< of the relay, as a receiver
+  std::uint64_t stream_window = kInitialStreamWindow;  ///< of the relay, as a receiver
   std::uint64_t session_window = kInitialSessionWindow;
 };
 
@@ -96,9 +99,10 @@ class AgentHandshake {
 
   std::string start();  ///< the HELLO frame
 
-  /// Consumes bytes of the relay and stops right behind AUTH_OK: `*used` says how many were taken, the rest belong to the session.
-  /// `send`: put output() on the wire. `done`: the relay has proved itself; admission() is valid.
-  /// Error: the relay's own refusal (its code; see refusal()), or `protocol`, `relay_not_proven`.
+  /// Consumes bytes of the relay and stops right behind AUTH_OK: `*used` says how many were taken, the rest
+  /// belong to the session. `send`: put output() on the wire. `done`: the relay has proved itself;
+  /// admission() is valid. Error: the relay's own refusal (its code; see refusal()), or `protocol`,
+  /// `relay_not_proven`.
   Result<Step> receive(std::string_view bytes, std::size_t* used);
   std::string take_output();
 
@@ -125,17 +129,17 @@ class AgentHandshake {
   std::optional<Refusal> refusal_;
 };
 
-/// The relay's half. Strangers and known agents see the same frames in the same order; an unknown id is checked
-/// against decoy verifiers, so it costs and takes what a wrong secret does.
+/// The relay's half. Strangers and known agents see the same frames in the same order; an unknown id is
+/// checked against decoy verifiers, so it costs and takes what a wrong secret does.
 class RelayHandshake {
  public:
-  /// more: wait for bytes. send: output() waits for the wire. look_up: find hello().id and call found(), in any order with
-  /// further receive(). done: output() holds AUTH_OK, admission() is valid.
+  /// more: wait for bytes. send: output() waits for the wire. look_up: find hello().id and call found(), in
+  /// any order with further receive(). done: output() holds AUTH_OK, admission() is valid.
   enum class Step { more, send, look_up, done };
 
   struct Settings {
-    std::string relay_id;      ///< shown to agents; not secret
-    std::string decoy_key;     ///< 32 random bytes, the same for the life of the process
+    std::string relay_id;   ///< shown to agents; not secret
+    std::string decoy_key;  ///< 32 random bytes, the same for the life of the process
     std::uint64_t stream_window = kInitialStreamWindow;
     std::uint64_t session_window = kInitialSessionWindow;
   };
@@ -145,8 +149,9 @@ class RelayHandshake {
   RelayHandshake(RelayHandshake&&) = default;
   RelayHandshake& operator=(RelayHandshake&&) = delete;
 
-  /// One frame a call: call again with the rest while it takes bytes. Everything before `done` counts towards kMaxUnproven; more is
-  /// `protocol`. On any error output() holds the AUTH_FAIL to send before closing (it may be empty).
+  /// One frame a call: call again with the rest while it takes bytes. Everything before `done` counts towards
+  /// kMaxUnproven; more is `protocol`. On any error output() holds the AUTH_FAIL to send before closing (it
+  /// may be empty).
   Result<Step> receive(std::string_view bytes, std::size_t* used);
   /// The answer to look_up: what is known of hello().id, or nullopt.
   Result<Step> found(std::optional<Account> account);

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/http/message.hpp"
 #include "base/id.hpp"
+#include "tunnel-proto/wire.hpp"
 
 /// The heads of a stream as both programs see them; tunnel.proto is how they travel. Strings are raw bytes.
 namespace postern::tunnel {
@@ -15,14 +16,14 @@ namespace postern::tunnel {
 struct DeliverHead {
   DeliveryId delivery_id;
   std::uint32_t attempt = 1;
-  bool force = false;          ///< a replay: a journal must not answer for the app
-  Duration deadline{};         ///< relative to arrival, to the millisecond: the two ends compare no clocks
-  bool tls = false;            ///< https to the app
-  std::string host;            ///< as the agent's host sees it; checked against the agent's allow-list, every time
+  bool force = false;   ///< a replay: a journal must not answer for the app
+  Duration deadline{};  ///< relative to arrival, to the millisecond: the two ends compare no clocks
+  bool tls = false;     ///< https to the app
+  std::string host;     ///< as the agent's host sees it; checked against the agent's allow-list, every time
   std::uint16_t port = 0;
   std::string method;
-  std::string target;          ///< raw path and query
-  http::Headers headers;       ///< order, case and repeats kept
+  std::string target;     ///< raw path and query
+  http::Headers headers;  ///< order, case and repeats kept
   std::uint64_t body_size = 0;
 };
 
@@ -36,21 +37,35 @@ enum class ResultOutcome : std::uint8_t {
 /// RESULT: what came of it. The answer's body follows in DATA frames.
 struct ResultHead {
   ResultOutcome outcome = ResultOutcome::not_sent;
-  std::string error_code;     ///< empty when the app answered; "not_allowed", "connect_failed", "timeout", …
+  std::string error_code;  ///< empty when the app answered; "not_allowed", "connect_failed", "timeout", …
   std::string error_message;
   int status = 0;
   http::Headers headers;
-  bool truncated = false;     ///< the body was cut at the cap
+  bool truncated = false;  ///< the body was cut at the cap
   Duration connect{}, tls{}, first_byte{}, total{};
 };
 
-/// Result heads must fit in one frame (64 KiB): `too_large` otherwise. The encoder changes nothing.
+/// The sender wants the session to end. No new streams start; those that run may finish.
+struct GoAway {
+  std::string code;  ///< "shutdown", "replaced", "revoked", "drain", or the code of an error
+  std::string message;
+  Duration reconnect_after{};              ///< relay to agent: when to come back, plus
+  Duration spread{};                       ///< a random part of this
+  std::uint32_t last_stream = kMaxStream;  ///< set by the session: streams above it were never started
+};
+
+/// Heads must fit in one frame (64 KiB): `too_large` otherwise. The encoder changes nothing.
 Result<std::string> encode(const DeliverHead& head);
 Result<std::string> encode(const ResultHead& head);
 
-/// `bad_head` with what is wrong: malformed, an id of another size, port 0, an empty host or method, a status outside
-/// 100..999, a missing outcome, more than 256 headers. A header's bytes are checked by whoever writes HTTP.
+/// `bad_head` with what is wrong: malformed, an id of another size, port 0, an empty host or method, a status
+/// outside 100..999, a missing outcome, more than 256 headers. A header's bytes are checked by whoever writes
+/// HTTP.
 Result<DeliverHead> decode_deliver(std::string_view bytes);
 Result<ResultHead> decode_result(std::string_view bytes);
+
+std::string encode(const GoAway& goaway);  ///< texts are cut to 1 KiB
+/// `protocol` when malformed.
+Result<GoAway> decode_goaway(std::string_view bytes);
 
 }  // namespace postern::tunnel

@@ -9,25 +9,23 @@
 
 namespace postern::tunnel {
 
-class RelayConnection;
-
-using StreamId = std::uint32_t;
-
 /// What the relay decides about one connection. The rules are in connection.hpp.
 class RelayEvents {
  public:
   virtual ~RelayEvents() = default;
 
-  /// Find `hello.id`. Call `reply` once, later or at once, on this loop or any other; nullopt for an unknown id. Take the same
-  /// time for known and unknown ids. Nothing in `hello` is proved yet. A reply after the connection's end is dropped.
+  /// Find `hello.id`. Call `reply` once, later or at once, on this loop or any other; nullopt for an unknown
+  /// id. Take the same time for known and unknown ids. Nothing in `hello` is proved yet. A reply after the
+  /// connection's end is dropped.
   using AccountReply = std::function<void(std::optional<Account>)>;
   virtual void look_up(const Hello& hello, AccountReply reply) = 0;
 
-  /// Identity::join only, after the proof: store the verifiers for account.agent_id, once per token. The same request again must succeed
-  /// until the token expires (a lost answer costs nothing). Reply as for look_up, with a refusal to tell the agent, or nullopt
-  /// when it is stored. The connection ends after the answer.
+  /// Identity::join only, after the proof: store the verifiers for account.agent_id, once per token. The same
+  /// request again must succeed until the token expires (a lost answer costs nothing). Reply as for look_up,
+  /// with a refusal to tell the agent, or nullopt when it is stored. The connection ends after the answer.
   using EnrollReply = std::function<void(std::optional<Refusal>)>;
-  virtual void enroll(const Hello& hello, const Account& account, EnrollRequest request, EnrollReply reply) = 0;
+  virtual void enroll(const Hello& hello, const Account& account, EnrollRequest request,
+                      EnrollReply reply) = 0;
 
   /// Identity::agent only: authenticated. Deliveries may start as soon as credit() is above 0.
   virtual void opened(const Hello& hello, const Admission& admission) = 0;
@@ -39,13 +37,13 @@ class RelayEvents {
 
 /// The end of one delivery on this connection.
 struct DeliveryAnswer {
-  ResultHead head;    ///< made up here when the stream broke: outcome not_sent or maybe_sent, error_code says how:
-                      ///< "connection_lost", "agent_reset", "agent_refused", "bad_result", "cancelled"
-  std::string body;   ///< at most max_answer bytes; head.truncated when there was more
+  ResultHead head;   ///< made up here when the stream broke: outcome not_sent or maybe_sent, error_code says
+                     ///< how: "connection_lost", "agent_reset", "agent_refused", "bad_result", "cancelled"
+  std::string body;  ///< at most max_answer bytes; head.truncated when there was more
 };
 
 /// The relay's end. Created by start(), never directly.
-class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
+class RelayConnection {
  public:
   struct Options {
     RelayHandshake::Settings handshake;
@@ -62,10 +60,12 @@ class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
   /// How many deliveries can be opened now. 0 before opened(), while draining and after the end.
   virtual std::uint32_t credit() const = 0;
 
-  /// Opens a stream and sends head and body as the agent takes them. `body` may be null for none; head.body_size is filled in. `done`
-  /// is called exactly once, when the answer is complete or the stream has broken, also when the connection ends.
-  /// Errors, after which `done` is never called: `no_credit`, `closed`, `too_large` (the head).
-  virtual Result<StreamId> deliver(DeliverHead head, std::shared_ptr<const std::string> body, AnswerHandler done) = 0;
+  /// Opens a stream and sends head and body as the agent takes them. `body` may be null for none;
+  /// head.body_size is filled in. `done` is called exactly once, when the answer is complete or the stream
+  /// has broken, also when the connection ends. Errors, after which `done` is never called: `no_credit`,
+  /// `closed`, `too_large` (the head).
+  virtual Result<StreamId> deliver(DeliverHead head, std::shared_ptr<const std::string> body,
+                                   AnswerHandler done) = 0;
 
   /// Gives up on one delivery: the agent is told, and `done` is called with maybe_sent, or not_sent while the
   /// head had not been put on the wire; code "cancelled". Unknown streams are ignored.
@@ -73,7 +73,8 @@ class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
 
   /// Polite end: no new deliveries, those in flight may finish within limits.drain, then closed("drained").
   virtual void go_away(const GoAway& goaway) = 0;
-  /// Ends now: GOAWAY with the code, deliveries in flight are answered with maybe_sent (not_sent where the head had not left).
+  /// Ends now: GOAWAY with the code, deliveries in flight are answered with maybe_sent (not_sent where the
+  /// head had not left).
   virtual void close(std::string_view code, std::string_view message) = 0;
 
   virtual ConnectionStats stats() const = 0;

@@ -13,25 +13,27 @@ namespace postern::tunnel {
 
 /// A relay's key and self-signed certificate, as PEM. The key is a secret.
 struct TlsIdentity {
-  std::string key_pem;          ///< ECDSA P-256, PKCS #8
+  std::string key_pem;  ///< ECDSA P-256, PKCS #8
   std::string certificate_pem;
 };
 
-/// A new P-256 key and a certificate for `common_name` (1..64 characters), valid from a day before `now` for ten years.
+/// A new P-256 key and a certificate for `common_name` (1..64 characters), valid from a day before `now` for
+/// ten years.
 TlsIdentity generate_tls_identity(std::string_view common_name, Time now);
 
-/// SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes: what agents pin (RFC 7469, 2.4). It stays the same
-/// when a certificate is renewed with its key. `bad_certificate` when the PEM cannot be read.
+/// SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes: what agents pin (RFC 7469, 2.4). It stays the
+/// same when a certificate is renewed with its key. `bad_certificate` when the PEM cannot be read.
 Result<std::string> spki_sha256(std::string_view certificate_pem);
 
-/// Settings of one side, to be shared by all its connections and threads. TLS 1.3 only, ALPN "postern/1" required
-/// on both sides, no tickets, no resumption, no early data: each connection has keying material of its own.
+/// Settings of one side, to be shared by all its connections and threads. TLS 1.3 only, ALPN "postern/1"
+/// required on both sides, no tickets, no resumption, no early data: each connection has keying material of
+/// its own.
 class TlsContext {
  public:
   /// `bad_tls_identity` when key or certificate cannot be read or do not belong together.
   static Result<TlsContext> server(const TlsIdentity& identity);
-  /// Trusts exactly the keys whose SPKI SHA-256 is in `pins` (32 bytes each, at least one) and no CA. Names and dates in the
-  /// certificate are not looked at: the pin is the identity.
+  /// Trusts exactly the keys whose SPKI SHA-256 is in `pins` (32 bytes each, at least one) and no CA. Names
+  /// and dates in the certificate are not looked at: the pin is the identity.
   static TlsContext client(std::vector<std::string> pins);
 
   bool is_server() const { return server_; }

@@ -11,11 +11,13 @@ inline constexpr std::string_view kAlpn = "postern/1";
 inline constexpr std::uint32_t kVersion = 1;
 
 // 2. Frames
-inline constexpr std::size_t kHeaderSize = 12;       ///< type 1 + flags 1 + reserved 2 + stream 4 + length 4
-inline constexpr std::size_t kMaxData = 16'372;      ///< header + payload = 16 384, one TLS record
-inline constexpr std::size_t kMaxMessage = 65'536;   ///< payload of every other frame once authenticated
-inline constexpr std::size_t kMaxUnproven = 4'096;   ///< the same before authentication, and the total of it
+inline constexpr std::size_t kHeaderSize = 12;      ///< type 1 + flags 1 + reserved 2 + stream 4 + length 4
+inline constexpr std::size_t kMaxData = 16'372;     ///< header + payload = 16 384, one TLS record
+inline constexpr std::size_t kMaxMessage = 65'536;  ///< payload of every other frame once authenticated
+inline constexpr std::size_t kMaxUnproven = 4'096;  ///< the same before authentication, and the total of it
 inline constexpr std::uint32_t kMaxStream = 0x7fff'ffff;
+
+using StreamId = std::uint32_t;
 
 enum class FrameType : std::uint8_t {
   hello = 1,
@@ -39,7 +41,8 @@ enum class FrameType : std::uint8_t {
   data = 34,
 };
 
-inline constexpr std::uint8_t kFlagEnd = 0x01;       ///< DELIVER, RESULT, DATA: the sender's last frame of the stream
+inline constexpr std::uint8_t kFlagEnd =
+    0x01;  ///< DELIVER, RESULT, DATA: the sender's last frame of the stream
 inline constexpr std::uint8_t kFlagCritical = 0x80;  ///< a receiver that does not know the type must give up
 inline constexpr std::uint8_t kFlagsKnown = kFlagEnd | kFlagCritical;
 

@@ -1,0 +1,77 @@
+#include "tunnel-proto/outgoing.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "tunnel-proto/big_endian.hpp"
+#include "tunnel-proto/frame.hpp"
+
+namespace postern::tunnel {
+namespace {
+
+/// A control frame of one number.
+template <class Number>
+void write_number(std::string& out, FrameType type, StreamId stream, Number value) {
+  append_header(out, {type, 0, stream, sizeof value});
+  append_big_endian(out, value);
+}
+
+}  // namespace
+
+void Outgoing::wake(Stream& stream) {
+  const bool ready = stream.head_sent && stream.body_left() > 0 && stream.send.available() > 0;
+  if (ready && !stream.in_ready.is_linked()) ready_.push_back(stream);
+}
+
+bool Outgoing::empty() const {
+  return !ping_ && !pong_ && !credit_ && !session_limit_ && !goaway_ && resets_.empty() && windows_.empty() &&
+         heads_.empty() && !can_send_data();
+}
+
+void Outgoing::write_control(std::string& out) {
+  if (pong_) append_frame(out, FrameType::pong, 0, *std::exchange(pong_, std::nullopt));
+  if (ping_) write_number(out, FrameType::ping, 0, *std::exchange(ping_, std::nullopt));
+  if (credit_) write_number(out, FrameType::credit, 0, *std::exchange(credit_, std::nullopt));
+  if (session_limit_) write_number(out, FrameType::window, 0, *std::exchange(session_limit_, std::nullopt));
+  for (const Reset& reset : resets_) {
+    write_number(out, FrameType::reset, reset.stream, static_cast<std::uint32_t>(reset.code));
+  }
+  resets_.clear();
+  while (!windows_.empty()) {
+    Stream& stream = windows_.front();
+    windows_.pop_front();
+    write_number(out, FrameType::window, stream.id, stream.receive.limit());
+  }
+  if (goaway_) append_frame(out, FrameType::goaway, 0, *std::exchange(goaway_, std::nullopt));
+}
+
+bool Outgoing::write_head(std::string& out, Stream& stream) {
+  const bool ended = stream.body_left() == 0;
+  append_frame(out, head_type_, stream.id, stream.head, ended ? kFlagEnd : std::uint8_t{0});
+  std::string().swap(stream.head);
+  stream.head_sent = true;
+  heads_.pop_front();
+  if (!ended) wake(stream);
+  return ended;
+}
+
+bool Outgoing::write_data(std::string& out, Stream& stream) {
+  const std::uint64_t allowed =
+      std::min({stream.send.available(), session_.available(), std::uint64_t{kMaxData}});
+  const std::size_t size = std::min<std::size_t>(stream.body_left(), allowed);
+  const bool ended = size == stream.body_left();
+  append_frame(out, FrameType::data, stream.id, std::string_view(*stream.body).substr(stream.body_sent, size),
+               ended ? kFlagEnd : std::uint8_t{0});
+  stream.body_sent += size;
+  stream.send.sent(size);
+  session_.sent(size);
+  ready_.pop_front();
+  if (ended) {
+    stream.body.reset();
+  } else {
+    wake(stream);
+  }
+  return ended;
+}
+
+}  // namespace postern::tunnel

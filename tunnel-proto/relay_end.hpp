@@ -1,0 +1,84 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "tunnel-proto/driver.hpp"
+#include "tunnel-proto/relay_connection.hpp"
+#include "tunnel-proto/session.hpp"
+
+namespace postern::tunnel {
+
+/// RelayConnection on a Driver: handshake, then either one ENROLL or a Session.
+class RelayEnd final : public RelayConnection, public Driver {
+ public:
+  RelayEnd(boost::asio::ip::tcp::socket socket, const TlsContext& tls, const ConnectionEnv& env,
+           Options options, std::shared_ptr<RelayEvents> events);
+  void start_up() { begin(); }
+
+  std::uint32_t credit() const override { return session_ ? session_->credit() : 0; }
+  Result<StreamId> deliver(DeliverHead head, std::shared_ptr<const std::string> body,
+                           AnswerHandler done) override;
+  void cancel(StreamId stream) override;
+  void go_away(const GoAway& goaway) override;
+  void close(std::string_view code, std::string_view message) override;
+  ConnectionStats stats() const override;
+
+ private:
+  struct Pending {
+    AnswerHandler done;
+    std::optional<ResultHead> head;
+    std::string body;
+  };
+
+  void on_secured() override;
+  void on_bytes(std::string_view bytes) override;
+  void on_turn() override;
+  void produce(std::string& out, std::size_t enough) override;
+  void on_write_blocked(bool blocked) override;
+  void on_time() override;
+  SteadyTime deadline() const override;
+  void on_gone(Error error) override;
+
+  // Before the session
+  void shake_hands(std::string_view bytes);
+  void step(Result<RelayHandshake::Step> step);
+  void look_up();
+  void found(std::optional<Account> account);
+  void admitted();
+  void receive_enroll(std::string_view bytes);
+  void enroll(EnrollRequest request);
+  void enrolled(std::optional<Refusal> refusal);
+
+  // The session's events
+  bool tell_next();
+  void on_event(const SessionEvent& event);
+  void on_answered(const SessionEvent& event);
+  void on_readable(StreamId stream);
+  void on_broken(const SessionEvent& event);
+  void complete(StreamId stream, DeliveryAnswer answer);
+  void give_up(StreamId stream, ResultOutcome outcome, std::string code, std::string message);
+
+  /// The first reason counts; closed() is told at the end of the turn.
+  void end(Error error);
+
+  Options options_;
+  std::shared_ptr<RelayEvents> events_;
+  std::unique_ptr<RelayHandshake> handshake_;
+  std::optional<FrameReader> enroll_reader_;  // join connections, after the proof
+  Hello hello_;
+  std::optional<Account> account_;
+  Admission admission_;
+  std::string plain_;  // frames outside a session, to be written
+  std::unique_ptr<Session> session_;
+  std::unordered_map<StreamId, Pending> pending_;
+  std::vector<std::pair<AnswerHandler, DeliveryAnswer>> completed_;  // cancelled ones: told in the next turn
+  SteadyTime phase_until_ = SteadyTime::max();  // of the handshake, the enrolment, the drain
+  bool opened_due_ = false;
+  bool enrolling_ = false;
+  std::optional<CloseReason> reason_;
+};
+
+}  // namespace postern::tunnel
