@@ -44,15 +44,15 @@ struct Destination {
   WorkspaceId workspace_id;
   std::string name;  ///< unique in the workspace
   DestinationKind kind = DestinationKind::http;
-  std::string url;   ///< http, slack: absolute URL. agent: http://host:port/path as the agent's host sees it
+  std::string url;  ///< http, slack: absolute URL. agent: http://host:port/path as the agent's host sees it
   std::optional<AgentId> agent_id;  ///< agent only
   std::string signing_secret;       ///< "whsec_…" (Standard Webhooks); empty: not signed. Sealed at rest
   Duration timeout = std::chrono::seconds(30);  ///< one attempt, from dial to the last byte kept
-  std::vector<Duration> retry_schedule;         ///< wait before attempt n; the first is normally 0. Empty: default
-  std::vector<int> final_statuses;              ///< answers that end the delivery as dead at once
-  unsigned concurrency = 64;                    ///< attempts at once
+  std::vector<Duration> retry_schedule;  ///< wait before attempt n; the first is normally 0. Empty: default
+  std::vector<int> final_statuses;       ///< answers that end the delivery as dead at once
+  unsigned concurrency = 64;             ///< attempts at once
   bool enabled = true;
-  std::string disabled_reason;                  ///< why it was switched off, e.g. "gone" after a 410
+  std::string disabled_reason;  ///< why it was switched off, e.g. "gone" after a 410
   Time created_at;
   Time updated_at;
 };
@@ -92,9 +92,9 @@ struct Delivery {
   SourceId source_id;
   DestinationId destination_id;
   DeliveryState state = DeliveryState::pending;
-  std::string reason;      ///< why it is where it is: "agent_away", "http_500", "retries_exhausted", …
+  std::string reason;          ///< why it is where it is: "agent_away", "http_500", "retries_exhausted", …
   unsigned attempt_count = 0;  ///< attempts that count against the schedule
-  Time next_at;            ///< pending: not before
+  Time next_at;                ///< pending: not before
   std::optional<DeliveryId> replay_of;
   Time created_at;
   Time updated_at;
@@ -112,11 +112,11 @@ struct Attempt {
   DeliveryId delivery_id;
   unsigned number = 0;  ///< 1, 2, … over all tries of the delivery, counted or not
   Outcome outcome = Outcome::not_sent;
-  bool counted = true;  ///< burned one of the schedule
-  std::string error_code;     ///< empty when an answer came; else e.g. "connect_timeout", "agent_away"
+  bool counted = true;     ///< burned one of the schedule
+  std::string error_code;  ///< empty when an answer came; else e.g. "connect_timeout", "agent_away"
   std::string error_message;
-  std::string url;            ///< what was dialled, without credentials
-  int response_status = 0;    ///< 0 without an answer
+  std::string url;          ///< what was dialled, without credentials
+  int response_status = 0;  ///< 0 without an answer
   http::Headers response_headers;
   std::string response_body;  ///< at most 64 KiB
   bool response_truncated = false;
@@ -132,8 +132,8 @@ struct Agent {
   WorkspaceId workspace_id;
   std::string name;  ///< unique in the workspace
   AgentState state = AgentState::enrolling;
-  std::string stored_key;   ///< 32 bytes, SHA-256(ClientKey); empty until it has joined
-  std::string server_key;   ///< 32 bytes; proves the relay to the agent. Sealed at rest
+  std::string stored_key;        ///< 32 bytes, SHA-256(ClientKey); empty until it has joined
+  std::string server_key;        ///< 32 bytes; proves the relay to the agent. Sealed at rest
   std::uint64_t generation = 0;  ///< grows at each login; a copy of the agent's state shows as an old one
   std::string facts_json;        ///< what the agent said of its host when it joined
   std::optional<Time> last_seen_at;
@@ -180,6 +180,8 @@ std::optional<Outcome> outcome_from(std::string_view text);
 std::optional<AgentState> agent_state_from(std::string_view text);
 
 /// pending, leased and parked can still move; the rest are for ever.
-inline bool is_terminal(DeliveryState state) { return state >= DeliveryState::delivered; }
+inline bool is_terminal(DeliveryState state) {
+  return state >= DeliveryState::delivered;
+}
 
 }  // namespace postern::relay
