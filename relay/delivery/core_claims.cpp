@@ -136,18 +136,18 @@ bool DispatcherCore::start_claim(Queue& queue) {
   queue.claim_started();
   ++claims_;
   log_->claim_waiting(queue.id(), parts_.clock.now(), granted,
-                      [weak = weak_from_this(), at = &queue, granted, mark](auto claimed) {
+                      [weak = weak_from_this(), at = &queue, granted, mark, stops = stops_](auto claimed) {
                         auto self = weak.lock();
                         if (!self) return;
                         self->enter("claimed",
                                     [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
-                                      core.on_claimed(*at, granted, mark, std::move(claimed));
+                                      core.on_claimed(*at, granted, mark, stops, std::move(claimed));
                                     });
                       });
   return true;
 }
 
-void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark,
+void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t stops,
                                 Result<std::vector<LeasedDelivery>> claimed) {
   --claims_;
   schedule_turn();
@@ -160,13 +160,21 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
   desk_.unreserve(queue.id(), granted - std::min(count, granted));
   desk_.charge(queue.id(), bytes);
   learn_size(bytes, count);
-  for (LeasedDelivery& delivery : *claimed) accept(std::move(delivery), Origin::claimed);
-  if (queue.claim_ended(count < granted) && !draining_) {
+  const auto newest = count == 0 ? std::nullopt : std::optional(claimed->back().delivery.id);
+  const Origin origin = claim_origin(stops);
+  for (LeasedDelivery& delivery : *claimed) accept(std::move(delivery), origin);
+  if (queue.claim_ended(count < granted, newest) && !draining_) {
     const bool clean = desk_.open(queue.id(), mark);
     queue.opened(!clean);
   }
   touch(queue);
   forget_if_idle(queue);
+}
+
+// A claim asked for before a queue stopped may come back after its return, with deliveries newer than those
+// that were parked in between.
+DispatcherCore::Origin DispatcherCore::claim_origin(std::uint64_t stops) const {
+  return stops == stops_ ? Origin::claimed : Origin::handed_over;
 }
 
 void DispatcherCore::pump_due() {
@@ -177,25 +185,28 @@ void DispatcherCore::pump_due() {
   if (granted == 0) return;  // the sweep tries again
   due_claiming_ = true;
   log_->claim_due(parts_.clock.now(), granted, {excluded_.begin(), excluded_.end()},
-                  [weak = weak_from_this(), granted](auto claimed) {
+                  [weak = weak_from_this(), granted, stops = stops_](auto claimed) {
                     auto self = weak.lock();
                     if (!self) return;
-                    self->enter("due", [granted, claimed = std::move(claimed)](DispatcherCore& core) mutable {
-                      core.on_due(granted, std::move(claimed));
-                    });
+                    self->enter("due",
+                                [granted, stops, claimed = std::move(claimed)](DispatcherCore& core) mutable {
+                                  core.on_due(granted, stops, std::move(claimed));
+                                });
                   });
 }
 
-void DispatcherCore::on_due(std::size_t granted, Result<std::vector<LeasedDelivery>> claimed) {
+void DispatcherCore::on_due(std::size_t granted, std::uint64_t stops,
+                            Result<std::vector<LeasedDelivery>> claimed) {
   due_claiming_ = false;
   schedule_turn();
   if (!claimed) return desk_.unreserve_any(granted);  // the sweep tries again
   const std::size_t count = claimed->size();
   desk_.unreserve_any(granted - std::min(count, granted));
   learn_size(total_cost(*claimed), count);
+  const Origin origin = claim_origin(stops);
   for (LeasedDelivery& delivery : *claimed) {
     desk_.attribute(delivery.delivery.destination_id, memory_cost(*delivery.event));
-    accept(std::move(delivery), Origin::claimed);
+    accept(std::move(delivery), origin);
   }
   if (count == granted || due_again_) {
     pump_due();

@@ -92,6 +92,7 @@ void DispatcherCore::refresh(Queue& queue) {
 void DispatcherCore::stop(Queue& queue, QueueMode mode) {
   desk_.set_mode(queue.id(), mode);
   queue.stop(mode);
+  ++stops_;
   const char* reason = mode == QueueMode::away ? "agent_away" : "destination_disabled";
   for (const auto& delivery : queue.give_up()) withdraw(delivery, &queue, DeliveryState::parked, reason);
   touch(queue);

@@ -49,7 +49,7 @@ void DestinationQueue::drain() {
 
 void DestinationQueue::handed_over(LeasedDelivery delivery) {
   if (settling_) {
-    held_.push_back(std::move(delivery));
+    hold(std::move(delivery));
   } else {
     ready_.push_back(std::move(delivery));
   }
@@ -57,8 +57,18 @@ void DestinationQueue::handed_over(LeasedDelivery delivery) {
 }
 
 void DestinationQueue::claimed(LeasedDelivery delivery) {
-  ready_.push_back(std::move(delivery));
+  if (settling_ && !held_.empty() && delivery.delivery.id > oldest_held_) {
+    hold(std::move(delivery));
+  } else {
+    ready_.push_back(std::move(delivery));
+  }
   publish();
+}
+
+void DestinationQueue::hold(LeasedDelivery delivery) {
+  const DeliveryId& id = delivery.delivery.id;
+  if (held_.empty() || id < oldest_held_) oldest_held_ = id;
+  held_.push_back(std::move(delivery));
 }
 
 bool DestinationQueue::runnable() const {
@@ -96,10 +106,13 @@ bool DestinationQueue::wants_claim(std::size_t refill_below) const {
   return behind && !cold && !claiming_ && returning_ == 0 && ready_.size() < refill_below;
 }
 
-bool DestinationQueue::claim_ended(bool came_back_short) {
+bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryId> newest) {
   claiming_ = false;
-  if (!came_back_short || claim_missed_some_) return false;
-  if (settling_) release_held();
+  if (claim_missed_some_) return false;
+  // The store gives the oldest first: once it gave a newer one than those held, it holds none that is older.
+  const bool passed_held = newest && !held_.empty() && *newest > oldest_held_;
+  if (settling_ && (came_back_short || passed_held)) release_held();
+  if (!came_back_short) return false;
   settle_pace();
   return mode_ == QueueMode::draining;
 }
@@ -111,7 +124,7 @@ void DestinationQueue::opened(bool settling) {
   publish();
 }
 
-// Sorted, because a settling queue that overflowed may have fetched some that are newer than those it held.
+// Sorted, because those held came by several ways.
 void DestinationQueue::release_held() {
   settling_ = false;
   if (held_.empty()) return;

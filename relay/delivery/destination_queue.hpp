@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "relay/delivery/queue_mode.hpp"
@@ -40,7 +41,9 @@ class DestinationQueue {
   /// Older deliveries wait in the store; the pace stays as it is.
   void drain();
 
+  /// Newer than anything in the store, or not known to be older: held while settling.
   void handed_over(LeasedDelivery delivery);
+  /// From the store. One that is newer than those held joins them.
   void claimed(LeasedDelivery delivery);
   bool runnable() const;
   LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
@@ -55,8 +58,9 @@ class DestinationQueue {
     claim_missed_some_ = false;
   }
   void claim_failed() { claiming_ = false; }
-  /// True: the store holds nothing older, so hand-over may be opened: call opened().
-  bool claim_ended(bool came_back_short);
+  /// `newest` of those it brought; nullopt for none. True: the store holds nothing older, so hand-over may be
+  /// opened: call opened().
+  bool claim_ended(bool came_back_short, std::optional<DeliveryId> newest);
   /// `settling`: some were committed behind the claim that came back short.
   void opened(bool settling);
   bool holding() const { return !held_.empty(); }
@@ -88,6 +92,7 @@ class DestinationQueue {
   std::optional<Time> gone_at_version;
 
  private:
+  void hold(LeasedDelivery delivery);
   void release_held();
   void settle_pace();
   void publish();
@@ -98,6 +103,7 @@ class DestinationQueue {
   QueueMode mode_ = QueueMode::draining;
   std::deque<LeasedDelivery> ready_;
   std::vector<LeasedDelivery> held_;
+  DeliveryId oldest_held_;
   std::uint64_t epoch_ = 0;
   unsigned in_flight_ = 0;
   std::size_t returning_ = 0;

@@ -82,10 +82,11 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void place_after_backlog(Queue& queue, const EventLog::Backlog* backlog);
   void pump_claims();
   bool start_claim(Queue& queue);
-  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark,
+  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t stops,
                   Result<std::vector<LeasedDelivery>> claimed);
+  Origin claim_origin(std::uint64_t stops) const;
   void pump_due();
-  void on_due(std::size_t granted, Result<std::vector<LeasedDelivery>> claimed);
+  void on_due(std::size_t granted, std::uint64_t stops, Result<std::vector<LeasedDelivery>> claimed);
   void ask_next_due();
   void arm_due(Time at);
   void learn_size(std::size_t bytes, std::size_t count);
@@ -138,6 +139,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
 
   std::deque<Queue*> claim_ring_;
   std::size_t claims_ = 0;
+  std::uint64_t stops_ = 0;                     ///< how often any queue was stopped
   std::unordered_set<DestinationId> excluded_;  ///< from claims over all destinations
   bool due_claiming_ = false;
   bool due_again_ = false;

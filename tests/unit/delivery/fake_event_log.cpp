@@ -1,0 +1,210 @@
+#include "tests/unit/delivery/fake_event_log.hpp"
+
+#include <algorithm>
+
+namespace postern::relay {
+
+FakeEventLog::FakeEventLog(Board& board, DeliveryIntake& intake, const Clock& clock)
+    : board_(board), intake_(intake), clock_(clock), writer_([this] { run(); }) {}
+
+FakeEventLog::~FakeEventLog() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    stopping_ = true;
+  }
+  queue_changed_.notify_all();
+  writer_.join();
+}
+
+void FakeEventLog::enqueue(Job job) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    queue_.push_back(std::move(job));
+  }
+  queue_changed_.notify_all();
+}
+
+void FakeEventLog::run() {
+  while (true) {
+    std::vector<Job> jobs;
+    {
+      std::unique_lock lock(queue_mutex_);
+      queue_changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      while (!queue_.empty() && jobs.size() < 64) {
+        jobs.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    commit(std::move(jobs));
+  }
+}
+
+void FakeEventLog::commit(std::vector<Job> jobs) {
+  Group group;
+  {
+    const std::lock_guard lock(board_.mutex);
+    for (auto& job : jobs) job(group);
+  }
+  board_.changed.notify_all();
+  if (!group.handed_over.empty()) intake_.handed_over(std::move(group.handed_over));
+  if (group.wake) intake_.wake();
+  for (auto& after : group.after) after();
+}
+
+void FakeEventLog::append(NewEvent event, boost::asio::any_io_executor, AppendDone) {
+  enqueue([this, event = std::move(event)](Group& group) {
+    for (const NewDelivery& made : event.deliveries) {
+      const Admission admission = intake_.admit(made, *event.event);
+      Row row;
+      row.event = event.event;
+      row.delivery.id = made.id;
+      row.delivery.event_id = event.event->id;
+      row.delivery.destination_id = made.destination_id;
+      row.delivery.reason = admission.reason;
+      row.delivery.state =
+          admission.state == DeliveryState::leased ? DeliveryState::pending : admission.state;
+      row.delivery.next_at = clock_.now();
+      insert(std::move(row));
+      if (admission.state == DeliveryState::leased) {
+        group.handed_over.push_back(lease(rows.at(made.id)));
+      } else {
+        group.wake = true;
+      }
+    }
+  });
+}
+
+void FakeEventLog::insert(Row row) {
+  const Delivery delivery = row.delivery;
+  ++open;
+  rows.emplace(delivery.id, std::move(row));
+  waiting_[delivery.destination_id].insert(delivery.id);
+  if (delivery.state == DeliveryState::pending) pending_.emplace(delivery.next_at, delivery.id);
+}
+
+void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::string reason) {
+  Delivery& delivery = row.delivery;
+  if (is_terminal(delivery.state)) broken = "a terminal delivery moved";
+  pending_.erase({delivery.next_at, delivery.id});
+  waiting_[delivery.destination_id].erase(delivery.id);
+  delivery.state = state;
+  delivery.next_at = next_at;
+  delivery.reason = std::move(reason);
+  if (state == DeliveryState::pending) pending_.emplace(next_at, delivery.id);
+  if (state == DeliveryState::pending || state == DeliveryState::parked) {
+    waiting_[delivery.destination_id].insert(delivery.id);
+  }
+  if (is_terminal(state)) --open;
+}
+
+LeasedDelivery FakeEventLog::lease(Row& row) {
+  move_to(row, DeliveryState::leased, {}, {});
+  row.token = ++last_token_;
+  return {row.delivery, row.event, row.token, row.tries};
+}
+
+bool FakeEventLog::apply(const Completion& completion) {
+  const auto found = rows.find(completion.delivery_id);
+  if (found == rows.end()) return false;
+  Row& row = found->second;
+  if (row.token != completion.lease_token || row.delivery.state != DeliveryState::leased) return false;
+  if (completion.attempt) {
+    if (completion.attempt->number != row.tries + 1) broken = "an attempt's number was skipped or used twice";
+    row.tries = completion.attempt->number;
+    row.delivery.attempt_count += completion.attempt->counted ? 1 : 0;
+    row.attempts.push_back(*completion.attempt);
+  }
+  move_to(row, completion.next, completion.next_at, completion.reason);
+  return true;
+}
+
+void FakeEventLog::complete(std::vector<Completion> completions,
+                            std::function<void(Result<std::size_t>)> done) {
+  if (refuse_completions_ > 0) {
+    --refuse_completions_;
+    return done(fail("store_busy", "The queue is full."));
+  }
+  enqueue([this, completions = std::move(completions), done = std::move(done)](Group& group) {
+    std::size_t fenced_in = 0;
+    for (const Completion& completion : completions) fenced_in += apply(completion) ? 1 : 0;
+    group.after.push_back([done, fenced_in] { done(fenced_in); });
+  });
+}
+
+void FakeEventLog::claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) {
+  enqueue([this, now, limit, except = std::move(except), done = std::move(done)](Group& group) {
+    std::vector<LeasedDelivery> claimed;
+    std::vector<DeliveryId> due;
+    for (const auto& [at, id] : pending_) {
+      if (at > now || due.size() == limit) break;
+      const auto& to = rows.at(id).delivery.destination_id;
+      if (std::find(except.begin(), except.end(), to) == except.end()) due.push_back(id);
+    }
+    for (const DeliveryId& id : due) claimed.push_back(lease(rows.at(id)));
+    ++claims;
+    group.after.push_back([done, claimed] { done(claimed); });
+  });
+}
+
+void FakeEventLog::claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) {
+  enqueue([this, destination, now, limit, done = std::move(done)](Group& group) {
+    std::vector<LeasedDelivery> claimed;
+    std::vector<DeliveryId> due;
+    for (const DeliveryId& id : waiting_[destination]) {
+      const Delivery& delivery = rows.at(id).delivery;
+      if (due.size() == limit) break;
+      if (delivery.state == DeliveryState::parked || delivery.next_at <= now) due.push_back(id);
+    }
+    for (const DeliveryId& id : due) claimed.push_back(lease(rows.at(id)));
+    ++claims;
+    largest_claim_limit = std::max(largest_claim_limit, limit);
+    group.after.push_back([done, claimed] { done(claimed); });
+  });
+}
+
+void FakeEventLog::next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) {
+  enqueue([this, now, done = std::move(done)](Group& group) {
+    std::optional<Time> next;
+    const auto found = pending_.lower_bound({now + Duration(1), DeliveryId{}});
+    if (found != pending_.end()) next = found->first;
+    group.after.push_back([done, next] { done(next); });
+  });
+}
+
+void FakeEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)> done) {
+  enqueue([this, done = std::move(done)](Group& group) {
+    std::vector<Backlog> all;
+    for (const auto& [id, waiting] : waiting_) {
+      Backlog entry{id};
+      for (const DeliveryId& delivery : waiting) {
+        ++(rows.at(delivery).delivery.state == DeliveryState::parked ? entry.parked : entry.pending);
+      }
+      if (!waiting.empty()) all.push_back(entry);
+    }
+    group.after.push_back([done, all] { done(all); });
+  });
+}
+
+Result<std::size_t> FakeEventLog::recover() {
+  return 0;
+}
+
+void FakeEventLog::seed(const Delivery& delivery, std::shared_ptr<const Event> event) {
+  const std::lock_guard lock(board_.mutex);
+  Row row;
+  row.delivery = delivery;
+  row.event = std::move(event);
+  insert(std::move(row));
+}
+
+void FakeEventLog::interfere(std::function<void(FakeEventLog&)> deed) {
+  enqueue([this, deed = std::move(deed)](Group&) { deed(*this); });
+}
+
+std::size_t FakeEventLog::in_state(DeliveryState state) const {
+  return static_cast<std::size_t>(std::count_if(
+      rows.begin(), rows.end(), [&](const auto& row) { return row.second.delivery.state == state; }));
+}
+
+}  // namespace postern::relay
