@@ -1,0 +1,329 @@
+#include "tests/unit/store/store_fixture.hpp"
+#include <boost/asio/detached.hpp>
+
+namespace postern::relay {
+namespace {
+
+class EventLogTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    source = make_source(workspace, "a");
+    destination = make_destination(workspace, "d").id;
+  }
+  Source source;
+  DestinationId destination;
+};
+
+TEST_F(EventLogTest, KeepsEveryByteOfAnEvent) {
+  const Event event = make_event(workspace, source.id, "k1");
+  const auto appended = append(with_deliveries(event, {}));
+  ASSERT_TRUE(appended);
+  EXPECT_FALSE(appended->duplicate);
+  EXPECT_EQ(appended->event_id, event.id);
+  const auto stored = read([&](Transaction& tx) { return EventRepository(tx).get(workspace, event.id); });
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->event.headers, event.headers);
+  EXPECT_EQ(stored->event.body, event.body);
+  EXPECT_EQ(stored->event.target, event.target);
+  EXPECT_EQ(stored->event.peer, event.peer);
+  EXPECT_EQ(stored->event.type, event.type);
+  EXPECT_EQ(stored->event.dedupe_key, event.dedupe_key);
+  EXPECT_EQ(stored->event.received_at, event.received_at);
+  EXPECT_TRUE(stored->event.verified);
+}
+
+TEST_F(EventLogTest, HandsOverLeasedDeliveriesAfterTheCommit) {
+  const auto appended = append(workspace, source.id, "k1", {destination});
+  ASSERT_TRUE(appended);
+  ASSERT_EQ(intake.leased.size(), 1U);
+  EXPECT_EQ(intake.groups, 1);
+  EXPECT_EQ(intake.wakes, 0);
+  EXPECT_EQ(intake.leased[0].event->id, appended->event_id);
+  EXPECT_EQ(intake.leased[0].tries, 0U);
+  EXPECT_EQ(delivery(intake.leased[0].delivery.id).state, DeliveryState::leased);
+  EXPECT_TRUE(claim_due().empty());
+}
+
+TEST_F(EventLogTest, WakesOnceForWhatIsNotLeased) {
+  intake.answer = {DeliveryState::parked, "agent_away"};
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination, make_destination(workspace, "e").id}));
+  EXPECT_EQ(intake.wakes, 1);
+  EXPECT_TRUE(intake.leased.empty());
+  const Delivery parked = delivery(intake.asked[0]);
+  EXPECT_EQ(parked.state, DeliveryState::parked);
+  EXPECT_EQ(parked.reason, "agent_away");
+}
+
+TEST_F(EventLogTest, ADuplicateGetsTheFirstIdAndIsCounted) {
+  const auto first = append(workspace, source.id, "k1", {destination});
+  const auto second = append(workspace, source.id, "k1", {destination});
+  const auto third = append(workspace, source.id, "k1", {destination});
+  ASSERT_TRUE(first && second && third);
+  EXPECT_TRUE(second->duplicate);
+  EXPECT_EQ(second->event_id, first->event_id);
+  EXPECT_EQ(third->event_id, first->event_id);
+  EXPECT_EQ(intake.asked.size(), 1U);
+  const auto stored =
+      read([&](Transaction& tx) { return EventRepository(tx).get(workspace, first->event_id); });
+  EXPECT_EQ(stored->duplicates, 2U);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM delivery"), 1);
+  EXPECT_EQ(log().stats().duplicates, 2U);
+}
+
+TEST_F(EventLogTest, DuplicatesWithinOneGroupAreSeen) {
+  boost::asio::io_context loop;
+  auto guard = boost::asio::make_work_guard(loop);
+  constexpr int kAll = 200;
+  int answers = 0;
+  int duplicates = 0;
+  for (int i = 0; i < kAll; ++i) {
+    log().append(with_deliveries(make_event(workspace, source.id, fmt::format("k{}", i % 10)), {}),
+                 loop.get_executor(), [&](Result<Appended> outcome) {
+                   ASSERT_TRUE(outcome);
+                   duplicates += outcome->duplicate;
+                   if (++answers == kAll) guard.reset();
+                 });
+  }
+  loop.run();
+  EXPECT_EQ(duplicates, kAll - 10);
+}
+
+TEST_F(EventLogTest, SameKeyOfAnotherSourceOrWorkspaceIsNew) {
+  const Source other = make_source(workspace, "b");
+  const Workspace elsewhere = make_workspace("elsewhere");
+  ASSERT_TRUE(append(workspace, source.id, "k1"));
+  EXPECT_FALSE(append(workspace, other.id, "k1")->duplicate);
+  EXPECT_FALSE(append(elsewhere.id, source.id, "k1")->duplicate);
+  EXPECT_TRUE(append(workspace, source.id, "k1")->duplicate);
+}
+
+TEST_F(EventLogTest, TheWindowEndsToTheMicrosecond) {
+  const auto first = append(workspace, source.id, "k1");
+  clock.advance(std::chrono::hours(24 * 7) - Duration(1));
+  EXPECT_TRUE(append(workspace, source.id, "k1")->duplicate);
+  clock.advance(Duration(1));
+  const auto again = append(workspace, source.id, "k1");
+  EXPECT_FALSE(again->duplicate);
+  EXPECT_NE(again->event_id, first->event_id);
+  EXPECT_TRUE(append(workspace, source.id, "k1")->duplicate);
+}
+
+TEST_F(EventLogTest, AShortWindowIsHonoured) {
+  auto event = with_deliveries(make_event(workspace, source.id, "k1"), {});
+  event.dedupe_window = std::chrono::minutes(1);
+  ASSERT_TRUE(append(event));
+  clock.advance(std::chrono::minutes(1));
+  EXPECT_FALSE(append(workspace, source.id, "k1")->duplicate);
+}
+
+TEST_F(EventLogTest, TheWindowSurvivesARestart) {
+  const auto first = append(workspace, source.id, "k1");
+  clock.advance(std::chrono::hours(24 * 6));
+  reopen();
+  const auto again = append(workspace, source.id, "k1");
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(again->event_id, first->event_id);
+  clock.advance(std::chrono::hours(24 * 2));
+  reopen();
+  EXPECT_EQ(log().stats().dedupe_entries, 0U);
+  EXPECT_FALSE(append(workspace, source.id, "k1")->duplicate);
+}
+
+TEST_F(EventLogTest, ExpiredKeysLeaveTheTable) {
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(workspace, source.id, fmt::format("k{}", i)));
+  clock.advance(std::chrono::hours(24 * 9));
+  ASSERT_TRUE(append(workspace, source.id, "new"));
+  EXPECT_EQ(number("SELECT count(*) FROM dedupe"), 1);
+  EXPECT_EQ(log().stats().dedupe_entries, 1U);
+  EXPECT_TRUE(append(workspace, source.id, "new")->duplicate);
+}
+
+TEST_F(EventLogTest, AnIdThatIsStoredIsRefusedAlone) {
+  const Event event = make_event(workspace, source.id, "k1");
+  ASSERT_TRUE(append(with_deliveries(event, {})));
+  Event again = event;
+  again.dedupe_key = "k2";
+  const auto refused = append(with_deliveries(again, {destination}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "conflict");
+  EXPECT_TRUE(append(workspace, source.id, "k3"));
+  EXPECT_EQ(fatal, 0);
+}
+
+TEST_F(EventLogTest, CompletionRecordsTheAttemptAndTheState) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const LeasedDelivery leased = intake.leased.at(0);
+  EXPECT_EQ(complete({completion(leased, DeliveryState::delivered)}), 1U);
+  const Delivery done = delivery(leased.delivery.id);
+  EXPECT_EQ(done.state, DeliveryState::delivered);
+  EXPECT_EQ(done.reason, "http_200");
+  EXPECT_EQ(done.attempt_count, 1U);
+  const auto attempts =
+      read([&](Transaction& tx) { return DeliveryRepository(tx).attempts(workspace, done.id); });
+  ASSERT_EQ(attempts.size(), 1U);
+  EXPECT_EQ(attempts[0].number, 1U);
+  EXPECT_EQ(attempts[0].response_body, std::string("\0ok", 3));
+  EXPECT_EQ(attempts[0].response_headers.at(0).value, "x");
+  EXPECT_EQ(attempts[0].total, std::chrono::milliseconds(12));
+}
+
+TEST_F(EventLogTest, ARetryIsClaimedWhenItIsDue) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  EXPECT_EQ(complete({completion(intake.leased.at(0), DeliveryState::pending)}), 1U);
+  EXPECT_TRUE(claim_due().empty());
+  clock.advance(std::chrono::seconds(5));
+  EXPECT_TRUE(claim_due(100, {destination}).empty());
+  const auto claimed = claim_due();
+  ASSERT_EQ(claimed.size(), 1U);
+  EXPECT_EQ(claimed[0].tries, 1U);
+  EXPECT_EQ(claimed[0].event->body, intake.leased.at(0).event->body);
+  EXPECT_EQ(claimed[0].delivery.attempt_count, 1U);
+  EXPECT_TRUE(claim_due().empty());
+}
+
+TEST_F(EventLogTest, UncountedTriesBurnNothing) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  auto not_sent = completion(intake.leased.at(0), DeliveryState::parked);
+  not_sent.attempt->counted = false;
+  EXPECT_EQ(complete({not_sent}), 1U);
+  const auto claimed = claim_waiting(destination);
+  ASSERT_EQ(claimed.size(), 1U);
+  EXPECT_EQ(claimed[0].delivery.attempt_count, 0U);
+  EXPECT_EQ(claimed[0].tries, 1U);
+}
+
+TEST_F(EventLogTest, AnOldTokenChangesNothing) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const LeasedDelivery first = intake.leased.at(0);
+  Completion back{.delivery_id = first.delivery.id,
+                  .lease_token = first.lease_token,
+                  .attempt = {},
+                  .next = DeliveryState::pending,
+                  .next_at = clock.now(),
+                  .reason = ""};
+  EXPECT_EQ(complete({back}), 1U);
+  EXPECT_EQ(complete({completion(first, DeliveryState::delivered)}), 0U);
+  const auto second = claim_due();
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_NE(second[0].lease_token, first.lease_token);
+  EXPECT_EQ(
+      complete({completion(first, DeliveryState::delivered), completion(second[0], DeliveryState::dead)}),
+      1U);
+  EXPECT_EQ(delivery(first.delivery.id).state, DeliveryState::dead);
+  EXPECT_EQ(complete({completion(second[0], DeliveryState::delivered)}), 0U);
+}
+
+TEST_F(EventLogTest, RestartMakesLeasedPendingAndFencesTheOldLease) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const LeasedDelivery before = intake.leased.at(0);
+  reopen();
+  EXPECT_EQ(*log().recover(), 1U);
+  EXPECT_EQ(*log().recover(), 0U);
+  EXPECT_EQ(complete({completion(before, DeliveryState::delivered)}), 0U);
+  const auto claimed = claim_due();
+  ASSERT_EQ(claimed.size(), 1U);
+  EXPECT_EQ(claimed[0].delivery.id, before.delivery.id);
+  EXPECT_EQ(complete({completion(before, DeliveryState::delivered)}), 0U);
+  EXPECT_EQ(complete({completion(claimed[0], DeliveryState::delivered)}), 1U);
+}
+
+TEST_F(EventLogTest, ClaimsTakeTheOldestOverAllDestinations) {
+  intake.answer = {DeliveryState::pending, ""};
+  std::vector<DestinationId> destinations{destination};
+  for (int i = 0; i < 4; ++i) destinations.push_back(make_destination(workspace, fmt::format("e{}", i)).id);
+  std::vector<DeliveryId> order;
+  for (int i = 0; i < 50; ++i) {
+    const auto to = destinations[static_cast<std::size_t>(i * 7) % destinations.size()];
+    auto event = with_deliveries(make_event(workspace, source.id, fmt::format("k{}", i)), {to});
+    order.push_back(event.deliveries[0].id);
+    ASSERT_TRUE(append(event));
+    clock.advance(std::chrono::milliseconds(1));
+  }
+  std::vector<DeliveryId> claimed;
+  for (int round = 0; round < 10; ++round) {
+    for (const auto& it : claim_due(7)) claimed.push_back(it.delivery.id);
+  }
+  EXPECT_EQ(claimed, order);
+}
+
+TEST_F(EventLogTest, WaitingOfOneDestinationComesOldestFirstParkedOrDue) {
+  const auto other = make_destination(workspace, "e").id;
+  std::vector<DeliveryId> order;
+  for (int i = 0; i < 6; ++i) {
+    intake.answer = {i % 2 ? DeliveryState::parked : DeliveryState::pending, ""};
+    auto event =
+        with_deliveries(make_event(workspace, source.id, fmt::format("k{}", i)), {destination, other});
+    order.push_back(event.deliveries[0].id);
+    ASSERT_TRUE(append(event));
+  }
+  std::vector<DeliveryId> claimed;
+  for (const auto& it : claim_waiting(destination, 4)) claimed.push_back(it.delivery.id);
+  for (const auto& it : claim_waiting(destination, 4)) claimed.push_back(it.delivery.id);
+  EXPECT_EQ(claimed, order);
+  const auto backlog =
+      wait_for<std::vector<EventLog::Backlog>>([&](auto done) { log().backlog(std::move(done)); });
+  ASSERT_EQ(backlog.size(), 1U);
+  EXPECT_EQ(backlog[0].destination_id, other);
+  EXPECT_EQ(backlog[0].pending, 3U);
+  EXPECT_EQ(backlog[0].parked, 3U);
+}
+
+TEST_F(EventLogTest, NextDueIsTheEarliestStillToCome) {
+  const auto next_due = [&] {
+    return wait_for<std::optional<Time>>([&](auto done) { log().next_due(clock.now(), std::move(done)); });
+  };
+  EXPECT_EQ(next_due(), std::nullopt);
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination, make_destination(workspace, "e").id}));
+  auto late = completion(intake.leased.at(0), DeliveryState::pending);
+  auto soon = completion(intake.leased.at(1), DeliveryState::pending);
+  soon.next_at = clock.now() + std::chrono::seconds(2);
+  EXPECT_EQ(complete({late, soon}), 2U);
+  EXPECT_EQ(next_due(), soon.next_at);
+  clock.advance(std::chrono::seconds(2));
+  EXPECT_EQ(next_due(), late.next_at);
+}
+
+TEST_F(EventLogTest, AClaimEndsEarlyWhenItHoldsManyBytes) {
+  intake.answer = {DeliveryState::pending, ""};
+  for (int i = 0; i < 3; ++i) {
+    Event event = make_event(workspace, source.id, fmt::format("k{}", i));
+    event.body = std::string(40U << 20, 'x');
+    ASSERT_TRUE(append(with_deliveries(std::move(event), {destination})));
+  }
+  EXPECT_EQ(claim_due().size(), 2U);
+  EXPECT_EQ(claim_due().size(), 1U);
+}
+
+TEST_F(EventLogTest, ManyThreadsAppendAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 250;
+  std::vector<std::thread> threads;
+  std::atomic<int> stored{0};
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      boost::asio::io_context loop;
+      for (int i = 0; i < kEach; ++i) {
+        // Half of the keys are everyone's: exactly one wins.
+        const std::string key = i % 2 ? fmt::format("shared{}", i) : fmt::format("own{}-{}", t, i);
+        auto task = [](EventLog& to, NewEvent event,
+                       std::atomic<int>& count) -> boost::asio::awaitable<void> {
+          const auto outcome = co_await relay::append(to, std::move(event));
+          if (outcome && !outcome->duplicate) ++count;
+        };
+        boost::asio::co_spawn(
+            loop, task(log(), with_deliveries(make_event(workspace, source.id, key), {destination}), stored),
+            boost::asio::detached);
+      }
+      loop.run();
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(stored, kThreads * kEach / 2 + kEach / 2);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), stored);
+  EXPECT_EQ(intake.leased.size(), static_cast<std::size_t>(stored));
+}
+
+}  // namespace
+}  // namespace postern::relay
