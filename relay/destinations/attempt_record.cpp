@@ -13,8 +13,8 @@ bool contains(const List& list, std::string_view code) {
   return std::find(list.begin(), list.end(), code) != list.end();
 }
 
-// Of http::Client: this process was out of something, or was told to stop.
-constexpr std::array<std::string_view, 3> kOurFault = {"local_resources", "cancelled", "shutting_down"};
+// Of http::Client: this process was out of something, was told to stop, or has trust anchors it cannot read.
+constexpr std::array<std::string_view, 3> kOurFault = {"local_resources", "cancelled", "tls_config"};
 
 // Of an agent that did not send: these are the app's, or its settings'; all others are the path's.
 constexpr std::array<std::string_view, 7> kAppsFault = {"connect_failed", "connect_timeout", "dns_failed",

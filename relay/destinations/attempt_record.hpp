@@ -15,7 +15,7 @@
 /// | no answer after a byte was written | maybe_sent | yes | |
 /// | the destination could not be reached (name, connect, TLS, refused address) | not_sent | yes | |
 /// | the destination's own settings cannot work (URL, secret) | not_sent | yes | yes |
-/// | this host had no descriptor, port or memory; the exchange was called off; pacing | not_sent | no | |
+/// | this host had no descriptor, port, memory or trust anchors; called off; pacing | not_sent | no | |
 /// | agent away, session lost before the request was on the wire, agent or tunnel at fault | not_sent | no |
 /// | | the agent could not reach its app, or does not allow it | not_sent | yes | |
 ///

@@ -108,11 +108,6 @@ Result<void> validate_destination_url(DestinationKind kind, std::string_view url
   return {};
 }
 
-Result<void> validate_destination_url(DestinationKind kind, std::string_view url) {
-  static const EgressPolicy anything({parse_network("0.0.0.0/0").value(), parse_network("::/0").value()});
-  return validate_destination_url(kind, url, anything);
-}
-
 std::string url_without_credentials(DestinationKind kind, const http::Url& url) {
   const std::string origin = (url.origin.tls ? "https://" : "http://") + url.origin.host_header();
   if (kind == DestinationKind::slack) return origin + "/…";

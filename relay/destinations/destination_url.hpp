@@ -32,9 +32,6 @@ Result<http::Url> parse_destination_url(DestinationKind kind, std::string_view u
 /// The same, for who only wants to know.
 Result<void> validate_destination_url(DestinationKind kind, std::string_view url, const EgressPolicy& policy);
 
-/// For who has no policy at hand: everything but `address_refused`, which then comes from the attempts.
-Result<void> validate_destination_url(DestinationKind kind, std::string_view url);
-
 /// For attempts, logs and lists: scheme, host and path, with a query shown as "?…"; of a slack URL only
 /// scheme and host, as its path is a secret.
 std::string url_without_credentials(DestinationKind kind, const http::Url& url);

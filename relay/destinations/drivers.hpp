@@ -43,7 +43,8 @@ struct Drivers {
 };
 
 /// Call once per loop, on any thread before the loop runs. `agents` and `clock` outlive the drivers.
-/// Throws when ca_file cannot be read.
+/// A ca_file that cannot be read shows at the first https attempt as `tls_config`, which counts against
+/// nobody.
 Drivers make_drivers(const DriverOptions& options, AgentDirectory& agents, const Clock& clock);
 
 }  // namespace postern::relay

@@ -110,8 +110,8 @@ const std::vector<Carrier>& carriers() {
   return table;
 }
 
-bool is_isatap(
-    const V6Bytes& b) {  // RFC 5214 section 6.1: interface id 0000:5efe or 0200:5efe, then the IPv4 address
+/// RFC 5214 section 6.1: interface id 0000:5efe or 0200:5efe, then the IPv4 address.
+bool is_isatap(const V6Bytes& b) {
   return (b[8] & ~0x02) == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe;
 }
 

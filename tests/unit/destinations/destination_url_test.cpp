@@ -103,12 +103,6 @@ TEST(DestinationUrl, ASlackUrlIsASecretAndHttps) {
   EXPECT_EQ(verdict(DestinationKind::slack, "https://127.0.0.1/services/T/B/x"), "address_refused");
 }
 
-TEST(DestinationUrl, WithoutAPolicyOnlyAddressesAreLeftToTheDial) {
-  EXPECT_TRUE(validate_destination_url(kHttp, "http://127.0.0.1:8000/"));
-  EXPECT_EQ(validate_destination_url(kHttp, "http://2130706433/").error().code, "invalid_url");
-  EXPECT_EQ(validate_destination_url(kHttp, "http://example.com:25/").error().code, "port_refused");
-}
-
 TEST(UrlWithoutCredentials, HidesQueriesAndSlackPaths) {
   const auto shown = [](DestinationKind kind, std::string_view url) {
     return url_without_credentials(kind, http::parse_url(url).value());
