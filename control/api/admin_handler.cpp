@@ -35,7 +35,25 @@ http::Response text_response(std::string_view type, std::string body) {
           .body = std::move(body)};
 }
 
+constexpr std::string_view kEventPath = "/events/";
+
+/// Links in messages lead here. Says how to look, and nothing about the event: no key was shown.
+std::optional<EventId> linked_event(std::string_view path) {
+  return path.starts_with(kEventPath) ? EventId::parse(path.substr(kEventPath.size())) : std::nullopt;
+}
+
+std::string event_pointer(EventId event) {
+  const std::string id = event.to_string();
+  return fmt::format(
+      "Event {0}\n\n"
+      "  postern events show {0}\n"
+      "  postern events replay {0}\n"
+      "  GET /api/v1/events/{0}        (Authorization: Bearer KEY)\n",
+      id);
+}
+
 bool is_open(std::string_view path) {
+  if (linked_event(path)) return true;
   return std::ranges::find(kOpenPaths, path) != std::end(kOpenPaths);
 }
 
@@ -115,6 +133,8 @@ http::HeadDecision AdminHandler::on_head(const http::Request& head) {
 asio::awaitable<http::Response> AdminHandler::on_request(http::Request request) {
   const std::string_view path = request.path();
   if (path == "/") co_return text_response("text/plain; charset=utf-8", std::string(kWelcome));
+  if (const auto event = linked_event(path))
+    co_return text_response("text/plain; charset=utf-8", event_pointer(*event));
   if (path == "/health/ready" || path == "/health") co_return health_.ready_response();
   if (path == "/health/live") co_return health_.live_response();
   if (path == "/api/v1/openapi.yaml")

@@ -73,14 +73,13 @@ struct Change {
       return std::unexpected(Problem{422, "idempotency_mismatch",
                                      "This Idempotency-Key was used for another request. Use a new one."});
     }
-    const auto sealed = base64_decode(earlier.body);
-    const auto body = services.keyring.open(who.workspace_id, sealed.value_or(""), once.place());
+    const auto body = services.keyring.open(who.workspace_id, earlier.body, once.place());
     if (!body) throw std::runtime_error("a kept answer cannot be opened: " + body.error().message);
     return Answer{.status = earlier.status, .body = *body, .repeated = true};
   }
 
   std::string seal(std::string_view body) const {
-    return base64_encode(services.keyring.seal(who.workspace_id, body, once.place()));
+    return services.keyring.seal(who.workspace_id, body, once.place());
   }
 
   void audit(Transaction& tx, const Note& note, Time now) const {

@@ -5,7 +5,7 @@
 #include "control/api/query.hpp"
 #include "control/api/views.hpp"
 #include "relay/destinations/destination_url.hpp"
-#include "relay/destinations/request_headers.hpp"
+#include "relay/destinations/signing_secret.hpp"
 
 namespace postern::control {
 namespace {

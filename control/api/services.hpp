@@ -17,8 +17,9 @@ namespace postern::control {
 
 /// How one destination is doing, for people to see.
 struct DestinationStatus {
-  std::string state;  ///< "ok", "waiting", "open" (its breaker is), "disabled", …
+  std::string mode;  ///< "direct", "draining", "away", "disabled"; "unknown" before its first delivery
   std::uint64_t in_flight = 0;
+  std::uint64_t waiting = 0;  ///< in memory, not started
 };
 
 /// What the API needs of the dispatcher. Safe from any thread.

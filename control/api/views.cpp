@@ -90,7 +90,7 @@ json::object view(const relay::Destination& destination, const ApiServices& serv
           {"concurrency", destination.concurrency},
           {"enabled", destination.enabled},
           {"disabled_reason", destination.disabled_reason},
-          {"status", {{"state", status.state}, {"in_flight", status.in_flight}}},
+          {"status", {{"mode", status.mode}, {"in_flight", status.in_flight}, {"waiting", status.waiting}}},
           {"created_at", to_rfc3339(destination.created_at)},
           {"updated_at", to_rfc3339(destination.updated_at)}};
 }

@@ -1,0 +1,25 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/id.hpp"
+#include "base/random.hpp"
+#include "control/data_dir.hpp"
+#include "relay/store/open_store.hpp"
+#include "tunnel-proto/tls_identity.hpp"
+
+/// What a first start leaves in the data directory beside the store. Each step can be cut off anywhere and is
+/// made good by the next start.
+namespace postern::control {
+
+/// The first API key, in DIR/admin.key, when the store has none. The file comes first: a key in the store
+/// that nobody holds would lock everybody out, a file whose key never got there is written anew.
+Result<void> ensure_admin_key(relay::Store& store, const DataDir& directory, IdGenerator& ids,
+                              const Clock& clock, Random& random);
+
+/// The tunnel's key and certificate, kept for ever: every join token and every agent pins the key.
+Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, const Clock& clock);
+
+std::vector<relay::ApiKey> all_api_keys(relay::Store& store);
+
+}  // namespace postern::control

@@ -1,0 +1,71 @@
+#include "control/node.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/log.hpp"
+#include "control/node_parts.hpp"
+
+namespace postern::control {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr Duration kPoll = std::chrono::milliseconds(5);
+constexpr Duration kLoopsEnd = std::chrono::seconds(1);
+
+asio::awaitable<void> pause(Duration time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+/// Until `left` is 0, at most `limit`; what is then left.
+asio::awaitable<std::size_t> wait_for_none(std::function<std::size_t()> left, Duration limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (left() > 0 && std::chrono::steady_clock::now() < end) co_await pause(kPoll);
+  co_return left();
+}
+
+}  // namespace
+
+Node::Node(Settings settings, std::function<void(const std::string&)> on_fatal)
+    : parts_(std::make_unique<Parts>(std::move(settings), std::move(on_fatal))) {}
+
+Node::~Node() = default;
+
+std::string Node::ready_line() const {
+  const bool tls = !parts_->settings.ingest.tls_certificate.empty();
+  return fmt::format("ready ingest={}://{} tunnel={} admin=http://{}", tls ? "https" : "http",
+                     to_text(parts_->ingest_endpoint), to_text(parts_->tunnel_endpoint),
+                     to_text(parts_->admin_endpoint));
+}
+
+asio::awaitable<void> Node::drain() {
+  Parts& parts = *parts_;
+  const ShutdownSettings& times = parts.settings.shutdown;
+  parts.health.set_draining();
+  co_await pause(times.notice_time);
+  parts.ingest->drain();
+  const std::size_t requests =
+      co_await wait_for_none([&] { return parts.ingest->busy(); }, times.requests_time);
+  const auto attempts = co_await parts.dispatcher->drain(times.deliveries_time);
+  parts.hub->drain();
+  const std::size_t agents =
+      co_await wait_for_none([&] { return parts.hub->connections(); }, times.tunnel_time);
+  // Last: until here an operator can watch.
+  parts.admin->drain();
+  co_await wait_for_none([&] { return parts.admin->busy(); }, std::chrono::milliseconds(500));
+  log::info("serve.drained",
+            {{"requests_cut", requests}, {"attempts_cut", attempts.unfinished}, {"agents_cut", agents}});
+}
+
+bool Node::close() {
+  Parts& parts = *parts_;
+  if (parts.ingest) parts.ingest->stop();
+  if (parts.admin) parts.admin->stop();
+  if (parts.hub) parts.hub->stop();
+  const bool idle = parts.loops.finish(kLoopsEnd);
+  if (parts.store) parts.store->database->stop();
+  return idle;
+}
+
+}  // namespace postern::control

@@ -1,0 +1,77 @@
+#pragma once
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/http/server.hpp"
+#include "base/random.hpp"
+#include "control/api/admin_handler.hpp"
+#include "control/audit_sink.hpp"
+#include "control/data_dir.hpp"
+#include "control/dispatch_control.hpp"
+#include "control/endpoints.hpp"
+#include "control/loops.hpp"
+#include "control/node.hpp"
+#include "relay/delivery/dispatcher.hpp"
+#include "relay/destinations/drivers.hpp"
+#include "relay/ingest/ingest_handler.hpp"
+#include "relay/store/open_store.hpp"
+#include "relay/tunnel/hub.hpp"
+#include "relay/tunnel/store_agent_authority.hpp"
+
+namespace postern::control {
+
+/// The relay's parts. The order is the rule: each part refers only to those above it, so that they go down in
+/// reverse: listeners, handlers, hub, dispatcher, loops, store. `close()` has stopped the loops' threads and
+/// drained the store before any of it is destroyed.
+struct Node::Parts {
+  Parts(Settings from, std::function<void(const std::string&)> fatal)
+      : settings(std::move(from)), on_fatal(std::move(fatal)), loops(settings.loops) {}
+
+  Result<void> open();      ///< store, first start, catalog
+  Result<void> assemble();  ///< hub and dispatcher; what is unfinished is taken up again
+  Result<void> listen();    ///< tunnel, ingest, admin, in this order
+  Result<void> listen_ingest();
+  Result<void> listen_admin();
+  relay::StoreOptions store_options();
+  relay::HubOptions hub_options(boost::asio::ip::tcp::endpoint endpoint);
+  std::string link_base() const;
+  void make_drivers();
+  void make_dispatcher();
+  void add_health_checks();
+
+  const Settings settings;
+  const std::function<void(const std::string&)> on_fatal;
+  SystemClock clock;
+  SystemRandom random;
+  IdGenerator ids{clock, random};
+  prometheus::Registry metrics;
+  Health health;
+  relay::EgressPolicy egress;
+  relay::CatalogHolder catalog;
+  PublicAddresses addresses;
+
+  std::unique_ptr<relay::Store> store;
+  std::unique_ptr<AuditSink> audit;
+  std::unique_ptr<ApiKeys> keys;
+
+  Loops loops;
+  std::unique_ptr<CatalogReloader> reloader;
+  std::unique_ptr<relay::StoreAgentAuthority> authority;
+  std::unique_ptr<DestinationDisabler> disabler;
+  std::unique_ptr<relay::Hub> hub;
+  std::vector<relay::Drivers> drivers;  ///< one for each loop
+  std::unique_ptr<relay::Dispatcher> dispatcher;
+  std::unique_ptr<DispatchControl> deliveries;
+  std::unique_ptr<relay::IngestHandler> ingest_handler;
+  std::unique_ptr<ApiServices> services;
+  std::unique_ptr<AdminHandler> admin_handler;
+  std::unique_ptr<http::Server> ingest;
+  std::unique_ptr<http::Server> admin;
+
+  boost::asio::ip::tcp::endpoint ingest_endpoint, tunnel_endpoint, admin_endpoint;
+};
+
+}  // namespace postern::control

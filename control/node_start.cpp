@@ -1,0 +1,223 @@
+#include "base/log.hpp"
+#include "control/first_start.hpp"
+#include "control/node_parts.hpp"
+
+namespace postern::control {
+namespace {
+
+std::unexpected<Error> passed_on(const Error& error) {
+  return std::unexpected(error);
+}
+
+/// Refusals of the strict gate, at a level that no stranger can fill a disk with.
+http::RefusalObserver log_refusals(std::string_view listener) {
+  return [listener](const http::Refusal& refusal) {
+    log::debug("http.refused", {{"listener", listener},
+                                {"status", refusal.status},
+                                {"reason", refusal.reason},
+                                {"peer", refusal.peer}});
+  };
+}
+
+}  // namespace
+
+Result<void> Node::start() {
+  if (auto done = parts_->open(); !done) return done;
+  if (auto done = parts_->assemble(); !done) return done;
+  parts_->loops.start();
+  if (auto done = parts_->listen(); !done) return done;
+  parts_->health.set_serving();
+  return {};
+}
+
+relay::StoreOptions Node::Parts::store_options() {
+  relay::StoreOptions options;
+  options.data_dir = settings.data_dir;
+  options.sqlite.open.cache_bytes = settings.store.cache;
+  options.sqlite.writer.low_water = {settings.store.low_water_bytes,
+                                     settings.store.low_water_percent / 100.0};
+  options.sqlite.writer.on_fatal = on_fatal;
+  options.sqlite.readers.threads = settings.store.readers;
+  return options;
+}
+
+Result<void> Node::Parts::open() {
+  auto policy = relay::EgressPolicy::from_config(settings.egress.allow_networks);
+  if (!policy) return passed_on(policy.error());
+  egress = std::move(*policy);
+  auto opened = relay::open_store(store_options(), clock, random, ids);
+  if (!opened) return passed_on(opened.error());
+  store = std::move(*opened);
+  const DataDir directory(settings.data_dir);
+  if (auto done = ensure_admin_key(*store, directory, ids, clock, random); !done) return done;
+  keys = std::make_unique<ApiKeys>(all_api_keys(*store));
+  audit = std::make_unique<AuditSink>(*store->database, ids, clock);
+  auto read = relay::read_and_wait(*store->database, [this](relay::Transaction& tx) {
+    catalog.replace(relay::load_catalog(tx, store->keyring));
+  });
+  if (!read) return read;
+  add_health_checks();
+  return {};
+}
+
+void Node::Parts::add_health_checks() {
+  health.add("store", [this]() -> Result<void> {
+    const auto stats = store->database->stats();
+    if (stats.failed) return fail("store_failed", "The store broke; see the log.");
+    if (!stats.ingest_allowed) return fail("storage_low", "The disk is nearly full: ingest answers 503.");
+    return {};
+  });
+}
+
+Result<void> Node::Parts::assemble() {
+  reloader = std::make_unique<CatalogReloader>(loops.first().get_executor(), *store->database, store->keyring,
+                                               catalog);
+  authority = std::make_unique<relay::StoreAgentAuthority>(*store->database, store->keyring, catalog, clock,
+                                                           [this] { reloader->request(); });
+  disabler =
+      std::make_unique<DestinationDisabler>(*store->database, store->keyring, catalog, *reloader, ids, clock);
+  const auto identity = ensure_tunnel_identity(DataDir(settings.data_dir), clock);
+  if (!identity) return passed_on(identity.error());
+  auto tls = tunnel::TlsContext::server(*identity);
+  if (!tls) return passed_on(tls.error());
+  const auto pin = tunnel::spki_sha256(identity->certificate_pem);
+  if (!pin) return passed_on(pin.error());
+  addresses.tunnel_pins = {*pin};
+  const auto endpoint = resolve_listen(settings.tunnel.listen);
+  if (!endpoint) return passed_on(endpoint.error());
+  hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
+                                     hub_options(*endpoint));
+  make_drivers();
+  make_dispatcher();
+  store->event_log->attach(*dispatcher);
+  const auto recovered = store->event_log->recover();
+  if (!recovered) return passed_on(recovered.error());
+  if (*recovered > 0) log::info("deliveries.recovered", {{"count", *recovered}});
+  dispatcher->start(*store->event_log);
+  return {};
+}
+
+relay::HubOptions Node::Parts::hub_options(boost::asio::ip::tcp::endpoint endpoint) {
+  relay::HubOptions options;
+  options.listen = endpoint;
+  options.handshakes = settings.tunnel.max_handshakes;
+  options.connections = settings.tunnel.max_connections;
+  options.limits.session.max_deliveries = settings.tunnel.max_deliveries;
+  options.limits.drain = settings.shutdown.tunnel_time;
+  options.audit = [this](const relay::TunnelAudit& event) { audit->add(event); };
+  return options;
+}
+
+/// The drivers are made before the admin listener is bound: with a port the system chooses there are no
+/// links.
+std::string Node::Parts::link_base() const {
+  if (!settings.admin.public_url.empty() || settings.admin.listen.port == 0) return settings.admin.public_url;
+  const auto endpoint = resolve_listen(settings.admin.listen);
+  return endpoint ? url_of("http", *endpoint) : std::string();
+}
+
+void Node::Parts::make_drivers() {
+  relay::DriverOptions options;
+  options.egress = egress;
+  options.ca_file = settings.egress.ca_file;
+  options.event_link_base = link_base();
+  options.connect_time = settings.delivery.connect_time;
+  if (!settings.slack_base_url.empty())
+    options.slack_stand_in = relay::parse_slack_base(settings.slack_base_url).value();
+  for (std::size_t i = 0; i < loops.size(); ++i) drivers.push_back(relay::make_drivers(options, *hub, clock));
+}
+
+void Node::Parts::make_dispatcher() {
+  using relay::DestinationKind;
+  std::vector<relay::LoopDrivers> on_loops;
+  for (std::size_t i = 0; i < loops.size(); ++i) {
+    on_loops.push_back({loops.all()[i]->get_executor(),
+                        {{DestinationKind::http, drivers[i].http.get()},
+                         {DestinationKind::agent, drivers[i].agent.get()},
+                         {DestinationKind::slack, drivers[i].slack.get()}}});
+  }
+  relay::DispatcherOptions options;
+  options.leases.deliveries = settings.delivery.max_leased;
+  options.leases.bytes = settings.delivery.memory;
+  options.in_flight = settings.delivery.max_in_flight;
+  dispatcher = std::make_unique<relay::Dispatcher>(relay::DispatcherParts{
+      .executor = loops.first().get_executor(),
+      .loops = std::move(on_loops),
+      .catalog = catalog,
+      .agents = *hub,
+      .clock = clock,
+      .random = random,
+      .metrics = metrics,
+      .disable = [this](DestinationId id, std::string reason) { disabler->disable(id, std::move(reason)); },
+      .options = options});
+  deliveries = std::make_unique<DispatchControl>(*dispatcher);
+}
+
+Result<void> Node::Parts::listen() {
+  const auto tunnel_bound = hub->start();
+  if (!tunnel_bound) return passed_on(tunnel_bound.error());
+  tunnel_endpoint = *tunnel_bound;
+  const config::Address dialled = settings.tunnel.public_address.value_or(dialled_by_agents(tunnel_endpoint));
+  addresses.tunnel_host = dialled.host;
+  addresses.tunnel_port = dialled.port;
+  if (auto done = listen_ingest(); !done) return done;
+  if (auto done = listen_admin(); !done) return done;
+  return DataDir(settings.data_dir).write(kAdminAddressFile, url_of("http", admin_endpoint) + "\n");
+}
+
+Result<void> Node::Parts::listen_ingest() {
+  const auto endpoint = resolve_listen(settings.ingest.listen);
+  if (!endpoint) return passed_on(endpoint.error());
+  auto tls = ingest_tls(settings.ingest);
+  if (!tls) return passed_on(tls.error());
+  ingest_handler = std::make_unique<relay::IngestHandler>(
+      relay::IngestParts{.catalog = catalog,
+                         .log = *store->event_log,
+                         .clock = clock,
+                         .ids = ids,
+                         .metrics = metrics,
+                         .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
+                         .allowed = [this] { return store->database->ingest_allowed(); }},
+      relay::IngestOptions{.store_limit = settings.ingest.store_time});
+  http::ServerOptions options{
+      .listen = *endpoint, .limits = {}, .tls = *tls, .on_refusal = log_refusals("ingest")};
+  options.limits.header_time = settings.ingest.header_time;
+  options.limits.idle_time = settings.ingest.idle_time;
+  options.limits.write_time = settings.ingest.write_time;
+  options.limits.connections = settings.ingest.max_connections;
+  ingest = std::make_unique<http::Server>(loops.all(), *ingest_handler, std::move(options));
+  const auto bound = ingest->start();
+  if (!bound) return passed_on(bound.error());
+  ingest_endpoint = *bound;
+  addresses.ingest_url = settings.ingest.public_url;
+  if (addresses.ingest_url.empty()) addresses.ingest_url = url_of(*tls ? "https" : "http", ingest_endpoint);
+  return {};
+}
+
+Result<void> Node::Parts::listen_admin() {
+  const auto endpoint = resolve_listen(settings.admin.listen);
+  if (!endpoint) return passed_on(endpoint.error());
+  services = std::make_unique<ApiServices>(ApiServices{.database = *store->database,
+                                                       .keyring = store->keyring,
+                                                       .catalog = catalog,
+                                                       .reloader = *reloader,
+                                                       .agents = *hub,
+                                                       .deliveries = *deliveries,
+                                                       .ids = ids,
+                                                       .clock = clock,
+                                                       .random = random,
+                                                       .addresses = addresses,
+                                                       .egress = egress});
+  admin_handler = std::make_unique<AdminHandler>(*services, *keys, health, metrics);
+  http::ServerOptions options{
+      .listen = *endpoint, .limits = {}, .tls = {}, .on_refusal = log_refusals("admin")};
+  options.limits.connections = settings.admin.max_connections;
+  // One loop: what the API keeps in memory needs no locks.
+  admin = std::make_unique<http::Server>(loops.all().first(1), *admin_handler, std::move(options));
+  const auto bound = admin->start();
+  if (!bound) return passed_on(bound.error());
+  admin_endpoint = *bound;
+  return {};
+}
+
+}  // namespace postern::control
