@@ -38,6 +38,7 @@ struct ClientRequest {
   std::shared_ptr<const std::string> body;  ///< null: no body
 };
 
+/// dns, connect and tls are zero on a reused connection; first_byte counts from the last byte sent.
 struct Timings {
   Duration dns{}, connect{}, tls{}, first_byte{}, total{};
 };
@@ -46,7 +47,7 @@ struct ClientResponse {
   int status = 0;
   Headers headers;
   std::string body;             ///< the first ClientOptions::body_limit bytes
-  bool body_truncated = false;  ///< the server sent more, or broke off after the headers
+  bool body_truncated = false;  ///< there was more, or the body broke off, was malformed or took too long
   Timings timings;
 };
 
@@ -57,7 +58,8 @@ enum class Sent {
 };
 struct ClientError {
   Error error;  ///< `dns_failed`, `address_refused`, `connect_failed`, `connect_timeout`, `tls_failed`,
-                ///< `timeout`, `write_failed`, `read_failed`, `malformed_response`, `headers_too_large`
+                ///< `timeout`, `write_failed`, `read_failed`, `malformed_response`, `headers_too_large`,
+                ///< `invalid_request`, `tls_config`
   Sent sent = Sent::nothing;
   Timings timings;
 };
@@ -70,9 +72,11 @@ using AddressPolicy = std::function<bool(const boost::asio::ip::address&)>;
 class Resolver {
  public:
   virtual ~Resolver() = default;
+  /// Cancelling the coroutine ends it at once. Error `dns_failed`.
   virtual boost::asio::awaitable<Result<std::vector<boost::asio::ip::address>>> resolve(std::string host) = 0;
 };
-/// The system's resolver (getaddrinfo on Asio's resolver thread).
+/// The system's: getaddrinfo, each look-up on a thread of its own (at most 64), so that one name server that
+/// does not answer holds up no other name. Any number of clients on any loops may share it.
 std::shared_ptr<Resolver> system_resolver();
 
 struct ClientOptions {

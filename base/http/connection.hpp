@@ -33,7 +33,7 @@ class Connection final : private Watched {
   boost::asio::awaitable<bool> read_body(const Head& head, std::size_t limit, std::string& body);
   boost::asio::awaitable<bool> read_sized(std::size_t size, std::string& body);
   boost::asio::awaitable<bool> read_chunked(std::size_t limit, std::string& body);
-  boost::asio::awaitable<bool> invite_body(const Head& head);
+  boost::asio::awaitable<bool> invite_body();
   boost::asio::awaitable<Response> ask_handler(Request request);
   boost::asio::awaitable<bool> fill();
   boost::asio::awaitable<bool> answer(Response response, bool close);

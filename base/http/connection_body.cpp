@@ -19,7 +19,9 @@ std::size_t next_piece(std::size_t have, std::size_t missing) {
 }
 
 void grow(std::string& body, std::size_t by) {
-  body.resize_and_overwrite(body.size() + by, [](char*, std::size_t size) { return size; });
+  // libstdc++ 12 tells the function the new capacity, not the size it was asked for.
+  const std::size_t size = body.size() + by;
+  body.resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
 }
 
 }  // namespace
@@ -27,7 +29,7 @@ void grow(std::string& body, std::size_t by) {
 awaitable<bool> Connection::read_body(const Head& head, std::size_t limit, std::string& body) {
   if (head.content_length > limit) co_return co_await refuse({413, "body_too_large"});
   if (head.expect_continue) {
-    const bool invited = co_await invite_body(head);
+    const bool invited = co_await invite_body();
     if (!invited) co_return false;
   }
   if (head.framing == Framing::chunked) co_return co_await read_chunked(limit, body);
@@ -36,7 +38,7 @@ awaitable<bool> Connection::read_body(const Head& head, std::size_t limit, std::
 }
 
 /// A client that has begun its body without waiting needs no invitation (RFC 9110, section 10.1.1).
-awaitable<bool> Connection::invite_body(const Head&) {
+awaitable<bool> Connection::invite_body() {
   if (!unread().empty()) co_return true;
   co_return co_await send("HTTP/1.1 100 Continue\r\n\r\n", {});
 }

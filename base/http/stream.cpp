@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -93,6 +95,74 @@ awaitable<Stream::Error> Stream::write_tls(std::string_view data) {
     if (error) co_return error;
   }
   co_return Error();
+}
+
+/// As much as the socket takes without waiting; would_block when that is not all.
+Stream::Error Stream::write_now(std::string_view& first, std::string_view& second) {
+  while (!first.empty() || !second.empty()) {
+    iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
+                      {const_cast<char*>(second.data()), second.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    const auto n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error(errno, boost::system::system_category());
+    const auto put = static_cast<std::size_t>(n);
+    plain_out_ += put;
+    second.remove_prefix(put - std::min(put, first.size()));
+    first.remove_prefix(std::min(put, first.size()));
+  }
+  return Error();
+}
+
+awaitable<Stream::Written> Stream::write_until_answer(std::string_view first, std::string_view second) {
+  if (!tls_) co_return co_await write_plain_until_answer(first, second);
+  if (first.empty()) co_return co_await write_tls_until_answer(second);
+  // One record for both, or the head's would go out in a packet of its own.
+  const std::string_view front = second.substr(0, kTlsRecord - std::min(kTlsRecord, first.size()));
+  std::string one(first);
+  one += front;
+  const Written written = co_await write_tls_until_answer(one);
+  if (written.error || written.answered) co_return written;
+  co_return co_await write_tls_until_answer(second.substr(front.size()));
+}
+
+awaitable<Stream::Written> Stream::write_plain_until_answer(std::string_view first, std::string_view second) {
+  while (true) {
+    const Error error = write_now(first, second);
+    if (error != asio::error::would_block) co_return Written{error, false};
+    const Error waited = co_await wait_either();
+    if (waited) co_return Written{waited, false};
+    if (has_input()) co_return Written{Error(), true};
+  }
+}
+
+awaitable<Stream::Written> Stream::write_tls_until_answer(std::string_view data) {
+  while (!data.empty()) {
+    std::size_t put = 0;
+    const TlsStep step = tls_->write(data.data(), data.size(), put);
+    data.remove_prefix(put);
+    if (step == TlsStep::done) continue;
+    Error error;
+    if (step == TlsStep::want_write)
+      error = co_await wait_either();
+    else
+      error = co_await wait_for(step);
+    if (error) co_return Written{error, false};
+    if (!tls_->quiet()) co_return Written{Error(), true};
+  }
+  co_return Written();
+}
+
+/// Until the socket takes more, or has something to read.
+awaitable<Stream::Error> Stream::wait_either() {
+  auto group =
+      asio::experimental::make_parallel_group(socket_.async_wait(Tcp::socket::wait_write, asio::deferred),
+                                              socket_.async_wait(Tcp::socket::wait_read, asio::deferred));
+  const auto [order, write_error, read_error] =
+      co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  co_return order[0] == 0 ? write_error : read_error;
 }
 
 bool Stream::is_quiet() {

@@ -53,11 +53,12 @@ class Stream {
  private:
   boost::asio::awaitable<Error> handshake();
   boost::asio::awaitable<Error> wait_for(TlsStep want);
-  boost::asio::awaitable<Error> wait_writable_or_answer();
+  boost::asio::awaitable<Error> wait_either();
+  boost::asio::awaitable<Written> write_plain_until_answer(std::string_view first, std::string_view second);
+  boost::asio::awaitable<Written> write_tls_until_answer(std::string_view data);
   boost::asio::awaitable<Error> write_tls(std::string_view data);
   boost::asio::awaitable<Read> read_tls(char* out, std::size_t size);
   Error write_now(std::string_view& first, std::string_view& second);
-  Error write_now_tls(std::string_view& data);
   bool has_input();
   std::uint64_t raw_out() const { return tls_ ? tls_->wire_bytes_out() : plain_out_; }
 

@@ -1,0 +1,125 @@
+#include <netdb.h>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "base/http/client.hpp"
+
+namespace postern::http {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using Addresses = std::vector<asio::ip::address>;
+
+namespace {
+
+constexpr int kMostLookups = 64;
+
+/// What a look-up's thread and the coroutine that waits for it share. getaddrinfo cannot be cancelled: a
+/// coroutine that stops waiting leaves the thread to end by itself, and the thread then touches the loop no
+/// more.
+struct Lookup {
+  std::mutex mutex;
+  asio::steady_timer* waiter = nullptr;  // null once nobody waits; used on the loop only
+  std::optional<Result<Addresses>> result;
+};
+
+Addresses to_addresses(const addrinfo* first) {
+  Addresses addresses;
+  for (const addrinfo* at = first; at; at = at->ai_next) {
+    asio::ip::tcp::endpoint endpoint;
+    if (at->ai_addrlen > endpoint.capacity()) continue;
+    std::memcpy(endpoint.data(), at->ai_addr, at->ai_addrlen);
+    endpoint.resize(at->ai_addrlen);
+    addresses.push_back(endpoint.address());
+  }
+  return addresses;
+}
+
+Result<Addresses> look_up(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (error != 0)
+    return fail("dns_failed", fmt::format("cannot resolve {}: {}", host, ::gai_strerror(error)));
+  Addresses addresses = to_addresses(found);
+  ::freeaddrinfo(found);
+  return addresses;
+}
+
+void finish(const std::shared_ptr<Lookup>& lookup, Result<Addresses> result) {
+  const std::lock_guard lock(lookup->mutex);
+  lookup->result = std::move(result);
+  if (!lookup->waiter) return;
+  asio::post(lookup->waiter->get_executor(), [lookup] {
+    if (lookup->waiter) lookup->waiter->cancel();
+  });
+}
+
+/// Ends the waiting when the coroutine does, also when its loop destroys it.
+struct Waiting {
+  Waiting(std::shared_ptr<Lookup> l, asio::steady_timer& timer) : lookup(std::move(l)) {
+    lookup->waiter = &timer;
+  }
+  ~Waiting() {
+    const std::lock_guard lock(lookup->mutex);
+    lookup->waiter = nullptr;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  bool done() const {
+    const std::lock_guard lock(lookup->mutex);
+    return lookup->result.has_value();
+  }
+  std::shared_ptr<Lookup> lookup;
+};
+
+/// A thread a look-up, so that a name server that does not answer holds up nobody else's name.
+class SystemResolver final : public Resolver {
+ public:
+  awaitable<Result<Addresses>> resolve(std::string host) override {
+    asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    const Waiting waiting(std::make_shared<Lookup>(), timer);
+    if (!start(waiting.lookup, host)) co_return fail("dns_failed", "too many look-ups are under way");
+    while (!waiting.done()) {
+      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+      const auto state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() != asio::cancellation_type::none) break;
+    }
+    if (!waiting.done()) co_return fail("dns_failed", "the look-up was cancelled");
+    co_return std::move(*waiting.lookup->result);
+  }
+
+ private:
+  bool start(std::shared_ptr<Lookup> lookup, std::string host) {
+    if (running_->fetch_add(1) >= kMostLookups) return running_->fetch_sub(1), false;
+    try {
+      std::thread([lookup = std::move(lookup), host = std::move(host), running = running_] {
+        finish(lookup, look_up(host));
+        running->fetch_sub(1);
+      }).detach();
+    } catch (const std::system_error&) {
+      return running_->fetch_sub(1), false;
+    }
+    return true;
+  }
+
+  std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
+};
+
+}  // namespace
+
+std::shared_ptr<Resolver> system_resolver() {
+  return std::make_shared<SystemResolver>();
+}
+
+}  // namespace postern::http
