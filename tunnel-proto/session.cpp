@@ -180,7 +180,7 @@ void Session::erase(StreamId id) {
   growth_left_ += stream.receive.window() - limits_.stream_window;
   if (piece_stream_ == id) piece_stream_ = 0;
   streams_.erase(found);
-  if (role_ == Role::agent && !goaway_sent_) outgoing_.credit(++credit_);
+  if (role_ == Role::agent && !goaway_sent_ && !end_) outgoing_.credit(++credit_);
   if (role_ == Role::relay && !credit_told_ && credit() > 0) {
     credit_told_ = true;
     emit(Kind::credit);
@@ -225,16 +225,17 @@ void Session::close(std::string_view code, std::string_view message) {
 
 void Session::finish(Error error) {
   end_ = std::move(error);
-  std::vector<StreamId> ids;
-  ids.reserve(streams_.size());
-  for (const auto& [id, stream] : streams_) ids.push_back(id);
-  std::ranges::sort(ids);
-  for (const StreamId id : ids) {
+  // An answer that has come whole is an answer, whatever happened after it: its reader still gets it.
+  std::vector<StreamId> broken;
+  for (const auto& [id, stream] : streams_) {
+    if (role_ == Role::agent || !stream.end_received) broken.push_back(id);
+  }
+  std::ranges::sort(broken);
+  for (const StreamId id : broken) {
     const bool unsent = role_ == Role::relay && !streams_.at(id).head_sent;
     emit_broken(id, unsent ? Broken::not_started : Broken::lost);
+    erase(id);
   }
-  streams_.clear();
-  buffered_ = 0;
   emit(Kind::ended);
 }
 

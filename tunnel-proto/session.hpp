@@ -29,7 +29,8 @@ struct SessionEvent {
     broken,      ///< the stream is gone: `broken` says how. Not for what this end reset itself
     credit,      ///< relay: credit() has grown from 0
     going_away,  ///< peer_goaway() says how
-    ended,       ///< the session is over, end() says why; the last event
+    ended,  ///< the session is over, end() says why; the last event. Answers that had come whole can still be
+            ///< read
   };
   enum class Broken {
     by_peer,      ///< RESET; `code`
