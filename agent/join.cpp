@@ -101,6 +101,11 @@ class Joiner final : public tunnel::AgentEvents {
   JoinId join_id_;
 };
 
+/// Whoever answered is not the relay; asking again so soon would not change that.
+bool is_stranger(std::string_view code) {
+  return code == "pin_mismatch" || code == "relay_not_proven";
+}
+
 /// How one try ended: with an agent id, or with a reason and whether another try can help.
 struct Try {
   std::optional<AgentId> agent;
@@ -137,7 +142,7 @@ asio::awaitable<Try> try_once(JoinParts parts, tunnel::JoinToken token) {
   result.agent = joiner->agent;
   result.secret = joiner->joining.secret;
   result.error = joiner->own_error.value_or(Error{joiner->reason.code, joiner->reason.message});
-  result.again = !joiner->own_error && joiner->reason.retryable;
+  result.again = !joiner->own_error && joiner->reason.retryable && !is_stranger(joiner->reason.code);
   co_return result;
 }
 

@@ -203,10 +203,16 @@ asio::awaitable<void> Keeper::keep_status(std::shared_ptr<Keeper> self) {
 
 void Keeper::drain() {
   if (std::exchange(draining_, true)) return;
+  const bool was_connected = parts_.board.status().phase == Phase::connected;
   log::info("agent.draining", {{"in_flight", parts_.board.counters().in_flight}});
   parts_.board.enter(Phase::draining);
   nap_.cancel();
-  if (connection_) connection_->go_away({"drain", "The agent is stopping.", {}, {}});
+  if (!connection_) return;
+  if (was_connected) {
+    connection_->go_away({"drain", "The agent is stopping.", {}, {}});
+  } else {
+    connection_->close("closed_by_us", "The agent is stopping.");
+  }
 }
 
 }  // namespace postern::agent

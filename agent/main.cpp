@@ -10,8 +10,8 @@
 
 namespace {
 
-/// The agent's secret must not end in a core dump, nor be read by a debugger of the same user. The leak sanitizer is
-/// one, so builds with it go without.
+/// The agent's secret must not end in a core dump, nor be read by a debugger of the same user. The leak
+/// sanitizer is one, so builds with it go without.
 void refuse_dumps() {
 #if !__has_feature(address_sanitizer)
   ::prctl(PR_SET_DUMPABLE, 0);

@@ -13,7 +13,8 @@ enum class Command { join, run, status, doctor };
 
 /// What bounds the work in flight. All of it is this agent's to grant: the relay cannot raise it.
 struct Limits {
-  std::size_t deliveries = 64;                   ///< at once
+  /// At once. More than one destination uses by default, so that one stuck app cannot hold all of them.
+  std::size_t deliveries = 256;
   std::size_t body_bytes = 25 * 1024 * 1024;     ///< of one request; longer: not sent
   std::size_t budget_bytes = 256 * 1024 * 1024;  ///< request bodies in memory together; above: streams wait
 };

@@ -64,6 +64,10 @@ asio::awaitable<Result<AgentId>> StoreAgentAuthority::claim(EnrollClaim claim) {
     if (!claimed) return std::unexpected(claimed.error());
     auto enrollment = agents.enrollment(claim.join_id);
     if (!enrollment) return std::unexpected(enrollment.error());
+    // The same claim told again must not bring back an agent that has been revoked, or has joined anew, since.
+    const auto agent = agents.get(enrollment->workspace_id, *claimed);
+    const bool stands = agent && agent->state == AgentState::enrolled && agent->stored_key == claim.stored_key;
+    if (!stands) return fail("conflict", "The join token was used, and what it enrolled has changed since.");
     return to_verifier(*enrollment);
   };
   auto joined = co_await write<JoinVerifier>(database_, std::move(job));

@@ -21,7 +21,8 @@ std::unexpected<Error> listen_failed(const tcp::endpoint& endpoint, const boost:
 }
 
 /// On the session's loop; a fault in setting it up is logged and costs this connection only.
-asio::awaitable<void> start_session(std::shared_ptr<HubCore> core, tcp::socket socket, HandshakeGate::Place place) {
+asio::awaitable<void> start_session(std::shared_ptr<HubCore> core, tcp::socket socket,
+                                    HandshakeGate::Place place) {
   HubSession::start(std::move(core), std::move(socket), std::move(place));
   co_return;
 }
