@@ -87,7 +87,10 @@ TEST_F(DispatcherTest, RetriesOnTheScheduleAndThenIsDead) {
 TEST_F(DispatcherTest, AnAbsentAgentCostsNoAttemptAndGetsItAllInOrderOnReturn) {
   agent_destination(kOne);
   rig.start();
-  ASSERT_TRUE(rig.becomes([&] { return rig.dispatcher->status(nth<DestinationId>(kOne)).has_value(); }));
+  ASSERT_TRUE(rig.becomes([&] {
+    const auto status = rig.dispatcher->status(nth<DestinationId>(kOne));
+    return status && status->mode == QueueMode::away;
+  }));
   std::vector<DeliveryId> sent;
   for (int i = 0; i < 200; ++i) sent.push_back(rig.append(kOne));
   ASSERT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::parked) == 200; }));
@@ -208,6 +211,10 @@ TEST_F(DispatcherTest, GoneDisablesAndParksTheRest) {
 TEST_F(DispatcherTest, DisabledParksAndEnabledDelivers) {
   rig.destination(kOne).enabled = false;
   rig.start();
+  ASSERT_TRUE(rig.becomes([&] {
+    const auto status = rig.dispatcher->status(nth<DestinationId>(kOne));
+    return status && status->mode == QueueMode::disabled;
+  }));
   const DeliveryId id = rig.append(kOne);
   ASSERT_TRUE(reaches(id, DeliveryState::parked));
   EXPECT_EQ(row(id).delivery.reason, "destination_disabled");

@@ -80,18 +80,19 @@ void FakeEventLog::insert(Row row) {
   ++open;
   rows.emplace(delivery.id, std::move(row));
   waiting_[delivery.destination_id].insert(delivery.id);
-  if (delivery.state == DeliveryState::pending) pending_.emplace(delivery.next_at, delivery.id);
+  if (delivery.state == DeliveryState::pending)
+    pending_[delivery.destination_id].emplace(delivery.next_at, delivery.id);
 }
 
 void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::string reason) {
   Delivery& delivery = row.delivery;
   if (is_terminal(delivery.state)) broken = "a terminal delivery moved";
-  pending_.erase({delivery.next_at, delivery.id});
+  pending_[delivery.destination_id].erase({delivery.next_at, delivery.id});
   waiting_[delivery.destination_id].erase(delivery.id);
   delivery.state = state;
   delivery.next_at = next_at;
   delivery.reason = std::move(reason);
-  if (state == DeliveryState::pending) pending_.emplace(next_at, delivery.id);
+  if (state == DeliveryState::pending) pending_[delivery.destination_id].emplace(next_at, delivery.id);
   if (state == DeliveryState::pending || state == DeliveryState::parked) {
     waiting_[delivery.destination_id].insert(delivery.id);
   }
@@ -132,16 +133,26 @@ void FakeEventLog::complete(std::vector<Completion> completions,
   });
 }
 
+std::vector<DeliveryId> FakeEventLog::due(Time now, std::size_t limit,
+                                          const std::vector<DestinationId>& except) const {
+  std::vector<std::pair<Time, DeliveryId>> found;
+  for (const auto& [destination, pending] : pending_) {
+    if (std::find(except.begin(), except.end(), destination) != except.end()) continue;
+    std::size_t room = limit;
+    for (auto it = pending.begin(); it != pending.end() && it->first <= now && room > 0; ++it, --room) {
+      found.push_back(*it);
+    }
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<DeliveryId> ids;
+  for (std::size_t i = 0; i < std::min(limit, found.size()); ++i) ids.push_back(found[i].second);
+  return ids;
+}
+
 void FakeEventLog::claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) {
   enqueue([this, now, limit, except = std::move(except), done = std::move(done)](Group& group) {
     std::vector<LeasedDelivery> claimed;
-    std::vector<DeliveryId> due;
-    for (const auto& [at, id] : pending_) {
-      if (at > now || due.size() == limit) break;
-      const auto& to = rows.at(id).delivery.destination_id;
-      if (std::find(except.begin(), except.end(), to) == except.end()) due.push_back(id);
-    }
-    for (const DeliveryId& id : due) claimed.push_back(lease(rows.at(id)));
+    for (const DeliveryId& id : due(now, limit, except)) claimed.push_back(lease(rows.at(id)));
     ++claims;
     group.after.push_back([done, claimed] { done(claimed); });
   });
@@ -166,8 +177,10 @@ void FakeEventLog::claim_waiting(DestinationId destination, Time now, std::size_
 void FakeEventLog::next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) {
   enqueue([this, now, done = std::move(done)](Group& group) {
     std::optional<Time> next;
-    const auto found = pending_.lower_bound({now + Duration(1), DeliveryId{}});
-    if (found != pending_.end()) next = found->first;
+    for (const auto& [destination, pending] : pending_) {
+      const auto found = pending.lower_bound({now + Duration(1), DeliveryId{}});
+      if (found != pending.end() && (!next || found->first < *next)) next = found->first;
+    }
     group.after.push_back([done, next] { done(next); });
   });
 }

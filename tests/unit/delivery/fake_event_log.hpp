@@ -79,11 +79,12 @@ class FakeEventLog final : public EventLog {
   void move_to(Row& row, DeliveryState state, Time next_at, std::string reason);
   LeasedDelivery lease(Row& row);
   bool apply(const Completion& completion);
+  std::vector<DeliveryId> due(Time now, std::size_t limit, const std::vector<DestinationId>& except) const;
 
   Board& board_;
   DeliveryIntake& intake_;
   const Clock& clock_;
-  std::set<std::pair<Time, DeliveryId>> pending_;
+  std::map<DestinationId, std::set<std::pair<Time, DeliveryId>>> pending_;
   std::map<DestinationId, std::set<DeliveryId>> waiting_;
   std::atomic<std::size_t> refuse_completions_{0};
   std::uint64_t last_token_ = 0;
