@@ -59,7 +59,8 @@ enum class Sent {
 struct ClientError {
   Error error;  ///< `dns_failed`, `address_refused`, `connect_failed`, `connect_timeout`, `tls_failed`,
                 ///< `timeout`, `write_failed`, `read_failed`, `malformed_response`, `headers_too_large`,
-                ///< `invalid_request`, `tls_config`
+                ///< `invalid_request`, `tls_config`, and `local_resources` when this host had no
+                ///< descriptor, port or look-up to spare
   Sent sent = Sent::nothing;
   Timings timings;
 };
@@ -72,7 +73,7 @@ using AddressPolicy = std::function<bool(const boost::asio::ip::address&)>;
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  /// Cancelling the coroutine ends it at once. Error `dns_failed`.
+  /// Cancelling the coroutine ends it at once. Errors `dns_failed`, `local_resources`.
   virtual boost::asio::awaitable<Result<std::vector<boost::asio::ip::address>>> resolve(std::string host) = 0;
 };
 /// The system's: getaddrinfo, each look-up on a thread of its own (at most 64), so that one name server that

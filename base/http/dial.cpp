@@ -16,6 +16,14 @@ std::unexpected<Error> too_late(std::string_view step) {
   return fail("connect_timeout", fmt::format("{} took too long", step));
 }
 
+/// What this host was out of says nothing of the server.
+bool is_local(const boost::system::error_code& error) {
+  return error == asio::error::no_descriptors || error == asio::error::no_memory ||
+         error == asio::error::no_buffer_space ||
+         error == boost::system::errc::too_many_files_open_in_system ||
+         error == boost::system::errc::address_not_available;
+}
+
 }  // namespace
 
 awaitable<Result<std::unique_ptr<Stream>>> Dial::open(const Origin& origin, SSL_CTX* tls,
@@ -74,7 +82,10 @@ awaitable<Result<>> Dial::connect_one(tcp::endpoint to, SteadyTime deadline) {
   watchdog_->set(*this, Watchdog::never);
   const std::string where = fmt::format("connecting to {} port {}", to.address().to_string(), to.port());
   if (timed_out_) co_return too_late(where);
-  if (error) co_return fail("connect_failed", fmt::format("{}: {}", where, error.message()));
+  if (error) {
+    co_return fail(is_local(error) ? "local_resources" : "connect_failed",
+                   fmt::format("{}: {}", where, error.message()));
+  }
   boost::system::error_code ignored;
   stream_->socket().set_option(tcp::no_delay(true), ignored);
   co_return Result<>();

@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <cerrno>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -48,8 +49,11 @@ Result<Addresses> look_up(const std::string& host) {
   hints.ai_flags = AI_ADDRCONFIG;
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  if (error != 0)
-    return fail("dns_failed", fmt::format("cannot resolve {}: {}", host, ::gai_strerror(error)));
+  if (error != 0) {
+    const bool local = error == EAI_MEMORY || (error == EAI_SYSTEM && (errno == EMFILE || errno == ENFILE));
+    return fail(local ? "local_resources" : "dns_failed",
+                fmt::format("cannot resolve {}: {}", host, ::gai_strerror(error)));
+  }
   Addresses addresses = to_addresses(found);
   ::freeaddrinfo(found);
   return addresses;
@@ -89,7 +93,7 @@ class SystemResolver final : public Resolver {
   awaitable<Result<Addresses>> resolve(std::string host) override {
     asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
     const Waiting waiting(std::make_shared<Lookup>(), timer);
-    if (!start(waiting.lookup, host)) co_return fail("dns_failed", "too many look-ups are under way");
+    if (!start(waiting.lookup, host)) co_return fail("local_resources", "too many look-ups are under way");
     while (!waiting.done()) {
       co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
       const auto state = co_await asio::this_coro::cancellation_state;

@@ -78,6 +78,8 @@ void record_client_error(AttemptResult& result, const http::ClientError& error) 
   record_failure(result, sent ? Outcome::maybe_sent : Outcome::not_sent, error.error.code,
                  error.error.message, counted);
   record_timings(result.attempt, error.timings);
+  result.final =
+      error.error.code == "invalid_request";  // HTTP has no way to say it, however often it is tried
 }
 
 void record_agent_answer(AttemptResult& result, AgentAnswer answer, const Destination& destination,

@@ -14,7 +14,7 @@
 /// | any other answer, redirects too | rejected | yes | 410, and statuses the destination lists |
 /// | no answer after a byte was written | maybe_sent | yes | |
 /// | the destination could not be reached (name, connect, TLS, refused address) | not_sent | yes | |
-/// | the destination's own settings cannot work (URL, secret) | not_sent | yes | yes |
+/// | it can never be sent (bad URL or secret, bytes HTTP has no way to say) | not_sent | yes | yes |
 /// | this host had no descriptor, port, memory or trust anchors; called off; pacing | not_sent | no | |
 /// | agent away, session lost before the request was on the wire, agent or tunnel at fault | not_sent | no |
 /// | | the agent could not reach its app, or does not allow it | not_sent | yes | |

@@ -78,6 +78,7 @@ TEST(RecordClientError, IsHonestAboutWhatWasSentAndCountsWhatTheDestinationDid) 
       {"read_failed", http::Sent::maybe, Outcome::maybe_sent, true},
       {"malformed_response", http::Sent::maybe, Outcome::maybe_sent, true},
       {"local_resources", http::Sent::nothing, Outcome::not_sent, false},
+      {"tls_config", http::Sent::nothing, Outcome::not_sent, false},
       {"cancelled", http::Sent::nothing, Outcome::not_sent, false},
       {"cancelled", http::Sent::maybe, Outcome::maybe_sent, true},
   };
@@ -90,6 +91,12 @@ TEST(RecordClientError, IsHonestAboutWhatWasSentAndCountsWhatTheDestinationDid) 
     EXPECT_EQ(result.attempt.total, 5us);
     EXPECT_FALSE(result.final || result.wait_for_agent) << row.code;
   }
+}
+
+TEST(RecordClientError, ARequestHttpCannotSayIsFinal) {
+  AttemptResult result;
+  record_client_error(result, {{"invalid_request", "why"}, http::Sent::nothing, {}});
+  EXPECT_TRUE(result.final && result.attempt.counted);
 }
 
 AttemptResult from_agent(Outcome outcome, std::string code, int status = 0) {

@@ -2,6 +2,8 @@
 #include "relay/destinations/drivers.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <boost/json/parse.hpp>
 
 #include "base/bytes.hpp"
@@ -174,6 +176,34 @@ TEST_F(HttpDestinationTest, NobodyListeningIsNotSentAndCounts) {
   EXPECT_FALSE(result.final);
 }
 
+/// Lets the process open no descriptor more for as long as it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest_free = ::dup(0);
+    ::close(lowest_free);
+    const rlimit now{static_cast<rlim_t>(lowest_free), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(HttpDestinationTest, ARelayOutOfDescriptorsBlamesItself) {
+  const Destination hook = destination(DestinationKind::http, server_.url());
+  EXPECT_EQ(attempt(hook).attempt.outcome, Outcome::delivered);
+  options_.idle_per_origin = 0;
+  const Drivers fresh = make_drivers(options_, agents_, clock_);
+  const NoDescriptors none;
+  const AttemptResult result = attempt_with(fresh, hook);
+  EXPECT_EQ(result.attempt.outcome, Outcome::not_sent);
+  EXPECT_EQ(result.attempt.error_code, "local_resources") << result.attempt.error_message;
+  EXPECT_FALSE(result.attempt.counted);
+}
+
 TEST_F(HttpDestinationTest, ARefusedAddressEndsOnTheScheduleAndIsNeverDialled) {
   options_.egress = EgressPolicy();
   for (const std::string& url : {server_.url(), "http://localhost:" + std::to_string(server_.port()) + "/"}) {
@@ -214,7 +244,7 @@ TEST_F(AgentDestinationTest, TheAgentGetsTheSameRequest) {
   const AttemptResult result = attempt(app, 1);
   EXPECT_EQ(result.attempt.outcome, Outcome::delivered);
   EXPECT_EQ(result.attempt.response_body, "done");
-  EXPECT_EQ(result.attempt.url, "http://localhost:8000/base?…");
+  EXPECT_EQ(result.attempt.url, "http://localhost:8000/base");
   EXPECT_EQ(agents_.asked_agent, *app.agent_id);
   EXPECT_EQ(agents_.asked.host, "localhost");
   EXPECT_EQ(agents_.asked.port, 8000);

@@ -135,8 +135,7 @@ TEST_F(Ssrf, OfMixedAnswersOnlyTheAllowedAddressIsDialled) {
   for (const auto& mix : mixes) {
     const std::string name = "mix" + std::to_string(resolver_->answers.size()) + ".example";
     resolver_->add(name, mix);
-    const std::string outcome = attempt(name);
-    EXPECT_TRUE(outcome == "200" || outcome == "address_refused") << outcome;
+    EXPECT_EQ(attempt(name), "200") << mix.front();
   }
   resolver_->add("inside.example", {"127.0.0.1", "::1", "10.0.0.1", "::ffff:127.0.0.1"});
   EXPECT_EQ(attempt("inside.example"), "address_refused");
