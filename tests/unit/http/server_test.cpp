@@ -72,7 +72,8 @@ TEST_F(ServerTest, KeepsAConnectionForManyRequests) {
     ASSERT_FALSE(answer.closes);
   }
   EXPECT_EQ(listener->server().connections(), 1u);
-  EXPECT_EQ(listener->server().busy(), 0u);
+  // The client may have the answer a moment before the server has put the request down as answered.
+  while (listener->server().busy() > 0) std::this_thread::yield();
 }
 
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
