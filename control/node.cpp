@@ -63,9 +63,11 @@ bool Node::close() {
   if (parts.ingest) parts.ingest->stop();
   if (parts.admin) parts.admin->stop();
   if (parts.hub) parts.hub->stop();
-  const bool idle = parts.loops.finish(kLoopsEnd);
+  // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
   if (parts.store) parts.store->database->stop();
-  return idle;
+  // The dispatcher's timers belong to its loop, and would keep it going.
+  asio::post(parts.loops.first(), [&parts] { parts.dispatcher.reset(); });
+  return parts.loops.finish(kLoopsEnd);
 }
 
 }  // namespace postern::control
