@@ -102,9 +102,10 @@ asio::awaitable<int> Keeper::run() {
     }
     co_await sleep(next.wait);
   }
+  if (stopping_) exit_status = kExitBrokenOff;
   running_ = false;
   tick_.cancel();
-  parts_.board.enter(exit_status == 0 ? Phase::stopped : Phase::revoked);
+  parts_.board.enter(exit_status == kExitRevoked ? Phase::revoked : Phase::stopped);
   co_return exit_status;
 }
 
@@ -213,6 +214,12 @@ void Keeper::drain() {
   } else {
     connection_->close("closed_by_us", "The agent is stopping.");
   }
+}
+
+void Keeper::stop() {
+  stopping_ = true;
+  drain();
+  if (connection_) connection_->close("closed_by_us", "The agent has stopped.");
 }
 
 }  // namespace postern::agent

@@ -15,6 +15,7 @@
 
 namespace postern::agent {
 
+inline constexpr int kExitBrokenOff = 1;
 inline constexpr int kExitRevoked = 3;
 
 /// Keeps one session with the relay: dials, proves itself, hands deliveries to the forwarder, and starts
@@ -35,10 +36,13 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   };
   Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwarder, Settings settings);
 
-  /// Until drain() has finished (0), or the credential is refused and the settings say to exit then.
+  /// Until drain() has finished (0), stop() has cut it short, or the credential is refused and the settings
+  /// say to exit then.
   boost::asio::awaitable<int> run();
   /// Takes nothing new, finishes what is in flight (at most limits.drain), and lets run() end.
   void drain();
+  /// Breaks off what is in flight and lets run() end with kExitBrokenOff, within limits.close.
+  void stop();
 
   unsigned long sessions() const { return parts_.board.status().sessions; }
 
@@ -62,6 +66,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   boost::asio::steady_timer tick_;
   std::shared_ptr<tunnel::AgentConnection> connection_;
   bool draining_ = false;
+  bool stopping_ = false;
   bool running_ = false;
 };
 

@@ -33,8 +33,10 @@ asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keep
   keeper->drain();
   auto [again, second] = co_await signals.async_wait(token);
   if (again) co_return;
-  log::warn("agent.forced_exit", {{"signal", second}});
-  ::_exit(kExitForced);
+  log::warn("agent.cut_short", {{"signal", second}});
+  keeper->stop();
+  [[maybe_unused]] auto [once_more, third] = co_await signals.async_wait(token);
+  if (!once_more) ::_exit(kExitForced);
 }
 
 asio::awaitable<void> keep(std::shared_ptr<Keeper> keeper, std::optional<int>& exit_status) {

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <boost/asio/write.hpp>
+
 #include <future>
 #include <stdexcept>
 #include <thread>
@@ -48,6 +50,53 @@ class DeafApp {
   int fd_;
   std::uint16_t port_ = 0;
   std::vector<int> peers_;
+};
+
+/// Carries bytes between one client and a port of this host, until it is cut in two.
+class CutProxy {
+ public:
+  explicit CutProxy(std::uint16_t to)
+      : acceptor_(loop_, {boost::asio::ip::address_v4::loopback(), 0}), back_(loop_), front_(loop_) {
+    acceptor_.async_accept(front_, [this, to](const auto& ec) {
+      acceptor_.close();
+      if (ec) return;
+      back_.connect({boost::asio::ip::address_v4::loopback(), to});
+      carry(front_, back_, to_back_);
+      carry(back_, front_, to_front_);
+    });
+    port_ = acceptor_.local_endpoint().port();
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+  ~CutProxy() {
+    loop_.stop();
+    thread_.join();
+  }
+  std::uint16_t port() const { return port_; }
+  void cut() {
+    boost::asio::post(loop_, [this] {
+      front_.close();
+      back_.close();
+    });
+  }
+
+ private:
+  using Socket = boost::asio::ip::tcp::socket;
+  using Buffer = std::array<char, 4096>;
+  void carry(Socket& from, Socket& to, Buffer& buffer) {
+    from.async_read_some(boost::asio::buffer(buffer), [this, &from, &to, &buffer](auto ec, std::size_t size) {
+      if (!ec) boost::asio::write(to, boost::asio::buffer(buffer, size), ec);
+      if (!ec) carry(from, to, buffer);
+    });
+  }
+
+  boost::asio::io_context loop_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  std::uint16_t port_ = 0;
+  Socket back_;
+  Socket front_;
+  Buffer to_back_{};
+  Buffer to_front_{};
+  std::thread thread_;
 };
 
 /// A port on which nobody listens.

@@ -140,12 +140,14 @@ TEST_F(Delivery, AnAppThatTookTheRequestAndSaysNothingIsMaybeSent) {
 
 TEST_F(Delivery, ASessionCutInTheMiddleIsMaybeSent) {
   DeafApp app;
-  const auto identity = new_identity({allow(app.port())});
-  auto agent = start_agent(identity);
+  auto identity = new_identity({allow(app.port())});
+  CutProxy way(endpoint_.port());
+  identity.relay.port = way.port();
+  const auto agent = start_agent(identity);
   wait_present(identity.agent_id, true);
   auto answer = deliver_later(identity.agent_id, request_to(app.port()));
   app.wait_for_bytes();
-  agent->kill();
+  way.cut();
   const AgentAnswer broken = answer.get();
   EXPECT_EQ(broken.outcome, Outcome::maybe_sent);
   EXPECT_EQ(broken.error_code, "connection_lost");

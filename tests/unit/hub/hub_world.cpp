@@ -138,7 +138,9 @@ void TestAgent::drain() {
 
 void TestAgent::kill() {
   if (!parts_) return;
-  parts_->loop.stop();
+  asio::post(parts_->loop, [keeper = parts_->keeper] { keeper->stop(); });
+  if (exit_.valid()) EXPECT_EQ(exit_.wait_for(kPatience), std::future_status::ready);
+  parts_->loop.stop();  // idle connections to the apps would keep it going
   parts_->thread.join();
   parts_.reset();
 }

@@ -69,7 +69,7 @@ class TestAgent {
   TestAgent(agent::Identity identity, agent::Limits limits);
   ~TestAgent();
   void drain();  ///< as SIGTERM does; returns when it has ended
-  void kill();   ///< as SIGKILL does
+  void kill();   ///< as a second SIGTERM does
   int exit_status() { return exit_.get(); }
 
  private:
