@@ -58,7 +58,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::size_t next = 0;
 };
 
-awaitable<void> Server::State::accept_all(std::shared_ptr<State> self) {
+awaitable<void> Server::State::accept_all([[maybe_unused]] std::shared_ptr<State> self) {
   while (!core->draining && acceptor && acceptor->is_open()) {
     Shard& shard = next_shard();
     auto [error, socket] = co_await acceptor->async_accept(shard.loop, asio::as_tuple(asio::use_awaitable));
