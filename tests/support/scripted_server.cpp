@@ -82,9 +82,20 @@ ScriptedServer::ScriptedServer(Script script)
 }
 
 ScriptedServer::~ScriptedServer() {
-  ::shutdown(listener_, SHUT_RDWR);  // wakes accept
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    ::shutdown(listener_, SHUT_RDWR);  // wakes accept
+    if (current_ >= 0) ::shutdown(current_, SHUT_RDWR);
+  }
   thread_.join();
   ::close(listener_);
+}
+
+bool ScriptedServer::begin(int fd) {
+  const std::lock_guard lock(mutex_);
+  current_ = fd;
+  return !ending_;
 }
 
 void ScriptedServer::serve() {
@@ -92,7 +103,8 @@ void ScriptedServer::serve() {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) return;
     Peer peer(fd);
-    script_(peer, connection);
+    if (begin(fd)) script_(peer, connection);
+    begin(-1);
     ::close(fd);
   }
 }

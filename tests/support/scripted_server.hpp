@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -39,9 +40,13 @@ class ScriptedServer {
 
  private:
   void serve();
+  bool begin(int fd);
 
   Script script_;
   int listener_;
+  std::mutex mutex_;
+  int current_ = -1;  // the connection being served
+  bool ending_ = false;
   std::uint16_t port_ = 0;
   std::thread thread_;
 };
