@@ -13,6 +13,8 @@ std::uint64_t growth(const SessionLimits& limits) {
   return limits.receive_budget > first ? limits.receive_budget - first : 0;
 }
 
+const Error kDrained = {"drained", "every delivery has finished, and the session was to end"};
+
 FrameType head_type(Role role) {
   return role == Role::relay ? FrameType::deliver : FrameType::result;
 }
@@ -57,6 +59,9 @@ void Session::write_blocked(SteadyTime now) {
 
 void Session::lost(Error error) {
   if (end_) return;
+  // The peer has had enough as soon as its last answer is out, which may be before this end has looked at it.
+  const bool all_here = std::ranges::all_of(streams_, [](const auto& entry) { return entry.second.end_received; });
+  if (goaway_sent_ && role_ == Role::relay && all_here) return finish(kDrained);
   finish(std::move(error));
 }
 
@@ -242,7 +247,7 @@ void Session::finish(Error error) {
 void Session::finish_if_drained() {
   if (end_ || !draining() || !streams_.empty() || outgoing_.goaway_waits()) return;
   if (goaway_sent_) {
-    finish({"drained", "every delivery has finished, and the session was to end"});
+    finish(kDrained);
   } else {
     finish({peer_goaway_->code, peer_goaway_->message});
   }
