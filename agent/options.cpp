@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/state.hpp"
+#include "tunnel-proto/join_token.hpp"
 
 namespace postern::agent {
 namespace {
@@ -96,6 +97,15 @@ void add_commands(CLI::App& app, Options& options) {
   doctor->callback([&options] { options.command = Command::doctor; });
 }
 
+/// `--allow A B TOKEN` reads as three apps; the token gives itself away.
+void rescue_token(Options& options) {
+  const auto is_token = [](const std::string& text) { return text.starts_with(tunnel::kJoinTokenPrefix); };
+  const auto found = std::find_if(options.allow.begin(), options.allow.end(), is_token);
+  if (found == options.allow.end() || !options.token.empty()) return;
+  options.token = std::move(*found);
+  options.allow.erase(found);
+}
+
 }  // namespace
 
 std::expected<Options, int> parse_command_line(int argc, const char* const* argv) {
@@ -126,6 +136,7 @@ std::expected<Options, int> parse_command_line(int argc, const char* const* argv
     return std::unexpected(code == 0 ? 0 : 2);
   }
   options.state_dir = state_dir;
+  rescue_token(options);
   return options;
 }
 
