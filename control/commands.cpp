@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.hpp"
-#include "control/exit_codes.hpp"
+#include "control/cli/exit_codes.hpp"
 #include "control/load_settings.hpp"
 #include "control/serve.hpp"
 

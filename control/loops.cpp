@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "base/log.hpp"
-#include "control/exit_codes.hpp"
+#include "control/cli/exit_codes.hpp"
 
 namespace postern::control {
 

@@ -5,7 +5,7 @@
 #include "base/log.hpp"
 #include "control/cli/operator_commands.hpp"
 #include "control/commands.hpp"
-#include "control/exit_codes.hpp"
+#include "control/cli/exit_codes.hpp"
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include "base/log.hpp"
 #include "base/spawn.hpp"
-#include "control/exit_codes.hpp"
+#include "control/cli/exit_codes.hpp"
 #include "control/node.hpp"
 #include "relay/store/open_store.hpp"
 

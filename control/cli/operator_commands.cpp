@@ -2,8 +2,254 @@
 
 #include <CLI/CLI.hpp>
 
-namespace postern::control {
+#include <cstdlib>
+#include <thread>
 
-void add_operator_commands(CLI::App&, std::function<int()>&) {}
+#include "control/cli/actions.hpp"
+#include "control/cli/exit_codes.hpp"
+
+namespace postern::control {
+namespace {
+
+using Action = std::function<Outcome<std::string>(ApiClient&, Form)>;
+
+constexpr auto kTailPause = std::chrono::milliseconds(500);
+
+/// What every command of a group can be told.
+struct Common {
+  ConnectionFlags connection;
+  bool json = false;
+  Form form() const { return json ? Form::json : Form::people; }
+};
+
+int fail_with(const CommandError& error) {
+  fmt::print(stderr, "postern: {}\n", error.message);
+  return error.exit_code;
+}
+
+Result<Connection> connect(const Common& common) {
+  return find_connection(common.connection,
+                         [](const char* name) -> const char* { return std::getenv(name); });
+}
+
+int perform(const Common& common, const Action& action) {
+  const auto connection = connect(common);
+  if (!connection) return fail_with({kExitUsage, connection.error().message});
+  const auto api = http_api_client(*connection);
+  const auto out = action(*api, common.form());
+  if (!out) return fail_with(out.error());
+  std::fwrite(out->data(), 1, out->size(), stdout);
+  return std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
+}
+
+/// Until interrupted, or until what reads the output has gone.
+int tail(const Common& common, const EventQuery& query) {
+  const auto connection = connect(common);
+  if (!connection) return fail_with({kExitUsage, connection.error().message});
+  const auto api = http_api_client(*connection);
+  EventTail events(*api, query, common.form());
+  while (true) {
+    const auto out = events.next();
+    if (!out) return fail_with(out.error());
+    std::fwrite(out->data(), 1, out->size(), stdout);
+    if (std::fflush(stdout) != 0) return kExitOk;
+    std::this_thread::sleep_for(kTailPause);
+  }
+}
+
+/// One group of commands ("sources"), and how its verbs are added.
+class Group {
+ public:
+  Group(CLI::App& app, std::function<int()>& run, std::string name, std::string about)
+      : run_(run),
+        common_(std::make_shared<Common>()),
+        app_(*app.add_subcommand(std::move(name), std::move(about))) {
+    app_.group("Operate")->require_subcommand(1);
+    app_.add_option("--url", common_->connection.url, "Admin address of the relay")->type_name("URL");
+    app_.add_option("--key", common_->connection.key,
+                    "API key (other users of the machine can see it: prefer POSTERN_KEY)")
+        ->type_name("KEY");
+    app_.add_option("--data-dir", common_->connection.data_dir,
+                    "The relay's data directory, to read both from")
+        ->type_name("DIR");
+    app_.add_flag("--json", common_->json, "The API's JSON instead of text for people");
+  }
+
+  void footer(std::string_view examples) { app_.footer("\nExamples:\n" + std::string(examples)); }
+
+  /// A verb; add its own flags to what is returned, before parsing.
+  CLI::App& verb(std::string name, std::string about, Action action) {
+    CLI::App* command = app_.add_subcommand(std::move(name), std::move(about));
+    command->fallthrough();
+    command->callback([&run = run_, common = common_, action = std::move(action)] {
+      run = [common, action] { return perform(*common, action); };
+    });
+    return *command;
+  }
+
+  std::function<int()>& run_;
+  std::shared_ptr<Common> common_;
+  CLI::App& app_;
+};
+
+void add_field_flag(CLI::App& command, const FieldFlag& field, bool creating,
+                    const std::shared_ptr<GivenFlags>& given) {
+  const std::string flag(field.flag);
+  const auto keep = [given, flag](const std::vector<std::string>& texts) {
+    auto& kept = (*given)[flag];
+    kept.insert(kept.end(), texts.begin(), texts.end());
+  };
+  if (field.kind == FieldKind::boolean) {
+    command
+        .add_option_function<std::string>(
+            flag, [given, flag](const std::string& text) { (*given)[flag] = {text}; },
+            std::string(field.help))
+        ->expected(0, 1)
+        ->default_str("true")
+        ->type_name("BOOL");
+    return;
+  }
+  auto* option = command.add_option_function<std::vector<std::string>>(flag, keep, std::string(field.help));
+  option->type_name("")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (creating && field.required) option->required();
+}
+
+void add_changing_verbs(Group& group, const Resource& resource) {
+  auto name = std::make_shared<std::string>();
+  auto given = std::make_shared<GivenFlags>();
+  CLI::App& create = group.verb("create", fmt::format("Make a {}", resource.one),
+                                [&resource, name, given](ApiClient& api, Form form) {
+                                  return create_resource(api, resource, *name, *given, form);
+                                });
+  if (resource.named) create.add_option("name", *name, "What to call it")->required();
+  CLI::App& update = group.verb("update", fmt::format("Change a {}", resource.one),
+                                [&resource, name, given](ApiClient& api, Form form) {
+                                  return update_resource(api, resource, *name, *given, form);
+                                });
+  update.add_option("which", *name, "Name or id")->required();
+  for (const FieldFlag& field : resource.fields) {
+    if (field.create) add_field_flag(create, field, true, given);
+    if (field.update) add_field_flag(update, field, false, given);
+  }
+}
+
+void add_looking_verbs(Group& group, const Resource& resource) {
+  auto name = std::make_shared<std::string>();
+  auto most = std::make_shared<std::size_t>(1000);
+  CLI::App& list = group.verb(
+      "list", fmt::format("All {}", resource.kind),
+      [&resource, most](ApiClient& api, Form form) { return list_resource(api, resource, *most, form); });
+  list.add_option("--limit", *most, "At most this many");
+  CLI::App& show = group.verb(
+      "show", fmt::format("One {}", resource.one),
+      [&resource, name](ApiClient& api, Form form) { return show_resource(api, resource, *name, form); });
+  show.add_option("which", *name, "Name or id")->required();
+  CLI::App& remove = group.verb(
+      "delete", fmt::format("Delete a {}", resource.one),
+      [&resource, name](ApiClient& api, Form form) { return delete_resource(api, resource, *name, form); });
+  remove.add_option("which", *name, "Name or id")->required();
+}
+
+void add_agent_verbs(Group& group) {
+  auto name = std::make_shared<std::string>();
+  auto allow = std::make_shared<std::vector<std::string>>();
+  CLI::App& enroll = group.verb(
+      "enroll", "Print the command that joins a private host (makes the agent if need be)",
+      [name, allow](ApiClient& api, Form form) { return enroll_agent_command(api, *name, *allow, form); });
+  enroll.add_option("name", *name, "Name or id of the agent")->required();
+  enroll
+      .add_option("--allow", *allow,
+                  "host:port the agent may reach, for the printed command; may be repeated")
+      ->type_name("HOST:PORT");
+  CLI::App& revoke =
+      group.verb("revoke", "Forget its secret and cut it off now",
+                 [name](ApiClient& api, Form form) { return revoke_agent_command(api, *name, form); });
+  revoke.add_option("which", *name, "Name or id")->required();
+}
+
+void add_event_filter(CLI::App& command, const std::shared_ptr<EventQuery>& query) {
+  command.add_option("--source", query->source, "Name or id");
+  command.add_option("--type", query->type, "Exactly this event type");
+  command.add_option("--status", query->status,
+                     "With a delivery in this state: pending, parked, delivered, dead, …");
+  command.add_option("--since", query->since, "Received since, such as 2026-01-02T03:04:05Z");
+  command.add_option("--until", query->until, "Received before");
+}
+
+void add_event_verbs(Group& group) {
+  auto query = std::make_shared<EventQuery>();
+  CLI::App& list = group.verb("list", "Events, newest first", [query](ApiClient& api, Form form) {
+    return list_events_command(api, *query, form);
+  });
+  add_event_filter(list, query);
+  list.add_option("--limit", query->most, "At most this many");
+  auto id = std::make_shared<std::string>();
+  auto body = std::make_shared<bool>(false);
+  CLI::App& show =
+      group.verb("show", "One event with headers and deliveries",
+                 [id, body](ApiClient& api, Form form) { return show_event_command(api, *id, *body, form); });
+  show.add_option("id", *id, "evt_…")->required();
+  show.add_flag("--body", *body, "Only its body, byte for byte");
+  auto to = std::make_shared<std::string>();
+  CLI::App& replay = group.verb("replay", "Deliver an event again", [id, to](ApiClient& api, Form form) {
+    return replay_event_command(api, *id, *to, form);
+  });
+  replay.add_option("id", *id, "evt_…")->required();
+  replay.add_option("--destination", *to, "Only to this one; name or id");
+  CLI::App* follow = group.app_.add_subcommand("tail", "Show events as they come, until interrupted");
+  follow->fallthrough();
+  add_event_filter(*follow, query);
+  follow->callback([&run = group.run_, common = group.common_, query] {
+    run = [common, query] { return tail(*common, *query); };
+  });
+}
+
+void add_delivery_verbs(Group& group) {
+  auto query = std::make_shared<DeliveryQuery>();
+  CLI::App& list = group.verb("list", "Deliveries, newest first", [query](ApiClient& api, Form form) {
+    return list_deliveries_command(api, *query, form);
+  });
+  list.add_option("--event", query->event, "Of this event");
+  list.add_option("--destination", query->destination, "Name or id");
+  list.add_option("--state", query->state, "pending, leased, parked, delivered, dead or cancelled");
+  list.add_option("--limit", query->most, "At most this many");
+  auto id = std::make_shared<std::string>();
+  CLI::App& show = group.verb("show", "One delivery with its attempts", [id](ApiClient& api, Form form) {
+    return show_delivery_command(api, *id, form);
+  });
+  show.add_option("id", *id, "dlv_…")->required();
+  CLI::App& retry = group.verb("retry", "Try it now", [id](ApiClient& api, Form form) {
+    return retry_delivery_command(api, *id, form);
+  });
+  retry.add_option("id", *id, "dlv_…")->required();
+}
+
+}  // namespace
+
+void add_operator_commands(CLI::App& app, std::function<int()>& run) {
+  for (const Resource& resource : resources()) {
+    Group group(app, run, std::string(resource.kind), std::string(resource.about));
+    group.footer(resource.examples);
+    add_looking_verbs(group, resource);
+    add_changing_verbs(group, resource);
+    if (resource.kind == "agents") add_agent_verbs(group);
+  }
+  Group events(app, run, "events", "What was received");
+  events.footer(
+      "  postern events list --status dead\n  postern events show evt_… --body > body.json\n"
+      "  postern events replay evt_… --destination app\n  postern events tail --source github\n");
+  add_event_verbs(events);
+  Group deliveries(app, run, "deliveries", "What became of it");
+  deliveries.footer(
+      "  postern deliveries list --state dead\n  postern deliveries show dlv_…\n  postern deliveries retry "
+      "dlv_…\n");
+  add_delivery_verbs(deliveries);
+  Group audit(app, run, "audit", "Who changed what");
+  auto most = std::make_shared<std::size_t>(50);
+  audit
+      .verb("list", "Changes and refusals, newest first",
+            [most](ApiClient& api, Form form) { return list_audit_command(api, *most, form); })
+      .add_option("--limit", *most, "At most this many");
+}
 
 }  // namespace postern::control

@@ -1,0 +1,63 @@
+#pragma once
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/cli/api_client.hpp"
+#include "control/cli/resource.hpp"
+
+/// What the commands do, with everything they touch passed in. Each returns what to print, or why it could
+/// not be done.
+namespace postern::control {
+
+/// Raw JSON, or text for people.
+enum class Form { people, json };
+
+Outcome<std::string> create_resource(ApiClient& api, const Resource& resource, const std::string& name,
+                                     const GivenFlags& given, Form form);
+Outcome<std::string> list_resource(ApiClient& api, const Resource& resource, std::size_t most, Form form);
+Outcome<std::string> show_resource(ApiClient& api, const Resource& resource, const std::string& name,
+                                   Form form);
+Outcome<std::string> update_resource(ApiClient& api, const Resource& resource, const std::string& name,
+                                     const GivenFlags& given, Form form);
+Outcome<std::string> delete_resource(ApiClient& api, const Resource& resource, const std::string& name,
+                                     Form form);
+
+/// Makes the agent when there is none of that name, then a join token; prints the command to paste.
+Outcome<std::string> enroll_agent_command(ApiClient& api, const std::string& name,
+                                          const std::vector<std::string>& allow, Form form);
+Outcome<std::string> revoke_agent_command(ApiClient& api, const std::string& name, Form form);
+
+struct EventQuery {
+  std::string source, type, status, since, until;
+  std::size_t most = 50;
+};
+Outcome<std::string> list_events_command(ApiClient& api, const EventQuery& query, Form form);
+Outcome<std::string> show_event_command(ApiClient& api, const std::string& id, bool body_only, Form form);
+Outcome<std::string> replay_event_command(ApiClient& api, const std::string& id,
+                                          const std::string& destination, Form form);
+/// What came since the last call, oldest first; the first call only remembers where to start.
+class EventTail {
+ public:
+  EventTail(ApiClient& api, EventQuery query, Form form) : api_(api), query_(std::move(query)), form_(form) {}
+  Outcome<std::string> next();
+
+ private:
+  ApiClient& api_;
+  EventQuery query_;
+  Form form_;
+  std::optional<std::string> last_id_;
+};
+
+struct DeliveryQuery {
+  std::string event, destination, state;
+  std::size_t most = 50;
+};
+Outcome<std::string> list_deliveries_command(ApiClient& api, const DeliveryQuery& query, Form form);
+Outcome<std::string> show_delivery_command(ApiClient& api, const std::string& id, Form form);
+Outcome<std::string> retry_delivery_command(ApiClient& api, const std::string& id, Form form);
+
+Outcome<std::string> list_audit_command(ApiClient& api, std::size_t most, Form form);
+
+}  // namespace postern::control

@@ -1,0 +1,160 @@
+#include "control/cli/resource.hpp"
+
+namespace postern::control {
+namespace {
+
+constexpr Column kSourceColumns[] = {{"NAME", "name"},
+                                     {"PROVIDER", "provider"},
+                                     {"ENABLED", "enabled"},
+                                     {"INGEST URL", "ingest_url"},
+                                     {"ID", "id"}};
+constexpr FieldFlag kSourceFields[] = {
+    {.flag = "--provider",
+     .field = "provider",
+     .help = "Who sends: stripe, github, standard-webhooks, …",
+     .update = false,
+     .required = true},
+    {.flag = "--name", .field = "name", .help = "A new name", .create = false},
+    {.flag = "--secret",
+     .field = "secrets",
+     .kind = FieldKind::texts,
+     .help =
+         "A signing secret; may be repeated (other users of the machine can see it: prefer --secret-file)"},
+    {.flag = "--secret-file",
+     .field = "secrets",
+     .kind = FieldKind::secret_file,
+     .help = "A file with one signing secret, - for stdin; may be repeated"},
+    {.flag = "--unsigned",
+     .field = "unsigned",
+     .kind = FieldKind::boolean,
+     .help = "Accept anything from anyone"},
+    {.flag = "--enabled",
+     .field = "enabled",
+     .kind = FieldKind::boolean,
+     .help = "--enabled=false switches it off"},
+    {.flag = "--body-limit-bytes",
+     .field = "body_limit_bytes",
+     .kind = FieldKind::integer,
+     .help = "Larger bodies are refused with 413"},
+    {.flag = "--dedupe-window",
+     .field = "dedupe_window",
+     .help = "How long a repeat is recognised, such as 7d"},
+    {.flag = "--scheme",
+     .field = "scheme",
+     .kind = FieldKind::json,
+     .help = "generic-hmac: how the sender signs, as JSON or @FILE"},
+};
+
+constexpr Column kDestinationColumns[] = {{"NAME", "name"},       {"KIND", "kind"},        {"URL", "url"},
+                                          {"ENABLED", "enabled"}, {"MODE", "status.mode"}, {"ID", "id"}};
+constexpr FieldFlag kDestinationFields[] = {
+    {.flag = "--kind", .field = "kind", .help = "http, agent or slack", .update = false, .required = true},
+    {.flag = "--url", .field = "url", .help = "Where to; for an agent as its host sees it", .required = true},
+    {.flag = "--name", .field = "name", .help = "A new name", .create = false},
+    {.flag = "--agent",
+     .field = "agent_id",
+     .kind = FieldKind::reference,
+     .help = "Kind agent: its name or id",
+     .refers_to = "agents"},
+    {.flag = "--timeout", .field = "timeout", .help = "For one attempt, such as 30s"},
+    {.flag = "--retry",
+     .field = "retry_schedule",
+     .kind = FieldKind::texts,
+     .help = "The wait before an attempt, the first included; repeated: --retry 0 --retry 5s --retry 1m"},
+    {.flag = "--final-status",
+     .field = "final_statuses",
+     .kind = FieldKind::integers,
+     .help = "An answer that no retry would change; may be repeated"},
+    {.flag = "--concurrency", .field = "concurrency", .kind = FieldKind::integer, .help = "Attempts at once"},
+    {.flag = "--signed",
+     .field = "signed",
+     .kind = FieldKind::boolean,
+     .help = "--signed=false sends no signature"},
+    {.flag = "--rotate-signing-secret",
+     .field = "rotate_signing_secret",
+     .kind = FieldKind::boolean,
+     .help = "Make a new signing secret and show it",
+     .create = false},
+    {.flag = "--enabled",
+     .field = "enabled",
+     .kind = FieldKind::boolean,
+     .help = "--enabled=false switches it off"},
+};
+
+constexpr Column kRouteColumns[] = {
+    {"ID", "id"}, {"SOURCE", "source_id"}, {"DESTINATION", "destination_id"}, {"ENABLED", "enabled"}};
+constexpr FieldFlag kRouteFields[] = {
+    {.flag = "--source",
+     .field = "source_id",
+     .kind = FieldKind::reference,
+     .help = "Name or id",
+     .refers_to = "sources",
+     .update = false,
+     .required = true},
+    {.flag = "--destination",
+     .field = "destination_id",
+     .kind = FieldKind::reference,
+     .help = "Name or id",
+     .refers_to = "destinations",
+     .update = false,
+     .required = true},
+    {.flag = "--enabled",
+     .field = "enabled",
+     .kind = FieldKind::boolean,
+     .help = "--enabled=false switches it off"},
+};
+
+constexpr Column kAgentColumns[] = {{"NAME", "name"},
+                                    {"STATE", "state"},
+                                    {"PRESENT", "present"},
+                                    {"LAST SEEN", "last_seen_at"},
+                                    {"ID", "id"}};
+constexpr FieldFlag kAgentFields[] = {
+    {.flag = "--name", .field = "name", .help = "A new name", .create = false},
+};
+
+constexpr Resource kResources[] = {
+    {.kind = "sources",
+     .one = "source",
+     .about = "Where providers send",
+     .examples = "  postern sources create github --provider github --secret-file secret.txt\n"
+                 "  postern sources create open --provider github --unsigned\n"
+                 "  postern sources update github --enabled=false\n",
+     .columns = kSourceColumns,
+     .fields = kSourceFields},
+    {.kind = "destinations",
+     .one = "destination",
+     .about = "Where events go",
+     .examples =
+         "  postern destinations create app --kind agent --agent cellar --url http://localhost:8000/hooks\n"
+         "  postern destinations create shop --kind http --url https://shop.example/hooks --retry 0 --retry "
+         "30s\n"
+         "  postern destinations create team --kind slack --url https://hooks.slack.com/services/…\n"
+         "  postern destinations update app --rotate-signing-secret\n",
+     .columns = kDestinationColumns,
+     .fields = kDestinationFields},
+    {.kind = "routes",
+     .one = "route",
+     .about = "Which source goes to which destination",
+     .examples = "  postern routes create --source github --destination app\n"
+                 "  postern routes update rte_… --enabled=false\n",
+     .named = false,
+     .columns = kRouteColumns,
+     .fields = kRouteFields},
+    {.kind = "agents",
+     .one = "agent",
+     .about = "Processes on private hosts",
+     .examples = "  postern agents enroll cellar --allow localhost:8000\n"
+                 "  postern agents list\n"
+                 "  postern agents revoke cellar\n",
+     .columns = kAgentColumns,
+     .fields = kAgentFields},
+};
+
+}  // namespace
+
+std::span<const Resource> resources() {
+  return kResources;
+}
+
+}  // namespace postern::control
