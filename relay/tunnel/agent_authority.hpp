@@ -55,6 +55,9 @@ class AgentAuthority {
   /// another claim), `expired`, `not_found`, or the store's.
   virtual boost::asio::awaitable<Result<AgentId>> claim(EnrollClaim claim) = 0;
 
+  /// The agent's access has just been withdrawn: anything kept aside that could still let it in goes.
+  virtual void withdrawn(AgentId agent) { (void)agent; }
+
   /// Remembers a login. Losing one is harmless: the next one's number is higher still.
   virtual boost::asio::awaitable<Result<void>> logged_in(AgentId agent, std::uint64_t generation) = 0;
 };

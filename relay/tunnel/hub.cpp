@@ -95,6 +95,7 @@ void Hub::on_presence(std::function<void(AgentId, bool)> listener) {
 }
 
 void Hub::disconnect(AgentId agent, std::string_view reason) {
+  state_->core->authority.withdrawn(agent);
   const auto session = state_->core->registry.find(agent);
   if (!session) return;
   log::info("agent.disconnect", {{"agent", agent}, {"reason", reason}});

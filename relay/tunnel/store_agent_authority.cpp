@@ -64,9 +64,11 @@ asio::awaitable<Result<AgentId>> StoreAgentAuthority::claim(EnrollClaim claim) {
     if (!claimed) return std::unexpected(claimed.error());
     auto enrollment = agents.enrollment(claim.join_id);
     if (!enrollment) return std::unexpected(enrollment.error());
-    // The same claim told again must not bring back an agent that has been revoked, or has joined anew, since.
+    // The same claim told again must not bring back an agent that has been revoked, or has joined anew,
+    // since.
     const auto agent = agents.get(enrollment->workspace_id, *claimed);
-    const bool stands = agent && agent->state == AgentState::enrolled && agent->stored_key == claim.stored_key;
+    const bool stands =
+        agent && agent->state == AgentState::enrolled && agent->stored_key == claim.stored_key;
     if (!stands) return fail("conflict", "The join token was used, and what it enrolled has changed since.");
     return to_verifier(*enrollment);
   };
@@ -85,6 +87,11 @@ void StoreAgentAuthority::remember(const JoinVerifier& join, const EnrollClaim& 
   const std::lock_guard lock(mutex_);
   fresh_[join.agent_id] =
       Fresh{found->second, {join.agent_id, join.workspace_id, claim.stored_key, claim.server_key, 0}};
+}
+
+void StoreAgentAuthority::withdrawn(AgentId agent) {
+  const std::lock_guard lock(mutex_);
+  fresh_.erase(agent);
 }
 
 asio::awaitable<Result<void>> StoreAgentAuthority::logged_in(AgentId agent, std::uint64_t generation) {

@@ -21,6 +21,7 @@ class StoreAgentAuthority final : public AgentAuthority {
   std::optional<AgentVerifier> find_agent(AgentId agent) override;
   boost::asio::awaitable<Result<JoinVerifier>> find_enrollment(JoinId join) override;
   boost::asio::awaitable<Result<AgentId>> claim(EnrollClaim claim) override;
+  void withdrawn(AgentId agent) override;
   boost::asio::awaitable<Result<void>> logged_in(AgentId agent, std::uint64_t generation) override;
 
  private:

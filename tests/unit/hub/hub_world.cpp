@@ -17,6 +17,10 @@ asio::awaitable<AgentAnswer> ask(Hub& hub, AgentId agent, AgentRequest request) 
   co_return co_await hub.deliver(agent, std::move(request));
 }
 
+asio::awaitable<int> turn() {
+  co_return 0;
+}
+
 }  // namespace
 
 Loops::Loops(std::size_t count) {
@@ -188,6 +192,7 @@ void HubTest::stop_hub() {
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (hub_->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   EXPECT_EQ(hub_->connections(), 0U);
+  loops_.run(turn());  // the listener has closed behind this
   hub_.reset();
 }
 
