@@ -15,8 +15,8 @@ namespace postern::relay {
 /// of the next commit: so it is done while nothing waits, and under steady load only when the log has grown
 /// long.
 struct CheckpointPolicy {
-  int idle_pages = 1'000;   ///< with nothing queued
-  int busy_pages = 16'000;  ///< whatever is queued; also bounds what a start must replay
+  int idle_pages = 1'000;  ///< with nothing queued
+  int busy_pages = 4'000;  ///< whatever is queued: a longer log means rarer and longer stops
 };
 
 struct WriterOptions {

@@ -1,4 +1,5 @@
-// bench_store [--events N] [--dir DIR]: the event log against a bare group-commit writer of the same rows.
+// bench_store [--events N] [--dir DIR] [--in-flight 64|256] [--busy-pages N] [--idle-pages N]: the event log
+// against a bare group-commit writer of the same rows.
 //
 // Both run in this process, on this disk, one after the other and several times: the ratio is what counts,
 // absolute figures move with the machine. One thread keeps a fixed number of appends in flight, as a loop
@@ -240,6 +241,8 @@ class InstantDispatcher final : public DeliveryIntake {
 struct Setting {
   std::size_t events = 200'000;
   std::filesystem::path dir = std::filesystem::temp_directory_path();
+  CheckpointPolicy checkpoint;
+  std::size_t in_flight = 0;  ///< 0: 64 and 256
 };
 
 std::filesystem::path fresh(const Setting& setting) {
@@ -266,7 +269,9 @@ Run run_log(const Setting& setting, std::size_t in_flight, bool deliver) {
   SystemClock clock;
   SystemRandom random;
   Rows rows(clock, random);
-  auto db = SqliteDatabase::open(fresh(setting) / "log.db", {}, clock.now());
+  SqliteOptions options;
+  options.writer.checkpoint = setting.checkpoint;
+  auto db = SqliteDatabase::open(fresh(setting) / "log.db", std::move(options), clock.now());
   if (!db) throw std::runtime_error(db.error().message);
   auto log = SqliteEventLog::open(**db, clock, random);
   if (!log) throw std::runtime_error(log.error().message);
@@ -311,8 +316,12 @@ int main(int argc, char** argv) {
     const std::string_view flag = argv[i];
     if (flag == "--events") setting.events = std::stoull(argv[i + 1]);
     if (flag == "--dir") setting.dir = argv[i + 1];
+    if (flag == "--busy-pages") setting.checkpoint.busy_pages = std::stoi(argv[i + 1]);
+    if (flag == "--idle-pages") setting.checkpoint.idle_pages = std::stoi(argv[i + 1]);
+    if (flag == "--in-flight") setting.in_flight = std::stoull(argv[i + 1]);
   }
-  for (const std::size_t in_flight : {64U, 256U}) {
+  for (const std::size_t in_flight : {std::size_t{64}, std::size_t{256}}) {
+    if (setting.in_flight != 0 && setting.in_flight != in_flight) continue;
     for (int round = 0; round < 2; ++round) {
       const Run bare = run_bare(setting, in_flight);
       print("bare writer", in_flight, bare, bare.per_second);

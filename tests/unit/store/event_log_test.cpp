@@ -1,5 +1,5 @@
-#include "tests/unit/store/store_fixture.hpp"
 #include <boost/asio/detached.hpp>
+#include "tests/unit/store/store_fixture.hpp"
 
 namespace postern::relay {
 namespace {
