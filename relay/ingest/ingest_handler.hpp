@@ -38,8 +38,9 @@ struct IngestParts {
 
 struct IngestOptions {
   /// From the whole request to the 503 when the store does not answer. The event may still be committed after
-  /// that; the sender's repeat is then answered as its duplicate.
-  Duration store_limit = std::chrono::seconds(2);
+  /// that; the sender's repeat is then answered as its duplicate. Senders are promised 2 s: the rest is for
+  /// the way.
+  Duration store_limit = std::chrono::milliseconds(1800);
 };
 
 /// POST /in/{workspace}/{source}[/{topic…}]: find, verify, store, and only then answer.
