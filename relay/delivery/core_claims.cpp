@@ -8,6 +8,14 @@ namespace {
 // fetch what goes first.
 constexpr std::size_t kHoldingClaim = 64;
 
+// The store ends a claim early when bodies are large, so a claim that brought less than was asked for proves
+// that nothing is left only while it brought less than this, too. EventLog's bound must not be lower.
+constexpr std::size_t kWholeClaimBytes = 16 * 1024 * 1024;
+
+bool is_exhausted(std::size_t count, std::size_t granted, std::size_t bytes) {
+  return count < granted && (count == 0 || bytes < kWholeClaimBytes);
+}
+
 std::size_t total_cost(const std::vector<LeasedDelivery>& deliveries) {
   std::size_t bytes = 0;
   for (const auto& delivery : deliveries) bytes += memory_cost(*delivery.event);
@@ -163,7 +171,7 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
   const auto newest = count == 0 ? std::nullopt : std::optional(claimed->back().delivery.id);
   const Origin origin = claim_origin(stops);
   for (LeasedDelivery& delivery : *claimed) accept(std::move(delivery), origin);
-  if (queue.claim_ended(count < granted, newest) && !draining_) {
+  if (queue.claim_ended(is_exhausted(count, granted, bytes), newest) && !draining_) {
     const bool clean = desk_.open(queue.id(), mark);
     queue.opened(!clean);
   }
@@ -202,13 +210,14 @@ void DispatcherCore::on_due(std::size_t granted, std::uint64_t stops,
   if (!claimed) return desk_.unreserve_any(granted);  // the sweep tries again
   const std::size_t count = claimed->size();
   desk_.unreserve_any(granted - std::min(count, granted));
-  learn_size(total_cost(*claimed), count);
+  const std::size_t bytes = total_cost(*claimed);
+  learn_size(bytes, count);
   const Origin origin = claim_origin(stops);
   for (LeasedDelivery& delivery : *claimed) {
     desk_.attribute(delivery.delivery.destination_id, memory_cost(*delivery.event));
     accept(std::move(delivery), origin);
   }
-  if (count == granted || due_again_) {
+  if (!is_exhausted(count, granted, bytes) || due_again_) {
     pump_due();
   } else {
     ask_next_due();
