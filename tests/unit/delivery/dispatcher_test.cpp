@@ -349,6 +349,25 @@ TEST_F(DispatcherTest, ABacklogFromBeforeTheStartGoesFirstAndInOrder) {
   EXPECT_EQ(rig.driver.started[nth<DestinationId>(kOne)], sent);
 }
 
+TEST_F(DispatcherTest, AClaimCutShortByLargeBodiesIsNotTakenForTheLast) {
+  rig.destination(kOne);
+  auto event = std::make_shared<Event>();
+  event->body.resize(8 * 1024 * 1024);
+  rig.log->claim_at_most = 3;
+  for (std::uint64_t n = 1001; n <= 1020; ++n) {
+    Delivery delivery;
+    delivery.id = nth<DeliveryId>(n);
+    delivery.destination_id = nth<DestinationId>(kOne);
+    delivery.state = DeliveryState::parked;
+    rig.log->seed(delivery, event);
+  }
+  rig.start();
+  ASSERT_TRUE(rig.all_ended()) << "some were left behind";
+  const auto& started = rig.driver.started[nth<DestinationId>(kOne)];
+  EXPECT_EQ(started.size(), 20U);
+  EXPECT_TRUE(std::is_sorted(started.begin(), started.end()));
+}
+
 TEST_F(DispatcherTest, AKickFindsWhatBecameDueByHand) {
   rig.destination(kOne);
   start_direct(kOne);

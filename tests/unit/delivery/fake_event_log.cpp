@@ -164,7 +164,7 @@ void FakeEventLog::claim_waiting(DestinationId destination, Time now, std::size_
     std::vector<DeliveryId> due;
     for (const DeliveryId& id : waiting_[destination]) {
       const Delivery& delivery = rows.at(id).delivery;
-      if (due.size() == limit) break;
+      if (due.size() == std::min(limit, claim_at_most)) break;
       if (delivery.state == DeliveryState::parked || delivery.next_at <= now) due.push_back(id);
     }
     for (const DeliveryId& id : due) claimed.push_back(lease(rows.at(id)));

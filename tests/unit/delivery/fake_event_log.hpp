@@ -62,7 +62,8 @@ class FakeEventLog final : public EventLog {
   std::size_t open = 0;  ///< deliveries not in a terminal state
   std::size_t claims = 0;
   std::size_t largest_claim_limit = 0;
-  std::string broken;  ///< the first rule of the store that was broken
+  std::size_t claim_at_most = SIZE_MAX;  ///< ends claims early, as the real one does for large bodies
+  std::string broken;                    ///< the first rule of the store that was broken
   std::size_t in_state(DeliveryState state) const;
 
  private:
