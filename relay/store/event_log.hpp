@@ -84,6 +84,8 @@ class EventLog {
                         std::function<void(Result<std::size_t>)> done) = 0;
 
   using Claimed = std::function<void(Result<std::vector<LeasedDelivery>>)>;
+  /// A claim may end early when bodies are large, but never before it has brought 16 MiB of them.
+  ///
   /// Leases up to `limit` pending deliveries due at `now`, oldest first, of any destination not in `except`.
   virtual void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) = 0;
   /// Leases up to `limit` parked or due deliveries of one destination, oldest first.
