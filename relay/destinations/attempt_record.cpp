@@ -16,10 +16,11 @@ bool contains(const List& list, std::string_view code) {
 // Of http::Client: this process was out of something, was told to stop, or has trust anchors it cannot read.
 constexpr std::array<std::string_view, 3> kOurFault = {"local_resources", "cancelled", "tls_config"};
 
-// Of an agent that did not send: these are the app's, or its settings'; all others are the path's.
-constexpr std::array<std::string_view, 7> kAppsFault = {"connect_failed", "connect_timeout", "dns_failed",
-                                                        "tls_failed",     "timeout",         "not_allowed",
-                                                        "invalid_request"};
+// Of an agent that did not send: these are the app's, the agent's own rules, or a request no agent can write.
+// All others, a deadline that passed on the way ("timeout") among them, are the path's.
+constexpr std::array<std::string_view, 7> kCountedOfAgent = {
+    "connect_failed", "connect_timeout", "dns_failed",    "tls_failed",
+    "not_allowed",    "bad_request",     "body_too_large"};
 
 void record_failure(AttemptResult& result, Outcome outcome, std::string code, std::string message,
                     bool counted) {
@@ -90,7 +91,8 @@ void record_agent_answer(AttemptResult& result, AgentAnswer answer, const Destin
                   {answer.status, std::move(answer.headers), std::move(answer.body), answer.truncated},
                   destination, now);
   } else {
-    const bool counted = answer.outcome == Outcome::maybe_sent || contains(kAppsFault, answer.error_code);
+    const bool counted =
+        answer.outcome == Outcome::maybe_sent || contains(kCountedOfAgent, answer.error_code);
     record_failure(result, answer.outcome, std::move(answer.error_code), std::move(answer.error_message),
                    counted);
     result.wait_for_agent = answer.outcome == Outcome::not_sent && attempt.error_code == "agent_away";

@@ -116,11 +116,12 @@ TEST(RecordAgentAnswer, AnAwayAgentIsWaitedForAndBurnsNothing) {
 }
 
 TEST(RecordAgentAnswer, TheAppsFailuresCountAndTheTunnelsDoNot) {
-  for (const char* app : {"connect_failed", "connect_timeout", "dns_failed", "tls_failed", "not_allowed"}) {
+  for (const char* app : {"connect_failed", "connect_timeout", "dns_failed", "tls_failed", "not_allowed",
+                          "bad_request", "body_too_large"}) {
     EXPECT_TRUE(from_agent(Outcome::not_sent, app).attempt.counted) << app;
   }
-  for (const char* path :
-       {"no_credit", "agent_refused", "connection_lost", "local_resources", "draining", "unheard_of"}) {
+  for (const char* path : {"no_credit", "timeout", "agent_busy", "agent_refused", "connection_lost",
+                           "local_resources", "draining", "unheard_of"}) {
     const AttemptResult result = from_agent(Outcome::not_sent, path);
     EXPECT_FALSE(result.attempt.counted || result.wait_for_agent) << path;
   }
