@@ -5,6 +5,7 @@
 namespace postern::agent {
 namespace {
 
+constexpr std::size_t kMessageBytes = 1024;
 constexpr std::size_t kHeaderCount = 200;        // the tunnel takes 256
 constexpr std::size_t kHeaderBytes = 48 * 1024;  // the tunnel's frame is 64 KiB, names and lengths included
 
@@ -59,8 +60,7 @@ void copy_timings(const http::Timings& timings, tunnel::ResultHead& head) {
 
 }  // namespace
 
-Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head,
-                                           std::shared_ptr<const std::string> body) {
+Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head) {
   if (!is_token(head.method)) return fail("bad_request", "The method is not an HTTP token.");
   if (!is_target(head.target)) return fail("bad_request", "The target is not a path of visible characters.");
   http::ClientRequest request;
@@ -74,8 +74,11 @@ Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head,
     return fail("bad_request", "There is more than one Host.");
   request.method = head.method;
   request.target = head.target;
-  if (body && !(body->empty() && may_have_no_body(head.method))) request.body = std::move(body);
   return request;
+}
+
+void attach_body(http::ClientRequest& request, std::shared_ptr<const std::string> body) {
+  if (body && !(body->empty() && may_have_no_body(request.method))) request.body = std::move(body);
 }
 
 http::Origin origin_of(const tunnel::DeliverHead& head) {
@@ -104,7 +107,7 @@ AppAnswer not_sent(std::string_view code, std::string_view message) {
   AppAnswer answer;
   answer.head.outcome = tunnel::ResultOutcome::not_sent;
   answer.head.error_code = code;
-  answer.head.error_message = message;
+  answer.head.error_message = message.substr(0, kMessageBytes);
   return answer;
 }
 

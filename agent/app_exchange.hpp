@@ -9,11 +9,12 @@
 /// Between the words of the tunnel and those of HTTP. No I/O.
 namespace postern::agent {
 
-/// What is said to the app. The head is the relay's, and is not trusted to be well-formed: anything that
-/// could end the request early or start a second one is `bad_request`. Framing and hop-by-hop headers are
-/// this connection's own and are left out; all others go on as they came.
-Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head,
-                                           std::shared_ptr<const std::string> body);
+/// What is said to the app, but for the body. The head is the relay's, and is not trusted to be well-formed:
+/// anything that could end the request early or start a second one is `bad_request`. Framing and hop-by-hop
+/// headers are this connection's own and are left out; all others go on as they came.
+Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head);
+/// An empty body is said (Content-Length: 0) unless the method is one that normally has none.
+void attach_body(http::ClientRequest& request, std::shared_ptr<const std::string> body);
 
 http::Origin origin_of(const tunnel::DeliverHead& head);
 

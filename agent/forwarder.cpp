@@ -14,8 +14,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-http::ClientOptions client_options(const AppTls& tls) {
+http::ClientOptions client_options(const AppTls& tls, const Limits& limits) {
   http::ClientOptions options;
+  options.idle_per_origin = limits.deliveries;
   options.verify_tls = !tls.insecure;
   options.ca_file = tls.ca_file;
   return options;
@@ -47,7 +48,7 @@ Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits lim
       limits_(limits),
       board_(board),
       clock_(clock),
-      client_(client_options(tls)),
+      client_(client_options(tls, limits)),
       budget_(limits.budget_bytes) {}
 
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
@@ -112,8 +113,6 @@ Result<void> Forwarder::permit(const tunnel::DeliverHead& head) const {
     return fail("body_too_large", fmt::format("The body has {} bytes; this agent takes {}.", head.body_size,
                                               limits_.body_bytes));
   }
-  auto shape = to_app_request(head, nullptr);
-  if (!shape) return std::unexpected(shape.error());
   return {};
 }
 
@@ -124,14 +123,15 @@ asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
     if (permitted.error().code == "not_allowed") ++board_.counters().refused;
     co_return not_sent(permitted.error().code, permitted.error().message);
   }
+  auto request = to_app_request(head);
+  if (!request) co_return not_sent(request.error().code, request.error().message);
   // A body costs its app at least something, so that endless empty ones are bounded too.
   const std::size_t room = static_cast<std::size_t>(head.body_size) + 1;
   auto hold = co_await budget_.take(app_of(head), room, left(*job));
   if (!hold) co_return not_sent("agent_busy", "The agent had no memory for the body before the deadline.");
   auto body = co_await read_body(job);
   if (!body) co_return not_sent(body.error().code, body.error().message);
-  auto request = to_app_request(head, std::move(*body));
-  if (!request) co_return not_sent(request.error().code, request.error().message);
+  attach_body(*request, std::move(*body));
   co_return co_await ask_app(job, std::move(*request));
 }
 
@@ -174,18 +174,17 @@ void Forwarder::answer(Job& job, AppAnswer answer) {
       ++counters.answered;
       break;
   }
-  log::debug("delivery.forwarded", {{"delivery", job.head().delivery_id},
-                                    {"app", app_of(job.head())},
-                                    {"status", answer.head.status},
-                                    {"code", answer.head.error_code}});
+  if (log::enabled(log::Level::debug)) {
+    log::debug("delivery.forwarded", {{"delivery", job.head().delivery_id},
+                                      {"app", app_of(job.head())},
+                                      {"status", answer.head.status},
+                                      {"code", answer.head.error_code}});
+  }
   if (job.delivery->cancelled()) return;
-  auto sent = job.delivery->respond(answer.head, answer.body);
-  if (sent || sent.error().code != "too_large") return;
-  answer.head.headers.clear();
-  answer.head.error_message.resize(std::min<std::size_t>(answer.head.error_message.size(), 1024));
-  auto again = job.delivery->respond(answer.head, std::move(answer.body));
-  if (!again)
-    log::warn("delivery.answer_lost", {{"delivery", job.head().delivery_id}, {"code", again.error().code}});
+  const auto sent = job.delivery->respond(answer.head, std::move(answer.body));
+  if (!sent) {
+    log::info("delivery.answer_lost", {{"delivery", job.head().delivery_id}, {"code", sent.error().code}});
+  }
 }
 
 }  // namespace postern::agent

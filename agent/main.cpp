@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
@@ -30,6 +31,7 @@ void hide_tokens(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   refuse_dumps();
+  ::signal(SIGPIPE, SIG_IGN);
   const auto options = postern::agent::parse_command_line(argc, argv);
   hide_tokens(argc, argv);
   if (!options) return options.error();

@@ -1,6 +1,5 @@
 #include "agent/serve.hpp"
 
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -58,7 +57,6 @@ tunnel::ConnectionLimits connection_limits(const Limits& limits) {
 
 int serve(const Options& options, const StateDir& state_dir, Identity identity, const Clock& clock,
           Random& random) {
-  ::signal(SIGPIPE, SIG_IGN);
   if (identity.allow.empty())
     log::warn("agent.nothing_allowed",
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});

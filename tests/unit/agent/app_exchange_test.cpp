@@ -23,11 +23,10 @@ TEST(AppRequest, KeepsEndToEndHeadersInOrderAndCase) {
   auto delivered = head();
   delivered.headers = {{"X-b", "2"},    {"X-A", "1"},  {"x-b", "3"},
                        {"Host", "app"}, {"Empty", ""}, {"X-Bytes", "\x80\xff"}};
-  const auto request = to_app_request(delivered, body("x"));
+  const auto request = to_app_request(delivered);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->headers, delivered.headers);
   EXPECT_EQ(request->target, "/in?a=%20b");
-  EXPECT_EQ(*request->body, "x");
 }
 
 TEST(AppRequest, LeavesOutWhatBelongsToOneConnection) {
@@ -37,7 +36,7 @@ TEST(AppRequest, LeavesOutWhatBelongsToOneConnection) {
     delivered.headers.push_back({name, "5"});
   }
   delivered.headers.push_back({"X-Stays", "1"});
-  const auto request = to_app_request(delivered, body("x"));
+  const auto request = to_app_request(delivered);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->headers, (http::Headers{{"X-Stays", "1"}}));
 }
@@ -52,7 +51,7 @@ class AppRequestRefuses : public testing::TestWithParam<Hostile> {};
 TEST_P(AppRequestRefuses, WhatCouldBecomeAnotherRequest) {
   auto delivered = head();
   GetParam().make(delivered);
-  const auto request = to_app_request(delivered, body("x"));
+  const auto request = to_app_request(delivered);
   ASSERT_FALSE(request) << GetParam().what;
   EXPECT_EQ(request.error().code, "bad_request");
 }
@@ -74,10 +73,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Hostile{"empty method", [](auto& h) { h.method = ""; }}));
 
 TEST(AppRequest, AnEmptyBodyIsSaidOnlyWhereMethodsHaveOne) {
-  auto delivered = head();
-  EXPECT_TRUE(to_app_request(delivered, body(""))->body);
-  delivered.method = "GET";
-  EXPECT_FALSE(to_app_request(delivered, body(""))->body);
+  http::ClientRequest request;
+  request.method = "GET";
+  attach_body(request, body(""));
+  EXPECT_FALSE(request.body);
+  request.method = "POST";
+  attach_body(request, body(""));
+  EXPECT_TRUE(request.body);
+  request.method = "GET";
+  attach_body(request, body("said all the same"));
+  EXPECT_EQ(*request.body, "said all the same");
+}
+
+TEST(AppAnswer, CutsAMessageThatIsTooLong) {
+  EXPECT_EQ(not_sent("code", std::string(100'000, 'm')).head.error_message.size(), 1024U);
 }
 
 TEST(AppAnswer, FitsTheTunnelWhateverTheAppSays) {
