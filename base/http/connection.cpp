@@ -64,6 +64,7 @@ awaitable<bool> Connection::start_tls() {
 
 /// One request and its answer; false when the connection has ended or must end.
 awaitable<bool> Connection::exchange() {
+  head_method_ = false;
   Gate gate({limits().target_bytes, limits().header_bytes, limits().header_fields});
   const bool got_head = co_await read_head(gate);
   if (!got_head) co_return false;

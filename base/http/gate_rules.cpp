@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "base/bytes.hpp"
+#include "base/http/chars.hpp"
 
 namespace postern::http {
 
@@ -22,9 +23,11 @@ struct Framers {
   const std::string* expect = nullptr;
   unsigned hosts = 0, lengths = 0, transfers = 0, expects = 0;
   bool close = false;
+  bool bad_connection = false;
   bool lookalike = false;
 };
 
+/// A list of tokens; empty elements count for nothing (RFC 9110, section 5.6.1).
 void read_connection(Framers& found, std::string_view value) {
   while (!value.empty()) {
     std::string_view option = value.substr(0, value.find(','));
@@ -32,6 +35,7 @@ void read_connection(Framers& found, std::string_view value) {
     const auto first = option.find_first_not_of(" \t");
     if (first == std::string_view::npos) continue;
     option = option.substr(first, option.find_last_not_of(" \t") - first + 1);
+    if (!is_token(option)) found.bad_connection = true;
     if (ascii_iequals(option, "close")) found.close = true;
   }
 }
@@ -55,6 +59,9 @@ void note(Framers& found, const Header& field) {
       if (ascii_iequals(field.name, "content-length")) keep(found.length, found.lengths);
       // Servers that map fields to variables read an underscore as a dash.
       if (ascii_iequals(field.name, "content_length")) found.lookalike = true;
+      break;
+    case 16:
+      if (ascii_iequals(field.name, "proxy-connection")) read_connection(found, field.value);
       break;
     case 17:
       if (ascii_iequals(field.name, "transfer-encoding")) keep(found.transfer, found.transfers);
@@ -178,6 +185,7 @@ std::optional<Verdict> judge(Head& head) {
   if (!outcome) outcome = check_target(head, found);
   if (!outcome) outcome = check_framing(head, found);
   if (!outcome) outcome = check_method(head);
+  if (!outcome && found.bad_connection) outcome = refuse("invalid_connection");
   if (!outcome) outcome = check_expect(head, found);
   return outcome;
 }

@@ -50,7 +50,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 
   Shard& next_shard() { return *core->shards[next++ % core->shards.size()]; }
   awaitable<void> accept_all(std::shared_ptr<State> self);
-  awaitable<void> pause(const ErrorCode& error);
+  awaitable<void> pause();
   void accept_waiting();
 
   std::shared_ptr<ServerCore> core;
@@ -58,20 +58,21 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::size_t next = 0;
 };
 
-awaitable<void> Server::State::accept_all([[maybe_unused]] std::shared_ptr<State> self) {
+awaitable<void> Server::State::accept_all(std::shared_ptr<State> self) {
+  bool stuck = false;
   while (!core->draining && acceptor && acceptor->is_open()) {
     Shard& shard = next_shard();
     auto [error, socket] = co_await acceptor->async_accept(shard.loop, asio::as_tuple(asio::use_awaitable));
-    if (!error)
-      deal(core, shard, std::move(socket));
-    else if (must_pause(error))
-      co_await pause(error);
+    const bool was_stuck = std::exchange(stuck, error && must_pause(error));
+    if (!error) deal(core, shard, std::move(socket));
+    if (stuck && !was_stuck)
+      log::warn("http.accept_failed", {{"error", error.message()}, {"open", core->open.load()}});
+    if (stuck) co_await pause();
   }
 }
 
 /// The client stays in the kernel's queue meanwhile; trying again at once would only spin.
-awaitable<void> Server::State::pause(const ErrorCode& error) {
-  log::warn("http.accept_failed", {{"error", error.message()}, {"open", core->open.load()}});
+awaitable<void> Server::State::pause() {
   asio::steady_timer timer(core->shards[0]->loop, kAcceptPause);
   co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }

@@ -77,7 +77,8 @@ class Server {
   std::size_t busy() const;
   /// Open connections. Safe from any thread.
   std::size_t connections() const;
-  /// Closes everything that is left.
+  /// Closes everything that is left. A handler under way goes on to its end; its answer is dropped.
+  /// Safe from any thread.
   void stop();
 
  private:

@@ -1,6 +1,8 @@
 #include "base/http/server.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <future>
 
@@ -333,6 +335,44 @@ TEST_F(ServerTest, DrainAnswersWhatHasBegunAndEndsWhatIsIdle) {
   other.server().stop();
   EXPECT_TRUE(half.ended());
   while (other.server().connections() > 0) std::this_thread::yield();
+}
+
+/// No descriptor is left beyond the next one, for as long as it lives.
+class LastDescriptor {
+ public:
+  LastDescriptor() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = ::dup(0);
+    ::close(next);
+    rlimit tight = before_;
+    tight.rlim_cur = static_cast<rlim_t>(next) + 1;
+    ::setrlimit(RLIMIT_NOFILE, &tight);
+  }
+  ~LastDescriptor() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ServerTest, ServesAgainAfterRunningOutOfDescriptors) {
+  const auto port = listen().port();
+  std::optional<LastDescriptor> last(std::in_place);
+  RawSocket client(port, milliseconds(150));
+  client.send(kGet);
+  EXPECT_EQ(client.read_answer().status, 0);
+  last.reset();
+  int status = 0;
+  for (int i = 0; i < 50 && status == 0; ++i) status = client.read_answer().status;
+  EXPECT_EQ(status, 200);
+}
+
+TEST_F(ServerTest, RefusalsKeepTheirBodyAfterAHead) {
+  RawSocket client(listen().port());
+  client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  const auto refused = client.read_answer();
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.body, "missing_host\n");
 }
 
 TEST_F(ServerTest, SaysWhyItCannotListen) {
