@@ -149,7 +149,7 @@ def test_unfinished_deliveries_survive_a_kill(make):
     relay = make.relay()
     status = [503]
     app = make.app(lambda received: status[0])
-    source, _ = connect(relay, app.url, retry_schedule=["0"] + ["200ms"] * 50)
+    source, _ = connect(relay, app.url, retry_schedule=["0"] + ["200ms"] * 30)
     event_id = post(relay, source)
     app.wait(2)
     relay.kill()

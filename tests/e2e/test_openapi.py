@@ -1,5 +1,6 @@
 """The REST API and its OpenAPI document agree: every operation is called, and every answer fits its schema."""
 import re
+import socket
 
 import jsonschema
 import pytest
@@ -70,6 +71,12 @@ def checked(relay):
     return relay, document
 
 
+def closed_port():
+    """A port that nothing listens on: it was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
 def walk_through(relay, make):
     api = relay.api
     app = make.app()
@@ -90,7 +97,7 @@ def walk_through(relay, make):
         assert api.call("GET", path).status == 200
     api.post(f"events/{event_id}/replay")
     app.wait(2)
-    down = api.destination("down", "http", "http://127.0.0.1:1/", retry_schedule=["0"])
+    down = api.destination("down", "http", f"http://127.0.0.1:{closed_port()}/", retry_schedule=["0"])
     api.route(source, down)
     dead = api.wait_delivery(relay.post(source, sign.github(SECRET, b"[]"), b"[]").json()["event_id"], "dead")
     api.post(f"deliveries/{dead['id']}/retry")

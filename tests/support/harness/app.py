@@ -19,6 +19,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
+    def handle_error(self, request, client_address):
+        """A relay that is killed in the middle of a request is what some tests are about."""
+
 
 class App:
     """Records every request and answers `respond(received)`: a status, or (status, headers, body)."""

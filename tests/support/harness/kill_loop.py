@@ -96,7 +96,7 @@ def run(directory, kills, rate=500, binary=None, seed=None, with_agent=True):
     apps = [App(), App()]
     relay = Relay(directory / "relay", binary=binary).start()
     public = relay.api.source("public", "github", [SECRET])
-    fast = {"retry_schedule": ["0"] + ["200ms"] * 100}
+    fast = {"retry_schedule": ["0"] + ["200ms"] * 30}
     relay.api.route(public, relay.api.destination("public", "http", apps[0].url, **fast))
     sources, agent = [public], None
     if with_agent:
