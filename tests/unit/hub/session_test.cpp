@@ -169,6 +169,51 @@ TEST_F(Session, SilentConnectionsKeepNobodyOut) {
   EXPECT_TRUE(silent.front()->ended());  // and they end after the time for a handshake
 }
 
+TEST_F(Session, WhenAllPlacesAreTakenTheNextComerWaitsAndGetsIn) {
+  stop_hub();
+  HubOptions options = quick_options();
+  options.handshakes = 2;
+  options.limits.handshake = std::chrono::milliseconds(300);
+  start_hub(options);
+  const test::RawSocket one(endpoint_.port());
+  const test::RawSocket two(endpoint_.port());
+  const auto identity = new_identity({});
+  const auto agent = start_agent(identity);
+  wait_present(identity.agent_id, true);
+}
+
+TEST_F(Session, OneAddressCannotTakeAllPlaces) {
+  stop_hub();
+  HubOptions options = quick_options();
+  options.handshakes_per_source = 1;
+  start_hub(options);
+  const test::RawSocket one(endpoint_.port());
+  EXPECT_TRUE(test::RawSocket(endpoint_.port(), std::chrono::seconds(2)).ended());
+}
+
+TEST_F(Session, NumbersTellWhatHappened) {
+  const auto value = [this](const std::string& name, const std::string& label) {
+    for (const auto& family : metrics_.Collect()) {
+      if (family.name != name) continue;
+      for (const auto& metric : family.metric) {
+        if (label.empty() || metric.label.front().value == label)
+          return metric.counter.value + metric.gauge.value;
+      }
+    }
+    return 0.0;
+  };
+  const auto identity = new_identity({allow(app_.port())});
+  const auto agent = start_agent(identity);
+  wait_present(identity.agent_id, true);
+  deliver(identity.agent_id, request_to(app_.port()));
+  deliver(identity.agent_id, request_to(closed_port()));
+  EXPECT_EQ(value("postern_tunnel_sessions", ""), 1);
+  EXPECT_EQ(value("postern_tunnel_handshakes_total", "ok"), 1);
+  EXPECT_EQ(value("postern_tunnel_deliveries_total", "delivered"), 1);
+  EXPECT_EQ(value("postern_tunnel_deliveries_total", "not_sent"), 1);
+  EXPECT_EQ(value("postern_tunnel_deliveries_in_flight", ""), 0);
+}
+
 TEST_F(Session, ASourceThatKeepsFailingIsTurnedAway) {
   stop_hub();
   HubOptions options = quick_options();
