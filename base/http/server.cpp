@@ -49,7 +49,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   explicit State(std::shared_ptr<ServerCore> shared) : core(std::move(shared)) {}
 
   Shard& next_shard() { return *core->shards[next++ % core->shards.size()]; }
-  awaitable<void> accept_all(std::shared_ptr<State> self);
+  awaitable<void> accept_all(std::shared_ptr<State> keeps_this_alive);
   awaitable<void> pause();
   void accept_waiting();
 
@@ -58,7 +58,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::size_t next = 0;
 };
 
-awaitable<void> Server::State::accept_all(std::shared_ptr<State> self) {
+awaitable<void> Server::State::accept_all(std::shared_ptr<State>) {
   bool stuck = false;
   while (!core->draining && acceptor && acceptor->is_open()) {
     Shard& shard = next_shard();
