@@ -114,10 +114,10 @@ class AgentRepository {
 };
 
 struct EventFilter {
-  std::optional<SourceId> source_id;
-  std::string type;                     ///< exact; empty: any
-  std::optional<DeliveryState> status;  ///< events with a delivery in that state
-  std::optional<Time> since, until;     ///< received_at in [since, until)
+  std::optional<SourceId> source_id{};
+  std::string type{};                     ///< exact; empty: any
+  std::optional<DeliveryState> status{};  ///< events with a delivery in that state
+  std::optional<Time> since{}, until{};   ///< received_at in [since, until)
 };
 /// An event as listings show it: without headers and body.
 struct EventSummary {
@@ -145,9 +145,9 @@ class EventRepository {
 };
 
 struct DeliveryFilter {
-  std::optional<EventId> event_id;
-  std::optional<DestinationId> destination_id;
-  std::optional<DeliveryState> state;
+  std::optional<EventId> event_id{};
+  std::optional<DestinationId> destination_id{};
+  std::optional<DeliveryState> state{};
 };
 
 class DeliveryRepository {

@@ -67,10 +67,14 @@ Result<void> SqliteReaders::perform(sqlite::Connection& connection, const Databa
     job(tx);
     connection.use("COMMIT")->step();
     return {};
+  } catch (const sqlite::Failure& failure) {
+    connection.rollback();
+    log::error("store.read_failed", {{"error", failure.what()}});
+    return fail("store_failed", "The database could not be read; the log says why.");
   } catch (const std::exception& fault) {
     connection.rollback();
-    log::error("store.read_failed", {{"error", fault.what()}});
-    return fail("store_failed", "The database could not be read; the log says why.");
+    log::error("store.job_failed", {{"error", fault.what()}});
+    return fail("job_failed", "The store could not do that; the log says why.");
   }
 }
 
