@@ -1,5 +1,6 @@
 #include <netdb.h>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -22,13 +23,39 @@ namespace {
 
 constexpr int kMostLookups = 64;
 
-/// What a look-up's thread and the coroutine that waits for it share. getaddrinfo cannot be cancelled: a
-/// coroutine that stops waiting leaves the thread to end by itself, and the thread then touches the loop no
-/// more.
-struct Lookup {
+/// Shuts before its loop goes, and before any of the loop's own parts does: no thread may post to a loop that
+/// is being destroyed.
+struct Door {
   std::mutex mutex;
-  asio::steady_timer* waiter = nullptr;  // null once nobody waits; used on the loop only
-  std::optional<Result<Addresses>> result;
+  bool open = true;
+};
+class DoorOfLoop final : public asio::execution_context::service {
+ public:
+  using key_type = DoorOfLoop;
+  static inline asio::execution_context::id id;
+
+  explicit DoorOfLoop(asio::execution_context& loop) : service(loop) {}
+  const std::shared_ptr<Door> door = std::make_shared<Door>();
+
+ private:
+  void shutdown() override {
+    const std::lock_guard lock(door->mutex);
+    door->open = false;
+  }
+};
+
+/// What a look-up's thread and the coroutine that waits for it share. getaddrinfo cannot be cancelled: a
+/// coroutine that stops waiting leaves the thread to end by itself.
+struct Lookup {
+  explicit Lookup(asio::steady_timer& timer)
+      : loop(timer.get_executor()),
+        door(asio::use_service<DoorOfLoop>(loop.context()).door),
+        waiter(&timer) {}
+
+  const asio::any_io_executor loop;
+  const std::shared_ptr<Door> door;
+  asio::steady_timer* waiter;               // null once nobody waits; on the loop only
+  std::optional<Result<Addresses>> result;  // on the loop only
 };
 
 Addresses to_addresses(const addrinfo* first) {
@@ -60,31 +87,23 @@ Result<Addresses> look_up(const std::string& host) {
 }
 
 void finish(const std::shared_ptr<Lookup>& lookup, Result<Addresses> result) {
-  const std::lock_guard lock(lookup->mutex);
-  lookup->result = std::move(result);
-  if (!lookup->waiter) return;
-  asio::post(lookup->waiter->get_executor(), [lookup] {
+  const std::lock_guard lock(lookup->door->mutex);
+  if (!lookup->door->open) return;
+  asio::post(lookup->loop, [lookup, result = std::move(result)]() mutable {
+    lookup->result = std::move(result);
     if (lookup->waiter) lookup->waiter->cancel();
   });
 }
 
 /// Ends the waiting when the coroutine does, also when its loop destroys it.
 struct Waiting {
-  Waiting(std::shared_ptr<Lookup> l, asio::steady_timer& timer) : lookup(std::move(l)) {
-    lookup->waiter = &timer;
-  }
-  ~Waiting() {
-    const std::lock_guard lock(lookup->mutex);
-    lookup->waiter = nullptr;
-  }
+  explicit Waiting(asio::steady_timer& timer) : lookup(std::make_shared<Lookup>(timer)) {}
+  ~Waiting() { lookup->waiter = nullptr; }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
-  bool done() const {
-    const std::lock_guard lock(lookup->mutex);
-    return lookup->result.has_value();
-  }
-  std::shared_ptr<Lookup> lookup;
+  bool done() const { return lookup->result.has_value(); }
+  const std::shared_ptr<Lookup> lookup;
 };
 
 /// A thread a look-up, so that a name server that does not answer holds up nobody else's name.
@@ -92,7 +111,7 @@ class SystemResolver final : public Resolver {
  public:
   awaitable<Result<Addresses>> resolve(std::string host) override {
     asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-    const Waiting waiting(std::make_shared<Lookup>(), timer);
+    const Waiting waiting(timer);
     if (!start(waiting.lookup, host)) co_return fail("local_resources", "too many look-ups are under way");
     while (!waiting.done()) {
       co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
