@@ -18,7 +18,7 @@ using relay::DestinationRepository;
 using relay::Transaction;
 
 constexpr Duration kTimeoutMost = std::chrono::minutes(5);
-constexpr std::size_t kRetriesMost = 32;
+constexpr std::size_t kRetriesMost = 128;
 constexpr Duration kRetryWaitMost = std::chrono::days(7);
 constexpr std::size_t kFinalStatusesMost = 64;
 constexpr std::int64_t kConcurrencyMost = 1024;
