@@ -8,8 +8,6 @@ endif()
 
 set(POSTERN_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them (address,undefined or thread)")
 option(POSTERN_FUZZ "Build the libFuzzer targets" OFF)
-option(POSTERN_NEGATIVE_CONTROL
-  "Test only: a relay that acknowledges before the commit, to prove that the kill test notices" OFF)
 
 find_program(CCACHE ccache)
 if(CCACHE)
@@ -51,9 +49,6 @@ if(POSTERN_SANITIZE)
 endif()
 if(POSTERN_FUZZ)
   target_compile_options(postern_flags INTERFACE -fsanitize=fuzzer-no-link)
-endif()
-if(POSTERN_NEGATIVE_CONTROL)
-  target_compile_definitions(postern_flags INTERFACE POSTERN_NEGATIVE_CONTROL)
 endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")

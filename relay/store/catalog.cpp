@@ -10,14 +10,17 @@ std::shared_ptr<const Catalog> CatalogHolder::current() const {
 }
 
 void CatalogHolder::replace(std::shared_ptr<const Catalog> next) {
-  {
+  // The listeners are copied, so that one that asks for current() meets no lock.
+  const auto listeners = [&] {
     const std::lock_guard lock(mutex_);
     current_ = next;
-  }
-  for (const auto& listener : listeners_) listener(*next);
+    return listeners_;
+  }();
+  for (const auto& listener : listeners) listener(*next);
 }
 
 void CatalogHolder::on_change(std::function<void(const Catalog&)> listener) {
+  const std::lock_guard lock(mutex_);
   listeners_.push_back(std::move(listener));
 }
 

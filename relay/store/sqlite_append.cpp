@@ -1,6 +1,7 @@
 // SqliteEventLog::append: an event, its dedupe key and its deliveries.
 
 #include "base/log.hpp"
+#include "relay/store/commit_order.hpp"
 #include "relay/store/lease_token.hpp"
 #include "relay/store/rows.hpp"
 #include "relay/store/sqlite_event_log.hpp"
@@ -29,15 +30,11 @@ class AppendTask final : public WriteTask {
 
   void run(sqlite::Connection& connection) override {
     outcome_ = store(connection);
-#ifdef POSTERN_NEGATIVE_CONTROL
-    reply(std::move(outcome_));
-#endif
+    if (acknowledge_before_commit()) reply(std::move(outcome_));
   }
 
   void settle(const Error* error) override {
-#ifdef POSTERN_NEGATIVE_CONTROL
-    if (!reply_on_) return;
-#endif
+    if (!reply_on_) return;  // answered before the commit: only in the kill test's negative control
     if (error) return reply(std::unexpected(*error));
     if (outcome_)
       (outcome_->duplicate ? log_.duplicates_ : log_.events_).fetch_add(1, std::memory_order_relaxed);
