@@ -31,10 +31,14 @@
 namespace postern::tunnel {
 
 /// Why a connection ended. `code` is for programs:
-///   closed_by_us, closed_by_peer (a polite end), drained,
-///   handshake_timeout, tls_failed, pin_mismatch, protocol, auth_failed and other refusals, relay_not_proven,
-///   enrolled, peer_silent, write_stalled, flow_control, excessive_resets, excessive_noise, connection_lost,
-///   internal_error.
+/// - before a session: handshake_timeout, enroll_timeout, tls_failed, pin_mismatch, protocol,
+/// relay_not_proven, a refusal's own code
+///   (auth_failed, version, expired, revoked, busy, …), and enrolled, which is the good end of joining;
+/// - in a session: drained, peer_silent, write_stalled, protocol, flow_control, excessive_resets,
+/// excessive_noise;
+/// - closed_by_peer, connection_lost: without a word. If the peer's GOAWAY came first, its code and message
+/// stand here instead;
+/// - whatever this end's close() was called with; internal_error: a fault here.
 struct CloseReason {
   std::string code;
   std::string message;
