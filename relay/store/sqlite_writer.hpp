@@ -97,6 +97,7 @@ class SqliteWriter {
       checkpoint_micros_{0};
   std::atomic<int> log_pages_{0};
   int checkpoint_floor_ = 0;
+  int pages_seen_ = 0;
   std::chrono::steady_clock::time_point disk_seen_{};
   std::thread thread_;
 };

@@ -117,7 +117,7 @@ class SmallQueueTest : public StoreTest {
 
 TEST_F(SmallQueueTest, FullQueuesAnswerBusyAndKeepEachOtherOut) {
   const Source source = make_source(workspace, "a");
-  boost::asio::io_context loop;
+  loop.restart();
   std::vector<std::string> appended;
   const auto append_one = [&](std::size_t size) {
     Event event = make_event(workspace, source.id, fmt::format("k{}", appended.size() + size));

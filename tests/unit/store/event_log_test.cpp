@@ -73,7 +73,6 @@ TEST_F(EventLogTest, ADuplicateGetsTheFirstIdAndIsCounted) {
 }
 
 TEST_F(EventLogTest, DuplicatesWithinOneGroupAreSeen) {
-  boost::asio::io_context loop;
   auto guard = boost::asio::make_work_guard(loop);
   constexpr int kAll = 200;
   int answers = 0;
@@ -300,10 +299,11 @@ TEST_F(EventLogTest, ManyThreadsAppendAtOnce) {
   constexpr int kThreads = 4;
   constexpr int kEach = 250;
   std::vector<std::thread> threads;
+  std::array<boost::asio::io_context, kThreads> loops;
   std::atomic<int> stored{0};
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
-      boost::asio::io_context loop;
+      auto& own = loops[static_cast<std::size_t>(t)];
       for (int i = 0; i < kEach; ++i) {
         // Half of the keys are everyone's: exactly one wins.
         const std::string key = i % 2 ? fmt::format("shared{}", i) : fmt::format("own{}-{}", t, i);
@@ -313,16 +313,17 @@ TEST_F(EventLogTest, ManyThreadsAppendAtOnce) {
           if (outcome && !outcome->duplicate) ++count;
         };
         boost::asio::co_spawn(
-            loop, task(log(), with_deliveries(make_event(workspace, source.id, key), {destination}), stored),
+            own, task(log(), with_deliveries(make_event(workspace, source.id, key), {destination}), stored),
             boost::asio::detached);
       }
-      loop.run();
+      own.run();
     });
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(stored, kThreads * kEach / 2 + kEach / 2);
   EXPECT_EQ(number("SELECT count(*) FROM event"), stored);
   EXPECT_EQ(intake.leased.size(), static_cast<std::size_t>(stored));
+  store.reset();
 }
 
 }  // namespace

@@ -168,8 +168,8 @@ class StoreTest : public ::testing::Test {
   }
   /// Appends and waits until it is durable and handed over.
   Result<Appended> append(NewEvent event) {
-    boost::asio::io_context loop;
     std::optional<Result<Appended>> outcome;
+    loop.restart();
     auto guard = boost::asio::make_work_guard(loop);
     log().append(std::move(event), loop.get_executor(), [&](Result<Appended> result) {
       outcome = std::move(result);
@@ -232,6 +232,7 @@ class StoreTest : public ::testing::Test {
   IdGenerator ids{clock, random};
   std::atomic<int> fatal{0};
   ScriptedIntake intake;
+  boost::asio::io_context loop;  // outlives the store, whose writer may still be in the middle of a post
   std::unique_ptr<Store> store;
   WorkspaceId workspace;
 };
