@@ -33,7 +33,7 @@ std::string read_name(Fields& fields) {
 
 asio::awaitable<Reply> list_agents(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page<AgentId>();
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [&services, page, who = call.who](Transaction& tx) -> Reply {
     const auto found = AgentRepository(tx, services.keyring).list(who.workspace_id, page);

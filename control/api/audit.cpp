@@ -7,7 +7,7 @@ namespace postern::control {
 
 boost::asio::awaitable<Reply> list_audit(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page<AuditId>();
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [page, who = call.who](relay::Transaction& tx) -> Reply {
     const auto found = relay::AuditRepository(tx).list(who.workspace_id, page);

@@ -37,7 +37,7 @@ json::object with_attempts(Transaction& tx, WorkspaceId workspace, const relay::
 
 asio::awaitable<Reply> list_deliveries(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page<DeliveryId>();
   const relay::DeliveryFilter filter = read_filter(query);
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [page, filter, who = call.who](Transaction& tx) -> Reply {

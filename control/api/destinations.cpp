@@ -119,7 +119,7 @@ bool patch_fields(Fields& fields, Destination& destination, const ApiServices& s
 
 asio::awaitable<Reply> list_destinations(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page<DestinationId>();
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [&services, page, who = call.who](Transaction& tx) -> Reply {
     const auto found = DestinationRepository(tx, services.keyring).list(who.workspace_id, page);

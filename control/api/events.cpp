@@ -45,7 +45,7 @@ http::Response body_response(const relay::Event& event) {
 
 asio::awaitable<Reply> list_events(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page_of_events();
   const relay::EventFilter filter = read_filter(query);
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [page, filter, who = call.who](Transaction& tx) -> Reply {

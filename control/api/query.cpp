@@ -37,7 +37,14 @@ std::optional<Time> Query::time(std::string_view name) {
   return parsed;
 }
 
-relay::Page Query::page() {
+relay::Page Query::page_of_events() {
+  return page_where([](std::string_view cursor) {
+    const auto comma = cursor.find(',');
+    return comma != cursor.npos && parse_u64(cursor.substr(0, comma)) && parse_u64(cursor.substr(comma + 1));
+  });
+}
+
+relay::Page Query::page_where(bool (*is_cursor)(std::string_view)) {
   relay::Page page;
   if (const auto limit = text("limit")) {
     const auto number = parse_u64(*limit);
@@ -45,6 +52,8 @@ relay::Page Query::page() {
     page.limit = static_cast<std::size_t>(number.value_or(1));
   }
   page.cursor = text("cursor").value_or("");
+  if (!page.cursor.empty() && !is_cursor(page.cursor))
+    wrong("cursor", "is not a next_cursor of this listing.");
   return page;
 }
 

@@ -18,7 +18,13 @@ class Query {
 
   std::optional<std::string> text(std::string_view name);
   std::optional<Time> time(std::string_view name);  ///< RFC 3339
-  relay::Page page();                               ///< limit (1 to 500, default 50) and cursor
+  /// limit (1 to 500, default 50) and cursor. The store takes a cursor that is none for the end of the list;
+  /// a client that sends one is told instead. Most listings count on by id; that of events by time and row.
+  template <class IdType>
+  relay::Page page() {
+    return page_where([](std::string_view cursor) { return IdType::parse(cursor).has_value(); });
+  }
+  relay::Page page_of_events();
 
   template <class IdType>
   std::optional<IdType> id(std::string_view name) {
@@ -34,6 +40,8 @@ class Query {
   std::optional<Problem> finish();
 
  private:
+  relay::Page page_where(bool (*is_cursor)(std::string_view));
+
   std::string_view query_;
   std::vector<std::string> asked_;
   std::vector<FieldError> errors_;

@@ -33,7 +33,7 @@ std::optional<Problem> check_ends(Transaction& tx, const Route& route, const Api
 
 asio::awaitable<Reply> list_routes(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page<RouteId>();
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [page, who = call.who](Transaction& tx) -> Reply {
     const auto found = RouteRepository(tx).list(who.workspace_id, page);

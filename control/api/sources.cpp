@@ -57,7 +57,7 @@ Written written(int status, std::string_view action, const Source& source, const
 
 asio::awaitable<Reply> list_sources(const ApiServices& services, Call call) {
   Query query(call.request.query());
-  const relay::Page page = query.page();
+  const relay::Page page = query.page<SourceId>();
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [&services, page, who = call.who](Transaction& tx) -> Reply {
     const auto found = SourceRepository(tx, services.keyring).list(who.workspace_id, page);

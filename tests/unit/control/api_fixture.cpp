@@ -91,7 +91,8 @@ http::Response ApiFixture::run(http::Request request) {
   head.body.clear();
   auto decision = handler->on_head(head);
   if (auto* early = std::get_if<http::Response>(&decision)) return std::move(*early);
-  if (request.body.size() > std::get<http::ReadBody>(decision).limit_bytes) return {.status = 413, .headers = {}, .body = {}};
+  if (request.body.size() > std::get<http::ReadBody>(decision).limit_bytes)
+    return {.status = 413, .headers = {}, .body = {}};
   std::optional<http::Response> out;
   asio::co_spawn(loop, answer(*handler, std::move(request), out), [](std::exception_ptr fault) {
     if (fault) std::rethrow_exception(fault);

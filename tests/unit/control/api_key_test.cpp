@@ -37,8 +37,11 @@ TEST(ApiKey, EveryMistypedCharacterShows) {
 TEST(ApiKeys, FindLiveKeysOnly) {
   Made made;
   const WorkspaceId workspace = made.ids.of<WorkspaceId>();
-  relay::ApiKey row{
-      .id = made.id, .workspace_id = workspace, .name = "a", .secret_digest = api_key_digest(made.key), .created_at = {}};
+  relay::ApiKey row{.id = made.id,
+                    .workspace_id = workspace,
+                    .name = "a",
+                    .secret_digest = api_key_digest(made.key),
+                    .created_at = {}};
   const ApiKeys live({row});
   ASSERT_TRUE(live.find(made.key));
   EXPECT_EQ(live.find(made.key)->workspace_id, workspace);

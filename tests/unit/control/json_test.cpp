@@ -100,14 +100,14 @@ TEST(Fields, AnUnknownFieldNamesTheNearest) {
 
 TEST(Query, RefusesWhatItWasNotAskedFor) {
   Query query("limit=501&colour=red&since=yesterday&limit=2");
-  query.page();
+  query.page<SourceId>();
   query.time("since");
   const auto problem = query.finish();
   ASSERT_TRUE(problem);
   EXPECT_EQ(problem->status, 400);
   EXPECT_EQ(problem->errors.size(), 4u);
-  Query fine("limit=500&cursor=a%2Fb");
-  EXPECT_EQ(fine.page().cursor, "a/b");
+  Query fine("limit=500&cursor=12%2C7");
+  EXPECT_EQ(fine.page_of_events().cursor, "12,7");
   EXPECT_FALSE(fine.finish());
 }
 
