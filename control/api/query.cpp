@@ -25,6 +25,8 @@ std::optional<std::string> Query::text(std::string_view name) {
   asked_.emplace_back(name);
   auto values = http::query_values(query_, name);
   if (values.size() > 1) wrong(name, "is given more than once.");
+  const std::vector<std::string> given = names_of(query_);
+  if (std::cmp_less(values.size(), std::ranges::count(given, name))) wrong(name, "is badly escaped.");
   if (values.empty() || values.front().empty()) return std::nullopt;
   return std::move(values.front());
 }
