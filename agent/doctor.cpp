@@ -28,7 +28,8 @@ Check skipped(std::string name) {
 /// A session that is given back as soon as it stands.
 class Visit final : public tunnel::AgentEvents {
  public:
-  explicit Visit(asio::any_io_executor executor) : over(executor, asio::steady_timer::time_point::max()) {}
+  explicit Visit(const asio::any_io_executor& executor)
+      : over(executor, asio::steady_timer::time_point::max()) {}
   void opened(const tunnel::Admission& given) override {
     admission = given;
     connection->close("closed_by_us", "That was a check.");

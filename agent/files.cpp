@@ -9,7 +9,7 @@
 namespace postern::agent {
 namespace {
 
-constexpr std::size_t kReadLimit = 1024 * 1024;
+constexpr std::size_t kReadLimit = std::size_t{1024} * 1024;
 
 class Descriptor {
  public:

@@ -41,7 +41,7 @@ struct Forwarder::Job {
   const tunnel::DeliverHead& head() const { return delivery->head(); }
 };
 
-Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits limits, AppTls tls,
+Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
                      StatusBoard& board, const Clock& clock)
     : executor_(std::move(executor)),
       allow_(std::move(allow)),
@@ -61,7 +61,7 @@ void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
     if (auto alive = weak.lock()) alive->cancel.emit(asio::cancellation_type::terminal);
   });
   watch(job);
-  auto done = [self = shared_from_this(), job](std::exception_ptr error) { self->ended(job, error); };
+  auto done = [self = shared_from_this(), job](const std::exception_ptr& error) { self->ended(job, error); };
   asio::co_spawn(executor_, run(shared_from_this(), job),
                  asio::bind_cancellation_slot(job->cancel.slot(), std::move(done)));
 }
@@ -79,7 +79,7 @@ void Forwarder::watch(const std::shared_ptr<Job>& job) {
   });
 }
 
-void Forwarder::ended(const std::shared_ptr<Job>& job, std::exception_ptr error) {
+void Forwarder::ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error) {
   --board_.counters().in_flight;
   job->watchdog.cancel();
   if (!error) return;

@@ -21,7 +21,7 @@ namespace postern::agent {
 /// outlive it.
 class Forwarder : public std::enable_shared_from_this<Forwarder> {
  public:
-  Forwarder(boost::asio::any_io_executor executor, AllowList allow, Limits limits, AppTls tls,
+  Forwarder(boost::asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
             StatusBoard& board, const Clock& clock);
 
   /// Answers the delivery in the end, whatever happens, unless the relay gives it up or the connection
@@ -36,7 +36,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
   Result<void> permit(const tunnel::DeliverHead& head) const;
   void answer(Job& job, AppAnswer answer);
-  void ended(const std::shared_ptr<Job>& job, std::exception_ptr error);
+  void ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error);
   void watch(const std::shared_ptr<Job>& job);
   Duration left(const Job& job) const;
 

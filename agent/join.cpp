@@ -21,7 +21,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int kTries = 5;
-constexpr std::size_t kTokenLimit = 16 * 1024;
+constexpr std::size_t kTokenLimit = std::size_t{16} * 1024;
 
 Result<std::string> first_line(std::istream& in, std::string_view where) {
   std::string line;
@@ -48,7 +48,7 @@ Result<std::string> token_text(const Options& options, std::istream& standard_in
 /// The agent's end of the one connection a join needs.
 class Joiner final : public tunnel::AgentEvents {
  public:
-  Joiner(asio::any_io_executor executor, JoinParts parts, JoinId join_id)
+  Joiner(const asio::any_io_executor& executor, JoinParts parts, JoinId join_id)
       : over(executor, asio::steady_timer::time_point::max()), parts_(parts), join_id_(join_id) {}
 
   void joinable(AgentId agent_id) override {

@@ -72,7 +72,7 @@ class Keeper::Events final : public tunnel::AgentEvents {
 };
 
 Keeper::Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwarder, Settings settings)
-    : parts_(std::move(parts)),
+    : parts_(parts),
       identity_(std::move(identity)),
       forwarder_(std::move(forwarder)),
       settings_(std::move(settings)),

@@ -15,8 +15,9 @@ enum class Command { join, run, status, doctor };
 struct Limits {
   /// At once. More than one destination uses by default, so that one stuck app cannot hold all of them.
   std::size_t deliveries = 256;
-  std::size_t body_bytes = 25 * 1024 * 1024;     ///< of one request; longer: not sent
-  std::size_t budget_bytes = 256 * 1024 * 1024;  ///< request bodies in memory together; above: streams wait
+  std::size_t body_bytes = std::size_t{25} * 1024 * 1024;  ///< of one request; longer: not sent
+  std::size_t budget_bytes =
+      std::size_t{256} * 1024 * 1024;  ///< request bodies in memory together; above: streams wait
 };
 
 /// How the apps are spoken to over https.

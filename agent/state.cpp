@@ -119,6 +119,7 @@ Result<Identity> StateDir::identity() const {
 
 Result<void> StateDir::save(const Identity& identity) const {
   std::vector<std::string> pins;
+  pins.reserve(identity.pins.size());
   for (const std::string& pin : identity.pins) pins.push_back(hex_encode(pin));
   const json::object object{{"format", kFormat},
                             {"agent_id", identity.agent_id.to_string()},

@@ -3,7 +3,7 @@
 namespace postern::relay {
 namespace {
 
-constexpr std::size_t kBodyLimit = 64 * 1024;
+constexpr std::size_t kBodyLimit = std::size_t{64} * 1024;
 
 Outcome outcome_of(const tunnel::ResultHead& head) {
   switch (head.outcome) {

@@ -64,12 +64,12 @@ tunnel::Account to_account(const JoinVerifier& join, Time now) {
   return account;
 }
 
-void find_join(asio::any_io_executor executor, std::shared_ptr<HubCore> core, JoinId join,
+void find_join(const asio::any_io_executor& executor, std::shared_ptr<HubCore> core, JoinId join,
                std::function<void(std::optional<JoinVerifier>)> done) {
   spawn(executor, find(std::move(core), join, std::move(done)), "agent.find_join");
 }
 
-void claim_join(asio::any_io_executor executor, std::shared_ptr<HubCore> core, JoinId join,
+void claim_join(const asio::any_io_executor& executor, std::shared_ptr<HubCore> core, JoinId join,
                 tunnel::EnrollRequest request, std::function<void(std::optional<tunnel::Refusal>)> done) {
   if (request.verifiers.stored_key.size() != 32 || request.verifiers.server_key.size() != 32) {
     return asio::post(
@@ -80,7 +80,7 @@ void claim_join(asio::any_io_executor executor, std::shared_ptr<HubCore> core, J
   spawn(executor, claim(std::move(core), std::move(request_claim), std::move(done)), "agent.claim_join");
 }
 
-void record_login(asio::any_io_executor executor, std::shared_ptr<HubCore> core, AgentId agent,
+void record_login(const asio::any_io_executor& executor, std::shared_ptr<HubCore> core, AgentId agent,
                   std::uint64_t generation) {
   spawn(executor, record(std::move(core), agent, generation), "agent.record_login");
 }

@@ -16,14 +16,14 @@ namespace postern::relay {
 /// only.
 tunnel::Account to_account(const JoinVerifier& join, Time now);
 
-void find_join(boost::asio::any_io_executor executor, std::shared_ptr<HubCore> core, JoinId join,
+void find_join(const boost::asio::any_io_executor& executor, std::shared_ptr<HubCore> core, JoinId join,
                std::function<void(std::optional<JoinVerifier>)> done);
 
 /// Single use. `done` gets what to tell the agent, or nullopt when its verifiers are stored.
-void claim_join(boost::asio::any_io_executor executor, std::shared_ptr<HubCore> core, JoinId join,
+void claim_join(const boost::asio::any_io_executor& executor, std::shared_ptr<HubCore> core, JoinId join,
                 tunnel::EnrollRequest request, std::function<void(std::optional<tunnel::Refusal>)> done);
 
-void record_login(boost::asio::any_io_executor executor, std::shared_ptr<HubCore> core, AgentId agent,
+void record_login(const boost::asio::any_io_executor& executor, std::shared_ptr<HubCore> core, AgentId agent,
                   std::uint64_t generation);
 
 }  // namespace postern::relay

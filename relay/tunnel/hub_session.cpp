@@ -44,7 +44,7 @@ bool is_guess(std::string_view code) {
 
 }  // namespace
 
-void HubSession::start(std::shared_ptr<HubCore> core, asio::ip::tcp::socket socket,
+void HubSession::start(const std::shared_ptr<HubCore>& core, asio::ip::tcp::socket socket,
                        HandshakeGate::Place place) {
   if (core->draining) return;  // accepted just before the end
   auto session = std::make_shared<HubSession>(core, socket, std::move(place));

@@ -13,7 +13,7 @@ namespace postern::relay {
 class HubSession final : public tunnel::RelayEvents, public std::enable_shared_from_this<HubSession> {
  public:
   /// On the socket's loop.
-  static void start(std::shared_ptr<HubCore> core, boost::asio::ip::tcp::socket socket,
+  static void start(const std::shared_ptr<HubCore>& core, boost::asio::ip::tcp::socket socket,
                     HandshakeGate::Place place);
   HubSession(std::shared_ptr<HubCore> core, const boost::asio::ip::tcp::socket& socket,
              HandshakeGate::Place place);

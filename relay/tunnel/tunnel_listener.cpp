@@ -23,7 +23,7 @@ std::unexpected<Error> listen_failed(const tcp::endpoint& endpoint, const boost:
 /// On the session's loop; a fault in setting it up is logged and costs this connection only.
 asio::awaitable<void> start_session(std::shared_ptr<HubCore> core, tcp::socket socket,
                                     HandshakeGate::Place place) {
-  HubSession::start(std::move(core), std::move(socket), std::move(place));
+  HubSession::start(core, std::move(socket), std::move(place));
   co_return;
 }
 
@@ -43,7 +43,7 @@ Result<tcp::endpoint> TunnelListener::start() {
   if (!ec) acceptor_.bind(listen, ec);
   if (!ec) acceptor_.listen(kBacklog, ec);
   if (ec) return listen_failed(listen, ec);
-  const auto bound = acceptor_.local_endpoint(ec);
+  auto bound = acceptor_.local_endpoint(ec);
   if (ec) return listen_failed(listen, ec);
   spawn(acceptor_.get_executor(), accept_all(shared_from_this()), "tunnel.accept");
   return bound;
