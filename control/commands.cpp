@@ -96,8 +96,8 @@ int check_config(const Flags& flags) {
   return kExitOk;
 }
 
-constexpr const char* kServeHelp =
-    "Run the relay. Prints one line when it is ready:\n"
+constexpr const char* kServeFooter =
+    "\nPrints one line on stdout when it is ready:\n"
     "  ready ingest=http://HOST:PORT tunnel=HOST:PORT admin=http://HOST:PORT\n"
     "The first start makes the data directory, the database, the master key, the tunnel certificate, the\n"
     "workspace \"default\" and an API key in DIR/admin.key. SIGTERM drains and ends within 30 s; a second "
@@ -108,7 +108,8 @@ constexpr const char* kServeHelp =
 }  // namespace
 
 void add_relay_commands(CLI::App& app, std::function<int()>& run) {
-  CLI::App* serve_command = app.add_subcommand("serve", kServeHelp)->group("Relay");
+  CLI::App* serve_command = app.add_subcommand("serve", "Run the relay")->group("Relay");
+  serve_command->footer(kServeFooter);
   serve_command->callback(
       [&run, flags = add_flags(*serve_command)] { run = [flags] { return run_with(*flags, serve); }; });
 

@@ -3,9 +3,9 @@
 #include <cstdio>
 
 #include "base/log.hpp"
+#include "control/cli/exit_codes.hpp"
 #include "control/cli/operator_commands.hpp"
 #include "control/commands.hpp"
-#include "control/cli/exit_codes.hpp"
 
 namespace {
 

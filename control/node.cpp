@@ -2,6 +2,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <thread>
+
 #include "base/log.hpp"
 #include "control/node_parts.hpp"
 
@@ -11,7 +13,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration kPoll = std::chrono::milliseconds(5);
-constexpr Duration kLoopsEnd = std::chrono::seconds(1);
+constexpr Duration kConnectionsEnd = std::chrono::seconds(1);
+constexpr Duration kLoopsEnd = std::chrono::milliseconds(50);
 
 asio::awaitable<void> pause(Duration time) {
   asio::steady_timer timer(co_await asio::this_coro::executor, time);
@@ -48,6 +51,7 @@ asio::awaitable<void> Node::drain() {
   const std::size_t requests =
       co_await wait_for_none([&] { return parts.ingest->busy(); }, times.requests_time);
   const auto attempts = co_await parts.dispatcher->drain(times.deliveries_time);
+  parts.attempts_cut = attempts.unfinished;
   parts.hub->drain();
   const std::size_t agents =
       co_await wait_for_none([&] { return parts.hub->connections(); }, times.tunnel_time);
@@ -65,9 +69,20 @@ bool Node::close() {
   if (parts.hub) parts.hub->stop();
   // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
   if (parts.store) parts.store->database->stop();
-  // The dispatcher's timers belong to its loop, and would keep it going.
+  // The dispatcher's timers belong to its loop.
   asio::post(parts.loops.first(), [&parts] { parts.dispatcher.reset(); });
-  return parts.loops.finish(kLoopsEnd);
+  const auto end = std::chrono::steady_clock::now() + kConnectionsEnd;
+  while (parts.open_connections() > 0 && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(kPoll);
+  const bool ended = parts.open_connections() == 0 && parts.attempts_cut == 0;
+  // What is left on the loops then are timers of the parts, which hold nothing and are destroyed with them.
+  parts.loops.finish(kLoopsEnd);
+  return ended;
+}
+
+std::size_t Node::Parts::open_connections() const {
+  return (ingest ? ingest->connections() : 0) + (admin ? admin->connections() : 0) +
+         (hub ? hub->connections() : 0);
 }
 
 }  // namespace postern::control

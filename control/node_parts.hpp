@@ -14,6 +14,7 @@
 #include "control/endpoints.hpp"
 #include "control/loops.hpp"
 #include "control/node.hpp"
+#include "control/store_metrics.hpp"
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/destinations/drivers.hpp"
 #include "relay/ingest/ingest_handler.hpp"
@@ -41,6 +42,7 @@ struct Node::Parts {
   void make_drivers();
   void make_dispatcher();
   void add_health_checks();
+  std::size_t open_connections() const;
 
   const Settings settings;
   const std::function<void(const std::string&)> on_fatal;
@@ -54,6 +56,7 @@ struct Node::Parts {
   PublicAddresses addresses;
 
   std::unique_ptr<relay::Store> store;
+  std::unique_ptr<StoreMetrics> store_metrics;
   std::unique_ptr<AuditSink> audit;
   std::unique_ptr<ApiKeys> keys;
 
@@ -71,6 +74,7 @@ struct Node::Parts {
   std::unique_ptr<http::Server> ingest;
   std::unique_ptr<http::Server> admin;
 
+  std::size_t attempts_cut = 0;  ///< when it drained: their coroutines are still suspended
   boost::asio::ip::tcp::endpoint ingest_endpoint, tunnel_endpoint, admin_endpoint;
 };
 

@@ -56,6 +56,7 @@ Result<void> Node::Parts::open() {
     catalog.replace(relay::load_catalog(tx, store->keyring));
   });
   if (!read) return read;
+  store_metrics = std::make_unique<StoreMetrics>(*store);
   add_health_checks();
   return {};
 }
@@ -208,7 +209,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .random = random,
                                                        .addresses = addresses,
                                                        .egress = egress});
-  admin_handler = std::make_unique<AdminHandler>(*services, *keys, health, metrics);
+  admin_handler = std::make_unique<AdminHandler>(
+      *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{
       .listen = *endpoint, .limits = {}, .tls = {}, .on_refusal = log_refusals("admin")};
   options.limits.connections = settings.admin.max_connections;

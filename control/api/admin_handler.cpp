@@ -1,6 +1,7 @@
 #include "control/api/admin_handler.hpp"
 
-#include <prometheus/registry.h>
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
 #include "base/bytes.hpp"
@@ -87,11 +88,11 @@ std::span<const std::string_view> open_paths() {
 }
 
 AdminHandler::AdminHandler(const ApiServices& services, const ApiKeys& keys, const Health& health,
-                           const prometheus::Registry& metrics)
+                           std::vector<const prometheus::Collectable*> metrics)
     : services_(services),
       keys_(keys),
       health_(health),
-      metrics_(metrics),
+      metrics_(std::move(metrics)),
       failures_(services.clock, {.burst = 10, .refill = std::chrono::seconds(6)}) {}
 
 Problem AdminHandler::refuse(const http::Request& request, std::string detail) {
@@ -118,6 +119,14 @@ std::expected<Principal, Problem> AdminHandler::authenticate(const http::Request
   return *who;
 }
 
+std::string AdminHandler::collected() const {
+  std::vector<prometheus::MetricFamily> all;
+  for (const prometheus::Collectable* source : metrics_) {
+    for (prometheus::MetricFamily& family : source->Collect()) all.push_back(std::move(family));
+  }
+  return prometheus::TextSerializer().Serialize(all);
+}
+
 http::HeadDecision AdminHandler::on_head(const http::Request& head) {
   if (is_open(head.path())) {
     if (head.method != "GET") return to_response(only_get());
@@ -139,10 +148,7 @@ asio::awaitable<http::Response> AdminHandler::on_request(http::Request request) 
   if (path == "/health/live") co_return health_.live_response();
   if (path == "/api/v1/openapi.yaml")
     co_return text_response("application/yaml", std::string(openapi_yaml()));
-  if (path == "/metrics") {
-    co_return text_response("text/plain; version=0.0.4",
-                            prometheus::TextSerializer().Serialize(metrics_.Collect()));
-  }
+  if (path == "/metrics") co_return text_response("text/plain; version=0.0.4", collected());
   auto found = match(endpoints(), request.method, path);
   if (!found) co_return to_response(found.error());
   const auto who = authenticate(request);

@@ -11,7 +11,7 @@
 #include "relay/tunnel/failure_limiter.hpp"
 
 namespace prometheus {
-class Registry;
+class Collectable;
 }
 
 namespace postern::control {
@@ -26,19 +26,20 @@ class AdminHandler final : public http::Handler {
  public:
   /// All references outlive the handler. One loop.
   AdminHandler(const ApiServices& services, const ApiKeys& keys, const Health& health,
-               const prometheus::Registry& metrics);
+               std::vector<const prometheus::Collectable*> metrics);
 
   http::HeadDecision on_head(const http::Request& head) override;
   boost::asio::awaitable<http::Response> on_request(http::Request request) override;
 
  private:
   std::expected<Principal, Problem> authenticate(const http::Request& request);
+  std::string collected() const;
   Problem refuse(const http::Request& request, std::string detail);
 
   const ApiServices& services_;
   const ApiKeys& keys_;
   const Health& health_;
-  const prometheus::Registry& metrics_;
+  const std::vector<const prometheus::Collectable*> metrics_;
   relay::FailureLimiter failures_;
 };
 

@@ -40,7 +40,8 @@ ApiFixture::ApiFixture() {
   services =
       std::make_unique<ApiServices>(ApiServices{*store->database, store->keyring, catalog, *reloader, agents,
                                                 deliveries, ids, clock, random, addresses, egress});
-  handler = std::make_unique<AdminHandler>(*services, *keys, health, metrics);
+  handler = std::make_unique<AdminHandler>(*services, *keys, health,
+                                           std::vector<const prometheus::Collectable*>{&metrics});
 }
 
 ApiFixture::~ApiFixture() {

@@ -46,6 +46,12 @@ TEST(RelayToml, IsSoundAsItStands) {
   EXPECT_TRUE(settings_from(*values));
 }
 
+TEST(RelayToml, TheStoreIsGivenUpOnInTimeToAnswerWithinTwoSeconds) {
+  const auto values = config::resolve_text(relay_settings(), {}, "");
+  ASSERT_TRUE(values);
+  EXPECT_LT(settings_from(*values)->ingest.store_time, std::chrono::milliseconds(1900));
+}
+
 TEST(RelayToml, ShowsEverySettingWithItsTrueDefault) {
   const auto shown = config::resolve_text(relay_settings(), from_file(), live_example());
   ASSERT_TRUE(shown) << shown.error().front();
