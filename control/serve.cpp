@@ -25,6 +25,8 @@ constexpr Duration kFatalGrace = std::chrono::milliseconds(500);
 /// What the process needs of the system before anything else.
 void prepare_process() {
   std::signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error of that write, not of the process
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a file at its limit is a store that cannot commit: said by the store, then the end
   ::umask(0077);
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
