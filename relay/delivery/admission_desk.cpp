@@ -19,6 +19,10 @@ Admission AdmissionDesk::admit(DestinationId destination, std::size_t bytes) {
     return {DeliveryState::pending, {}};
   }
   Entry& entry = found->second;
+  if (entry.first_wait > Duration::zero()) {
+    spills_.any = spills_.delayed = true;
+    return {DeliveryState::pending, {}, entry.first_wait};
+  }
   if (closed_ || entry.mode != QueueMode::direct) return spill(entry);
   if (!has_room(entry, bytes)) {
     entry.mode = QueueMode::draining;
@@ -62,6 +66,12 @@ void AdmissionDesk::set_mode(DestinationId destination, QueueMode mode) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(destination);
   if (found != entries_.end()) found->second.mode = mode;
+}
+
+void AdmissionDesk::set_first_wait(DestinationId destination, Duration wait) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(destination);
+  if (found != entries_.end()) found->second.first_wait = wait;
 }
 
 void AdmissionDesk::close() {

@@ -41,6 +41,9 @@ class AdmissionDesk {
   void add(DestinationId destination, QueueMode mode, std::shared_ptr<QueueGauges> gauges);
   void remove(DestinationId destination);
   void set_mode(DestinationId destination, QueueMode mode);
+  /// Its retry schedule does not begin with 0: its deliveries are committed pending, due after that long.
+  /// They are never handed over: the timer of what becomes due brings them, in whatever mode it is then.
+  void set_first_wait(DestinationId destination, Duration wait);
   /// From now on everything is committed pending.
   void close();
 
@@ -65,6 +68,7 @@ class AdmissionDesk {
   struct Spills {
     bool any = false;
     bool unknown = false;                   ///< of a destination it doesn't know
+    bool delayed = false;                   ///< due only after a first wait
     std::vector<DestinationId> overflowed;  ///< went from direct to draining
   };
   /// What was committed without a lease since the last call.
@@ -84,6 +88,7 @@ class AdmissionDesk {
     std::size_t count = 0;
     std::size_t bytes = 0;
     std::uint64_t spilled = 0;
+    Duration first_wait{};
     std::shared_ptr<QueueGauges> gauges;
   };
   bool has_room(const Entry& entry, std::size_t bytes) const;

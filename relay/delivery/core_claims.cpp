@@ -55,7 +55,7 @@ void DispatcherCore::on_wake() {
     queue->drain();
     touch(*queue);
   }
-  if (spills.unknown || !spills.any) pump_due();
+  if (spills.unknown || spills.delayed || !spills.any) pump_due();
   schedule_turn();
 }
 

@@ -35,6 +35,7 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
   } else if (slot->destination() != destination) {
     slot->configure(destination);
   }
+  desk_.set_first_wait(destination->id, first_wait(*destination));
   refresh(*slot);
   touch(*slot);
 }

@@ -46,6 +46,11 @@ const std::vector<Duration>& default_retry_schedule() {
   return schedule;
 }
 
+Duration first_wait(const Destination& destination) {
+  const auto& own = destination.retry_schedule;
+  return (own.empty() ? default_retry_schedule() : own).front();
+}
+
 std::string reason_of(const Attempt& attempt) {
   if (!attempt.error_code.empty()) return attempt.error_code;
   if (attempt.response_status > 0) return fmt::format("http_{}", attempt.response_status);

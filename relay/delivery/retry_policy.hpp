@@ -15,6 +15,10 @@ namespace postern::relay {
 /// suggests.
 const std::vector<Duration>& default_retry_schedule();
 
+/// Before the first attempt: what the schedule begins with, normally nothing. Not jittered: nothing has
+/// failed.
+Duration first_wait(const Destination& destination);
+
 constexpr double kRetryJitter = 0.2;                         ///< each wait is spread by ± this share
 constexpr Duration kRetryAfterMax = std::chrono::hours(24);  ///< a destination may not ask for more
 constexpr Duration kUncountedBackoffBase = std::chrono::seconds(1);

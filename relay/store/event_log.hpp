@@ -32,6 +32,7 @@ struct NewDelivery {
 struct Admission {
   DeliveryState state = DeliveryState::pending;  ///< leased, pending or parked
   std::string reason;                            ///< for parked: "agent_away", …
+  Duration wait{};                               ///< for pending: not due before this long after the commit
 };
 
 /// The dispatcher, as the store sees it. Called on the store's writer thread: answer from memory, never

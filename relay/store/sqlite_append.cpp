@@ -116,7 +116,7 @@ class AppendTask final : public WriteTask {
         connection.prepared("INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, "
                             "state, reason, attempt_count, "
                             "tries, lease, next_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-                            "?7, 0, 0, ?8, ?9, ?9, ?9)"));
+                            "?7, 0, 0, ?8, ?10, ?9, ?9)"));
     insert->bind_blob(1, wanted.id.bytes());
     insert->bind_blob(2, event.workspace_id.bytes());
     insert->bind(3, event_row);
@@ -126,6 +126,7 @@ class AppendTask final : public WriteTask {
     insert->bind_text(7, admission.reason);
     insert->bind(8, leased ? 1 : 0);
     insert->bind(9, to_micros(now));
+    insert->bind(10, to_micros(now + admission.wait));
     insert->step();
     if (leased)
       hand_over(wanted, connection.last_row(), now);

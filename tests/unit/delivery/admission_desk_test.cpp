@@ -37,6 +37,18 @@ TEST_F(AdmissionDeskTest, AnswersByMode) {
   EXPECT_TRUE(desk.take_spills().any);
 }
 
+TEST_F(AdmissionDeskTest, AFirstWaitKeepsItOutOfHandOver) {
+  desk.add(kOne, QueueMode::direct, nullptr);
+  desk.set_first_wait(kOne, std::chrono::seconds(5));
+  const Admission admission = desk.admit(kOne, 1);
+  EXPECT_EQ(admission.state, DeliveryState::pending);
+  EXPECT_EQ(admission.wait, std::chrono::seconds(5));
+  EXPECT_EQ(desk.leased(), 0U);
+  EXPECT_TRUE(desk.take_spills().delayed) << "somebody has to set the alarm";
+  desk.set_first_wait(kOne, {});
+  EXPECT_EQ(admit(kOne), DeliveryState::leased);
+}
+
 TEST_F(AdmissionDeskTest, AFullOneDrainsFromThenOnAndLeavesRoomForOthers) {
   add(kOne, QueueMode::direct);
   add(kTwo, QueueMode::direct);

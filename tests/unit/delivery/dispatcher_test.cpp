@@ -84,6 +84,18 @@ TEST_F(DispatcherTest, RetriesOnTheScheduleAndThenIsDead) {
   EXPECT_EQ(row(id).attempts.size(), 3U);
 }
 
+TEST_F(DispatcherTest, AScheduleThatBeginsLaterDelaysTheFirstAttempt) {
+  rig.destination(kOne).retry_schedule = {10s, 10s};
+  start_direct(kOne);
+  const DeliveryId id = rig.append(kOne);
+  ASSERT_TRUE(reaches(id, DeliveryState::pending));
+  const Time due = row(id).delivery.next_at;
+  EXPECT_EQ(due, rig.clock.now() + 10s);
+  rig.clock.advance(11s);
+  ASSERT_TRUE(reaches(id, DeliveryState::delivered));
+  EXPECT_GE(row(id).attempts.at(0).started_at, due);
+}
+
 TEST_F(DispatcherTest, AnAbsentAgentCostsNoAttemptAndGetsItAllInOrderOnReturn) {
   agent_destination(kOne);
   rig.start();

@@ -64,7 +64,7 @@ void FakeEventLog::append(NewEvent event, boost::asio::any_io_executor, AppendDo
       row.delivery.reason = admission.reason;
       row.delivery.state =
           admission.state == DeliveryState::leased ? DeliveryState::pending : admission.state;
-      row.delivery.next_at = clock_.now();
+      row.delivery.next_at = clock_.now() + admission.wait;
       insert(std::move(row));
       if (admission.state == DeliveryState::leased) {
         group.handed_over.push_back(lease(rows.at(made.id)));

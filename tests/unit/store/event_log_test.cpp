@@ -55,6 +55,15 @@ TEST_F(EventLogTest, WakesOnceForWhatIsNotLeased) {
   EXPECT_EQ(parked.reason, "agent_away");
 }
 
+TEST_F(EventLogTest, AFirstWaitIsCountedFromTheCommit) {
+  intake.answer = {DeliveryState::pending, "", std::chrono::seconds(5)};
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  EXPECT_EQ(delivery(intake.asked[0]).next_at, clock.now() + std::chrono::seconds(5));
+  EXPECT_TRUE(claim_due().empty());
+  clock.advance(std::chrono::seconds(5));
+  EXPECT_EQ(claim_due().size(), 1U);
+}
+
 TEST_F(EventLogTest, ADuplicateGetsTheFirstIdAndIsCounted) {
   const auto first = append(workspace, source.id, "k1", {destination});
   const auto second = append(workspace, source.id, "k1", {destination});
