@@ -36,6 +36,9 @@ struct ClientRequest {
   std::string target;
   Headers headers;  ///< sent in this order and case. Host and Content-Length are added unless present
   std::shared_ptr<const std::string> body;  ///< null: no body
+  /// Connections are reused only by requests of the same owner: what one of them may have left behind on a
+  /// connection (an answer too many, a server that took its head for two) must never meet another's.
+  std::string owner = {};
 };
 
 /// dns, connect and tls are zero on a reused connection; first_byte counts from the last byte sent.
@@ -76,8 +79,9 @@ class Resolver {
   /// Cancelling the coroutine ends it at once. Errors `dns_failed`, `local_resources`.
   virtual boost::asio::awaitable<Result<std::vector<boost::asio::ip::address>>> resolve(std::string host) = 0;
 };
-/// The system's: getaddrinfo, each look-up on a thread of its own (at most 64), so that one name server that
-/// does not answer holds up no other name. Any number of clients on any loops may share it.
+/// The system's: getaddrinfo, each host on a thread of its own (at most 64), so that one name server that
+/// does not answer holds up no other name; all who ask for one host at a time share its look-up. Any number
+/// of clients on any loops may share it.
 std::shared_ptr<Resolver> system_resolver();
 
 struct ClientOptions {
@@ -94,9 +98,9 @@ struct ClientOptions {
 };
 
 /// Belongs to one loop: construct it and use it there, and destroy it after the loop has stopped or gone
-/// idle. Connections are reused only for the same origin and only after a look that the server has not closed
-/// them. Nothing is ever sent twice in here: a connection lost after the first byte was written is the
-/// caller's `maybe`.
+/// idle. Connections are reused only for the same origin and owner, and only after a look that the server has
+/// not closed them. Nothing is ever sent twice in here: a connection lost after the first byte was written is
+/// the caller's `maybe`.
 class Client {
  public:
   explicit Client(ClientOptions options);

@@ -20,8 +20,8 @@ Exchange::Exchange(ClientOptions& options, Pool& pool, std::shared_ptr<Watchdog>
     : options_(options),
       pool_(pool),
       watchdog_(std::move(watchdog)),
-      origin_(std::move(origin)),
       request_(std::move(request)),
+      key_{std::move(origin), std::move(request_.owner)},
       start_(steady_now()),
       deadline_(start_ + limit),
       sent_at_(start_),
@@ -30,9 +30,9 @@ Exchange::Exchange(ClientOptions& options, Pool& pool, std::shared_ptr<Watchdog>
 }
 
 awaitable<ClientResult> Exchange::run(SSL_CTX* tls) {
-  auto head = write_request_head(origin_, request_);
+  auto head = write_request_head(key_.origin, request_);
   if (!head) co_return failure(std::move(head.error()));
-  stream_ = pool_.take(origin_);
+  stream_ = pool_.take(key_);
   if (!stream_) {
     auto opened = co_await open(tls);
     if (!opened) co_return failure(std::move(opened.error()));
@@ -49,7 +49,7 @@ awaitable<ClientResult> Exchange::run(SSL_CTX* tls) {
 awaitable<Result<>> Exchange::open(SSL_CTX* tls) {
   Dial dial(options_, watchdog_, timings_);
   const SteadyTime until = std::min(deadline_, start_ + options_.connect_time);
-  auto opened = co_await dial.open(origin_, tls, until);
+  auto opened = co_await dial.open(key_.origin, tls, until);
   if (!opened) {
     Error error = std::move(opened.error());
     if (error.code == "connect_timeout" && until == deadline_) error.code = "timeout";
@@ -93,7 +93,7 @@ awaitable<Stream::Error> Exchange::receive() {
 ClientResult Exchange::conclude(const Stream::Error& write_error, const Stream::Error& read_error) {
   timings_.total = steady_now() - start_;
   if (parser_.progress() == Progress::done) {
-    if (all_sent_ && parser_.reusable() && !timed_out_) pool_.keep(origin_, std::move(stream_));
+    if (all_sent_ && parser_.reusable() && !timed_out_) pool_.keep(key_, std::move(stream_));
     return ClientResponse{parser_.status, std::move(parser_.headers), std::move(parser_.body),
                           parser_.truncated, timings_};
   }

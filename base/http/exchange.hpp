@@ -36,8 +36,8 @@ class Exchange final : private Watched {
   ClientOptions& options_;
   Pool& pool_;
   std::shared_ptr<Watchdog> watchdog_;
-  Origin origin_;
   ClientRequest request_;
+  const Pool::Key key_;
   SteadyTime start_;
   SteadyTime deadline_;
   SteadyTime sent_at_;

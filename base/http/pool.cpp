@@ -8,13 +8,13 @@ constexpr std::size_t kMostIdle = 1024;
 
 }  // namespace
 
-Pool::Pool(std::shared_ptr<Watchdog> watchdog, std::size_t per_origin, Duration idle_time)
-    : watchdog_(std::move(watchdog)), per_origin_(per_origin), idle_time_(idle_time) {
+Pool::Pool(std::shared_ptr<Watchdog> watchdog, std::size_t per_key, Duration idle_time)
+    : watchdog_(std::move(watchdog)), per_key_(per_key), idle_time_(idle_time) {
   watchdog_->add(*this);
 }
 
-std::unique_ptr<Stream> Pool::take(const Origin& origin) {
-  const auto found = idle_.find(origin);
+std::unique_ptr<Stream> Pool::take(const Key& key) {
+  const auto found = idle_.find(key);
   if (found == idle_.end()) return nullptr;
   const SteadyTime now = steady_now();
   auto& waiting = found->second;
@@ -27,10 +27,10 @@ std::unique_ptr<Stream> Pool::take(const Origin& origin) {
   return nullptr;
 }
 
-void Pool::keep(const Origin& origin, std::unique_ptr<Stream> stream) {
-  if (count_ >= kMostIdle || per_origin_ == 0) return;
-  auto& waiting = idle_[origin];
-  if (waiting.size() >= per_origin_) return;
+void Pool::keep(const Key& key, std::unique_ptr<Stream> stream) {
+  if (count_ >= kMostIdle || per_key_ == 0) return;
+  auto& waiting = idle_[key];
+  if (waiting.size() >= per_key_) return;
   const SteadyTime now = steady_now();
   waiting.push_back({std::move(stream), now});
   if (++count_ == 1) watchdog_->set(*this, now + idle_time_);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <unordered_map>
 
 #include "base/http/client.hpp"
 
@@ -21,7 +22,7 @@ using Addresses = std::vector<asio::ip::address>;
 
 namespace {
 
-constexpr int kMostLookups = 64;
+constexpr std::size_t kMostLookups = 64;
 
 /// Shuts before its loop goes, and before any of the loop's own parts does: no thread may post to a loop that
 /// is being destroyed.
@@ -106,13 +107,47 @@ struct Waiting {
   const std::shared_ptr<Lookup> lookup;
 };
 
-/// A thread a look-up, so that a name server that does not answer holds up nobody else's name.
+/// The look-ups under way, by host. All who ask for the same host meanwhile share one thread and one answer:
+/// a burst costs one look-up, and a host whose name server does not answer holds no more than one of them.
+class Lookups : public std::enable_shared_from_this<Lookups> {
+ public:
+  /// False when there are too many, or no thread is to be had.
+  bool join(std::shared_ptr<Lookup> lookup, const std::string& host) {
+    const std::lock_guard lock(mutex_);
+    const auto found = waiting_.find(host);
+    if (found != waiting_.end()) return found->second.push_back(std::move(lookup)), true;
+    if (waiting_.size() >= kMostLookups) return false;
+    try {
+      std::thread([self = shared_from_this(), host] { self->answer(host, look_up(host)); }).detach();
+    } catch (const std::system_error&) {
+      return false;
+    }
+    waiting_[host].push_back(std::move(lookup));
+    return true;
+  }
+
+ private:
+  void answer(const std::string& host, const Result<Addresses>& result) {
+    std::vector<std::shared_ptr<Lookup>> those;
+    {
+      const std::lock_guard lock(mutex_);
+      those = std::move(waiting_.extract(host).mapped());
+    }
+    for (const auto& lookup : those) finish(lookup, result);
+  }
+
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::vector<std::shared_ptr<Lookup>>> waiting_;
+};
+
+/// A thread a host, so that a name server that does not answer holds up nobody else's name.
 class SystemResolver final : public Resolver {
  public:
   awaitable<Result<Addresses>> resolve(std::string host) override {
     asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
     const Waiting waiting(timer);
-    if (!start(waiting.lookup, host)) co_return fail("local_resources", "too many look-ups are under way");
+    if (!lookups_->join(waiting.lookup, host))
+      co_return fail("local_resources", "too many look-ups are under way");
     while (!waiting.done()) {
       co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
       const auto state = co_await asio::this_coro::cancellation_state;
@@ -123,20 +158,7 @@ class SystemResolver final : public Resolver {
   }
 
  private:
-  bool start(std::shared_ptr<Lookup> lookup, std::string host) {
-    if (running_->fetch_add(1) >= kMostLookups) return running_->fetch_sub(1), false;
-    try {
-      std::thread([lookup = std::move(lookup), host = std::move(host), running = running_] {
-        finish(lookup, look_up(host));
-        running->fetch_sub(1);
-      }).detach();
-    } catch (const std::system_error&) {
-      return running_->fetch_sub(1), false;
-    }
-    return true;
-  }
-
-  std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
+  const std::shared_ptr<Lookups> lookups_ = std::make_shared<Lookups>();
 };
 
 }  // namespace

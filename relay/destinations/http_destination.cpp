@@ -15,6 +15,7 @@ Result<http::ClientRequest> make_request(const AttemptJob& job, const http::Url&
   request.target = std::move(parts->target);
   request.headers = std::move(parts->headers);
   request.body = std::move(parts->body);
+  request.owner = job.destination->workspace_id.bytes();
   return request;
 }
 

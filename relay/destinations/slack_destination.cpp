@@ -29,6 +29,7 @@ http::ClientRequest make_request(const AttemptJob& job, std::string target, cons
                      {"Accept", "text/plain"},
                      {"User-Agent", "Postern/" POSTERN_VERSION}};
   request.body = std::make_shared<const std::string>(slack_message(input));
+  request.owner = job.destination->workspace_id.bytes();
   return request;
 }
 

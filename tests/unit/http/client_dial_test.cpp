@@ -72,6 +72,20 @@ TEST_F(DialTest, TheSystemsResolverKnowsLocalhost) {
   EXPECT_EQ(shown(send({false, "localhost", plain.port()}, get())), "200");
 }
 
+TEST_F(DialTest, ABurstForOneHostSharesOneLookup) {
+  const auto system = system_resolver();
+  constexpr int kBurst = 500;  // far more than look-ups there may be at once
+  int found = 0;
+  for (int i = 0; i < kBurst; ++i) {
+    boost::asio::co_spawn(loop, system->resolve("localhost"), [&](std::exception_ptr, auto result) {
+      if (result && !result->empty()) ++found;
+    });
+  }
+  loop.restart();
+  loop.run();
+  EXPECT_EQ(found, kBurst);
+}
+
 struct TlsTest : ClientTest {
   explicit TlsTest(const std::string& names = "DNS:app.example,IP:127.0.0.1") : certificate(names) {
     HttpListener::Options listen;

@@ -53,6 +53,18 @@ TEST_F(ClientTest, ReusesAConnectionForTheSameOriginOnly) {
   EXPECT_NE(other->body, first->body);
 }
 
+TEST_F(ClientTest, ReusesNoConnectionOfAnotherOwner) {
+  HttpListener server(
+      HttpListener::answering([](const Request& r) { return Response{200, {}, r.peer, false}; }), {});
+  ClientRequest mine = get();
+  mine.owner = "one";
+  ClientRequest theirs = get();
+  theirs.owner = "two";
+  const auto first = send(local(server.port()), mine);
+  EXPECT_NE(send(local(server.port()), theirs)->body, first->body);
+  EXPECT_EQ(send(local(server.port()), mine)->body, first->body);
+}
+
 TEST_F(ClientTest, KeepsNothingWhenToldSo) {
   options.idle_per_origin = 0;
   HttpListener server(
