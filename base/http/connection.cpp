@@ -174,6 +174,7 @@ awaitable<bool> Connection::refuse(Verdict verdict) {
   Response response;
   response.status = verdict.status;
   response.headers = {{"Content-Type", "text/plain"}};
+  if (verdict.status == 503) response.headers.push_back({"Retry-After", "1"});
   response.body = fmt::format("{}\n", verdict.reason);
   return answer(std::move(response), true);
 }
@@ -201,6 +202,7 @@ void Connection::end_request() {
   if (!busy_) return;
   busy_ = false;
   --core_->busy;
+  core_->body_bytes -= std::exchange(held_, 0);
 }
 
 void Connection::drain() {

@@ -34,6 +34,7 @@ class Connection final : private Watched {
   boost::asio::awaitable<bool> read_sized(std::size_t size, std::string& body);
   boost::asio::awaitable<bool> read_chunked(std::size_t limit, std::string& body);
   boost::asio::awaitable<bool> invite_body();
+  boost::asio::awaitable<bool> refuse_for_memory(std::string& body);
   boost::asio::awaitable<Response> ask_handler(Request request);
   boost::asio::awaitable<bool> fill();
   boost::asio::awaitable<bool> answer(Response response, bool close);
@@ -45,6 +46,7 @@ class Connection final : private Watched {
   bool skip_buffered_body(const Head& head);
   void begin_request();
   void end_request();
+  bool hold(std::size_t bytes);
   void enter(Phase phase, SteadyTime deadline);
   void expired(SteadyTime now) override;
   void give_up(std::string_view reason);
@@ -63,6 +65,7 @@ class Connection final : private Watched {
   std::size_t end_ = 0;
   std::string out_;
   std::optional<BodyRate> rate_;
+  std::size_t held_ = 0;  // of the server's memory for bodies
   Phase phase_ = Phase::idle;
   bool busy_ = false;
   bool head_method_ = false;  // the answer to HEAD keeps its length and loses its body

@@ -52,7 +52,11 @@ awaitable<bool> Connection::read_sized(std::size_t size, std::string& body) {
   enter(Phase::body, rate_->next_look());
   std::size_t have = body.size();
   while (have < size) {
-    if (have == body.size()) grow(body, next_piece(have, size - have));
+    if (have == body.size()) {
+      const std::size_t piece = next_piece(have, size - have);
+      if (!hold(piece)) co_return co_await refuse_for_memory(body);
+      grow(body, piece);
+    }
     const auto read = co_await stream_.read_some(body.data() + have, body.size() - have);
     if (read.error) co_return false;
     have += read.size;
@@ -69,10 +73,23 @@ awaitable<bool> Connection::read_chunked(std::size_t limit, std::string& body) {
     begin_ += decoder.feed(unread(), body);
     if (decoder.progress() == Progress::done) co_return true;
     if (decoder.progress() == Progress::refused) co_return co_await refuse(decoder.verdict());
+    if (!hold(body.size() - held_)) co_return co_await refuse_for_memory(body);
     const bool got = co_await fill();
     if (!got) co_return false;
     rate_->add(end_, steady_now());
   }
+}
+
+/// False when this connection's body would take more than is left for all of them.
+bool Connection::hold(std::size_t bytes) {
+  held_ += bytes;
+  const std::size_t all = core_->body_bytes.fetch_add(bytes) + bytes;
+  return all <= limits().body_memory || all == held_;
+}
+
+awaitable<bool> Connection::refuse_for_memory(std::string& body) {
+  body = std::string();
+  co_return co_await refuse({503, "body_memory_full"});
 }
 
 /// Closing with bytes unread would reset the connection and could destroy the answer before the client has

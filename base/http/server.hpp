@@ -26,6 +26,9 @@ struct ServerLimits {
   Duration header_time = std::chrono::seconds(10);  ///< first byte to blank line; then closed
   std::size_t body_rate = 1024;  ///< bytes/s, on average over body_rate_window; slower: closed
   Duration body_rate_window = std::chrono::seconds(30);
+  /// Of the bodies that are being read or handled, over all connections; more: 503. One alone always fits. A
+  /// body with a length that came with its head costs nothing.
+  std::size_t body_memory = 256 * 1024 * 1024;
   Duration idle_time = std::chrono::seconds(60);   ///< between requests on one connection
   Duration write_time = std::chrono::seconds(30);  ///< a client that does not read its answer
   std::size_t connections = 10'000;                ///< more: accepted and closed at once

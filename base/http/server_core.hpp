@@ -34,6 +34,7 @@ struct ServerCore {
   std::atomic<bool> draining = false;
   std::atomic<bool> stopped = false;
   std::atomic<std::size_t> busy = 0;
+  std::atomic<std::size_t> body_bytes = 0;  ///< see ServerLimits::body_memory
   std::atomic<std::size_t> open = 0;
 };
 

@@ -117,6 +117,34 @@ TEST_F(ServerTest, LargeBodiesArriveWhole) {
   EXPECT_TRUE(client.read_answer().body == body);
 }
 
+TEST_F(ServerTest, BodiesOfAllConnectionsTogetherAreBounded) {
+  HttpListener::Options options;
+  options.limits.body_memory = 100'000;
+  const auto port = listen(std::move(options)).port();
+  RawSocket first(port);
+  first.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n" + std::string(80'000, 'x'));
+  const auto refused = [&](std::string_view request) {
+    for (const auto end = std::chrono::steady_clock::now() + seconds(10);
+         ;) {  // the first is still on its way in
+      RawSocket other(port);
+      other.send(request);
+      const auto answer = other.read_answer();
+      if (answer.status == 503 || std::chrono::steady_clock::now() > end) return answer.status == 503;
+    }
+  };
+  EXPECT_TRUE(refused(post(std::string(30'000, 'y'))));
+  EXPECT_TRUE(refused("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7530\r\n" +
+                      std::string(30'000, 'y') + "\r\n0\r\n\r\n"));
+  RawSocket small(port);
+  small.send(post("small"));
+  EXPECT_EQ(small.read_answer().status, 200);
+  first.send(std::string(10'000, 'x'));
+  EXPECT_EQ(first.read_answer().body.size(), 90'000U);
+  RawSocket alone(port);  // more than all of it, but nobody else has any
+  alone.send(post(std::string(300'000, 'z')));
+  EXPECT_EQ(alone.read_answer().body.size(), 300'000U);
+}
+
 TEST_F(ServerTest, ALengthOverTheLimitIsRefusedWithoutReadingTheBody) {
   RawSocket client(listen().port());
   client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n");
