@@ -1,19 +1,10 @@
 #include "relay/tunnel/failure_limiter.hpp"
 
+#include "relay/tunnel/source_prefix.hpp"
+
 namespace postern::relay {
-namespace {
 
 using boost::asio::ip::address;
-
-std::string prefix_of(const address& source) {
-  if (source.is_v4()) return source.to_string();
-  const auto v6 = source.to_v6();
-  if (v6.is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, v6).to_string();
-  const auto bytes = v6.to_bytes();
-  return std::string(reinterpret_cast<const char*>(bytes.data()), 8);
-}
-
-}  // namespace
 
 double FailureLimiter::tokens_at(const Bucket& bucket, SteadyTime now) const {
   const double refilled =
@@ -23,14 +14,14 @@ double FailureLimiter::tokens_at(const Bucket& bucket, SteadyTime now) const {
 
 bool FailureLimiter::may_try(const address& source) {
   const std::lock_guard lock(mutex_);
-  const auto found = buckets_.find(prefix_of(source));
+  const auto found = buckets_.find(source_prefix(source));
   return found == buckets_.end() || tokens_at(found->second, clock_.steady()) >= 1;
 }
 
 void FailureLimiter::failed(const address& source) {
   const SteadyTime now = clock_.steady();
   const std::lock_guard lock(mutex_);
-  const std::string prefix = prefix_of(source);
+  const std::string prefix = source_prefix(source);
   if (!buckets_.contains(prefix) && buckets_.size() >= rules_.sources) make_room(now);
   auto [at, added] = buckets_.try_emplace(prefix, Bucket{rules_.burst, now});
   at->second = Bucket{std::max(0.0, tokens_at(at->second, now) - 1), now};

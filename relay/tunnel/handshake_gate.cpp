@@ -1,5 +1,9 @@
 #include "relay/tunnel/handshake_gate.hpp"
 
+#include <algorithm>
+
+#include "relay/tunnel/source_prefix.hpp"
+
 namespace postern::relay {
 
 void HandshakeGate::Place::release() {
@@ -7,11 +11,13 @@ void HandshakeGate::Place::release() {
 }
 
 HandshakeGate::Place HandshakeGate::enter(const boost::asio::ip::address& source) {
-  std::string key = source.to_string();
+  std::string key = source_prefix(source);
   const std::lock_guard lock(mutex_);
-  std::size_t& inside = sources_[key];
-  if (inside >= per_source_) return {};
-  ++inside;
+  const auto own = sources_.find(key);
+  const std::size_t inside = own == sources_.end() ? 0 : own->second;
+  const std::size_t free = total_ - std::min(total_, inside_);
+  if (inside > 0 && inside >= std::min(per_source_, free)) return {};
+  ++sources_[key];
   ++inside_;
   return Place(*this, std::move(key));
 }

@@ -5,6 +5,9 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
+#include <array>
+
 namespace postern::relay {
 namespace {
 
@@ -16,6 +19,14 @@ prometheus::Family<prometheus::Counter>& counters(prometheus::Registry& registry
                                                   const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
+
+/// Of those a session can end with. An agent that ends it says why in its own words, and each label value is
+/// kept for ever: what is not one of these must not become a series.
+constexpr std::array<std::string_view, 18> kEnds = {
+    "drained",          "peer_silent",     "write_stalled",    "protocol",        "flow_control",
+    "excessive_resets", "excessive_noise", "closed_by_peer",   "connection_lost", "internal_error",
+    "replaced",         "revoked",         "deleted",          "shutdown",        "drain",
+    "closed_by_us",     "tls_failed",      "streams_exhausted"};
 
 }  // namespace
 
@@ -44,7 +55,8 @@ void HubMetrics::closed_at_accept(std::string_view why) {
   turned_away_.Add({{"reason", std::string(why)}}).Increment();
 }
 void HubMetrics::session_ended(std::string_view code) {
-  ended_.Add({{"reason", std::string(code)}}).Increment();
+  const bool known = std::ranges::find(kEnds, code) != kEnds.end();
+  ended_.Add({{"reason", known ? std::string(code) : "other"}}).Increment();
 }
 void HubMetrics::delivery(Outcome outcome) {
   outcomes_[static_cast<int>(outcome)]->Increment();

@@ -25,6 +25,7 @@ class HubMetrics {
   /// `result`: "ok", "joined", or the code a connection ended with before it was authenticated.
   void handshake(std::string_view result);
   void closed_at_accept(std::string_view why);
+  /// Any text: one that is not a known end is counted as "other".
   void session_ended(std::string_view code);
   void delivery(Outcome outcome);
 

@@ -7,6 +7,7 @@
 #include "hub_world.hpp"
 #include "relay/tunnel/failure_limiter.hpp"
 #include "relay/tunnel/handshake_gate.hpp"
+#include "relay/tunnel/hub_metrics.hpp"
 #include "tests/support/raw_socket.hpp"
 
 namespace postern::relay {
@@ -172,11 +173,10 @@ TEST_F(Session, SilentConnectionsKeepNobodyOut) {
 TEST_F(Session, WhenAllPlacesAreTakenTheNextComerWaitsAndGetsIn) {
   stop_hub();
   HubOptions options = quick_options();
-  options.handshakes = 2;
+  options.handshakes = 1;
   options.limits.handshake = std::chrono::milliseconds(300);
   start_hub(options);
-  const test::RawSocket one(endpoint_.port());
-  const test::RawSocket two(endpoint_.port());
+  const test::RawSocket silent(endpoint_.port());
   const auto identity = new_identity({});
   const auto agent = start_agent(identity);
   wait_present(identity.agent_id, true);
@@ -212,6 +212,16 @@ TEST_F(Session, NumbersTellWhatHappened) {
   EXPECT_EQ(value("postern_tunnel_deliveries_total", "delivered"), 1);
   EXPECT_EQ(value("postern_tunnel_deliveries_total", "not_sent"), 1);
   EXPECT_EQ(value("postern_tunnel_deliveries_in_flight", ""), 0);
+}
+
+TEST(HubMetrics, WordsOfAnAgentMakeNoSeries) {
+  prometheus::Registry registry;
+  HubMetrics metrics(registry);
+  for (int i = 0; i < 100; ++i) metrics.session_ended("made up " + std::to_string(i));
+  metrics.session_ended("drained");
+  for (const auto& family : registry.Collect()) {
+    if (family.name == "postern_tunnel_sessions_ended_total") EXPECT_EQ(family.metric.size(), 2U);
+  }
 }
 
 TEST_F(Session, ASourceThatKeepsFailingIsTurnedAway) {
@@ -342,7 +352,7 @@ TEST(FailureLimiter, RemembersABoundedNumberOfSources) {
 }
 
 TEST(HandshakeGate, CountsInAllAndForEachSource) {
-  HandshakeGate gate(3, 2);
+  HandshakeGate gate(4, 2);
   const auto a = boost::asio::ip::make_address("192.0.2.1");
   const auto b = boost::asio::ip::make_address("192.0.2.2");
   auto one = gate.enter(a);
@@ -351,15 +361,34 @@ TEST(HandshakeGate, CountsInAllAndForEachSource) {
   EXPECT_FALSE(gate.enter(a));
   auto three = gate.enter(b);
   EXPECT_TRUE(three);
+  auto four = gate.enter(boost::asio::ip::make_address("192.0.2.3"));
   EXPECT_TRUE(gate.full());
   int woken = 0;
   gate.when_free([&] { ++woken; });
   EXPECT_EQ(woken, 0);
   two = {};
   EXPECT_EQ(woken, 1);
-  EXPECT_TRUE(gate.enter(a));
   three = {};
   EXPECT_EQ(woken, 1);
+  EXPECT_TRUE(gate.enter(a));
+}
+
+TEST(HandshakeGate, GreedySourcesLeaveRoomForTheNextOne) {
+  HandshakeGate gate(256, 64);
+  std::vector<HandshakeGate::Place> taken;
+  for (unsigned source = 0; source < 6; ++source) {
+    const boost::asio::ip::address_v4 greedy(0x0a000000 + source);
+    while (auto place = gate.enter(greedy)) taken.push_back(std::move(place));
+  }
+  EXPECT_FALSE(gate.full());
+  EXPECT_TRUE(gate.enter(boost::asio::ip::make_address("192.0.2.1")));
+}
+
+TEST(HandshakeGate, AnIpv6NetworkIsOneSource) {
+  HandshakeGate gate(100, 1);
+  const auto one = gate.enter(boost::asio::ip::make_address("2001:db8::1"));
+  EXPECT_FALSE(gate.enter(boost::asio::ip::make_address("2001:db8::2")));
+  EXPECT_TRUE(gate.enter(boost::asio::ip::make_address("2001:db8:0:1::1")));
 }
 
 }  // namespace
