@@ -28,10 +28,12 @@ bool is_value(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
 
+/// Host with them: it says where a request goes, and that is the allow-list's to say. Behind a shared proxy
+/// another name is another app.
 bool belongs_to_one_connection(std::string_view name) {
-  constexpr std::string_view kNames[] = {"connection", "content-length",    "expect",
-                                         "keep-alive", "proxy-connection",  "te",
-                                         "trailer",    "transfer-encoding", "upgrade"};
+  constexpr std::string_view kNames[] = {"connection",        "content-length",   "expect", "host",
+                                         "keep-alive",        "proxy-connection", "te",     "trailer",
+                                         "transfer-encoding", "upgrade"};
   return std::any_of(std::begin(kNames), std::end(kNames),
                      [&](auto own) { return ascii_iequals(own, name); });
 }
@@ -71,8 +73,6 @@ Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head) {
     }
     if (!belongs_to_one_connection(header.name)) request.headers.push_back(header);
   }
-  if (http::count_header(request.headers, "host") > 1)
-    return fail("bad_request", "There is more than one Host.");
   request.method = head.method;
   request.target = head.target;
   return request;

@@ -10,8 +10,8 @@
 namespace postern::agent {
 
 /// What is said to the app, but for the body. The head is the relay's, and is not trusted to be well-formed:
-/// anything that could end the request early or start a second one is `bad_request`. Framing and hop-by-hop
-/// headers are this connection's own and are left out; all others go on as they came.
+/// anything that could end the request early or start a second one is `bad_request`. Framing, Host and
+/// hop-by-hop headers are this connection's own and are left out; all others go on as they came.
 Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head);
 /// An empty body is said (Content-Length: 0) unless the method is one that normally has none.
 void attach_body(http::ClientRequest& request, std::shared_ptr<const std::string> body);

@@ -79,6 +79,7 @@ int join_and_serve(const Options& options, const StateDir& state_dir, World& wor
   const auto lock = state_dir.lock();
   if (!lock) return complain(lock.error());
   if (state_dir.joined() && !options.force) return complain(already_joined(state_dir));
+  if (options.force) state_dir.forget_damaged_join();
   const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits)};
   auto identity = finish(join(parts, std::move(*token), std::move(*allow)));
   if (!identity) return complain(identity.error());

@@ -2,6 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <iostream>
+#include <sstream>
+
 #include "agent/state.hpp"
 #include "tunnel-proto/join_token.hpp"
 
@@ -106,6 +109,17 @@ void rescue_token(Options& options) {
   options.allow.erase(found);
 }
 
+/// A complaint repeats what it complains of, and a journal keeps it for ever.
+std::string without_tokens(std::string text) {
+  constexpr std::string_view kShown = "pj1_…";
+  for (auto at = text.find(tunnel::kJoinTokenPrefix); at != std::string::npos;
+       at = text.find(tunnel::kJoinTokenPrefix, at + kShown.size())) {
+    const auto end = text.find_first_of(" \t\r\n", at);
+    text.replace(at, std::min(end, text.size()) - at, kShown);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::expected<Options, int> parse_command_line(int argc, const char* const* argv) {
@@ -132,7 +146,9 @@ std::expected<Options, int> parse_command_line(int argc, const char* const* argv
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
+    std::ostringstream complaint;
+    const int code = app.exit(e, std::cout, complaint);
+    std::cerr << without_tokens(complaint.str());
     return std::unexpected(code == 0 ? 0 : 2);
   }
   options.state_dir = state_dir;

@@ -24,7 +24,8 @@ Duration wished(Duration wish) {
 }  // namespace
 
 NextTry ReconnectPolicy::after(const SessionEnd& end) {
-  if (end.lived >= kStableAfter) backoff_.reset();
+  if (end.reason.authenticated) unreached_.reset();
+  if (end.lived >= kStableAfter) short_lived_.reset();
   const Outlook outlook = outlook_of(end);
   if (outlook != Outlook::normal) {
     return {outlook, std::max(jittered(kSlowPoll, 0.1, random_), wished(end.reason.retry_after))};
@@ -32,7 +33,8 @@ NextTry ReconnectPolicy::after(const SessionEnd& end) {
   if (end.goaway && end.goaway->reconnect_after + end.goaway->spread > Duration(0)) {
     return {outlook, wished(end.goaway->reconnect_after) + part_of(wished(end.goaway->spread), random_)};
   }
-  return {outlook, std::max(backoff_.next(random_), wished(end.reason.retry_after))};
+  Backoff& backoff = end.reason.authenticated ? short_lived_ : unreached_;
+  return {outlook, std::max(backoff.next(random_), wished(end.reason.retry_after))};
 }
 
 }  // namespace postern::agent

@@ -9,6 +9,8 @@ namespace postern::agent {
 
 inline constexpr Duration kBackoffBase = std::chrono::milliseconds(500);
 inline constexpr Duration kBackoffCap = std::chrono::seconds(30);
+inline constexpr Duration kShortLivedCap =
+    std::chrono::seconds(4);  ///< the same where sessions do come about
 inline constexpr Duration kStableAfter =
     std::chrono::seconds(30);  ///< a session this old starts the counting anew
 inline constexpr Duration kSlowPoll = std::chrono::minutes(5);  ///< where trying soon cannot help
@@ -32,17 +34,19 @@ struct NextTry {
 };
 
 /// Full jitter, 0.5 s doubling to 30 s; after a stable session, or at the first failure, at most 0.5 s, so
-/// that a relay that restarts finds its agents back within a moment. What the relay asks for (GOAWAY,
-/// retry_after) comes first.
+/// that a relay that restarts finds its agents back within a moment. A session, however short, shows that the
+/// relay is there: on a line that keeps breaking the waits grow to 4 s and no further. What the relay asks
+/// for (GOAWAY, retry_after) comes first.
 class ReconnectPolicy {
  public:
-  explicit ReconnectPolicy(Random& random) : random_(random), backoff_(kBackoffBase, kBackoffCap) {}
+  explicit ReconnectPolicy(Random& random) : random_(random) {}
   NextTry after(const SessionEnd& end);
-  unsigned failures() const { return backoff_.failures(); }
+  unsigned failures() const { return unreached_.failures() + short_lived_.failures(); }
 
  private:
   Random& random_;
-  Backoff backoff_;
+  Backoff unreached_{kBackoffBase, kBackoffCap};
+  Backoff short_lived_{kBackoffBase, kShortLivedCap};
 };
 
 }  // namespace postern::agent

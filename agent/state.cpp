@@ -53,6 +53,7 @@ Identity identity_from(std::string_view content) {
     if (!bytes || bytes->size() != 32) throw std::runtime_error("a pin is not 64 hex digits");
     identity.pins.push_back(*bytes);
   }
+  if (identity.pins.empty()) throw std::runtime_error("no key of the relay is pinned");
   auto allow = AllowList::parse(texts_of(object, "allow"));
   if (!allow) throw std::runtime_error(allow.error().message);
   identity.allow = std::move(*allow);
@@ -67,6 +68,12 @@ Joining joining_from(std::string_view content) {
   return {*id, secret_from(object), text_of(object, "facts")};
 }
 
+std::unexpected<Error> damaged(const std::filesystem::path& path, std::string_view why) {
+  return fail("state_damaged",
+              fmt::format("{} cannot be read ({}). Restore it, or join again with a new token and --force.",
+                          path.string(), why));
+}
+
 /// Runs `parse` over a file's content; what it throws becomes `state_damaged`.
 template <class T>
 Result<std::optional<T>> load(const std::filesystem::path& path, T (*parse)(std::string_view)) {
@@ -75,10 +82,10 @@ Result<std::optional<T>> load(const std::filesystem::path& path, T (*parse)(std:
   if (!*content) return std::nullopt;
   try {
     return parse(**content);
+  } catch (const boost::system::system_error& e) {
+    return damaged(path, e.code().message());  // what() tells of Boost's sources, too
   } catch (const std::exception& e) {
-    return fail("state_damaged",
-                fmt::format("{} cannot be read ({}). Restore it, or join again with a new token and --force.",
-                            path.string(), e.what()));
+    return damaged(path, e.what());
   }
 }
 
@@ -143,6 +150,11 @@ Result<void> StateDir::save(const Joining& joining) const {
                             {"secret", base64url_encode(joining.secret)},
                             {"facts", joining.facts_json}};
   return replace_file(path_ / "joining.json", json::serialize(object) + "\n", Durable::yes);
+}
+
+void StateDir::forget_damaged_join() const {
+  const auto begun = joining();
+  if (!begun && begun.error().code == "state_damaged") ::unlink((path_ / "joining.json").c_str());
 }
 
 }  // namespace postern::agent

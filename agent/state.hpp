@@ -56,6 +56,8 @@ class StateDir {
 
   Result<std::optional<Joining>> joining() const;
   Result<void> save(const Joining& joining) const;  ///< durable when it returns
+  /// Drops a join that has begun when it cannot be read any more; one that can is kept, to be told again.
+  void forget_damaged_join() const;
 
   std::filesystem::path status_file() const { return path_ / "status.json"; }
   const std::filesystem::path& path() const { return path_; }

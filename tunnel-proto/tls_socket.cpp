@@ -180,7 +180,7 @@ TlsSocket::Io TlsSocket::tls_failure() {
   if (SSL_get_verify_result(ssl_) == X509_V_ERR_APPLICATION_VERIFICATION) {
     return failed("pin_mismatch",
                   "the relay's key is not the one this agent knows: it is another relay, its key has been "
-                  "replaced, or something in between ends TLS");
+                  "replaced, or something in between ends TLS.");
   }
   const char* reason = ERR_reason_error_string(code);
   return failed("tls_failed", std::string("TLS: ") + (reason == nullptr ? "failed" : reason));

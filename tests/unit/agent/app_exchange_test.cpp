@@ -21,8 +21,7 @@ std::shared_ptr<const std::string> body(std::string text) {
 
 TEST(AppRequest, KeepsEndToEndHeadersInOrderAndCase) {
   auto delivered = head();
-  delivered.headers = {{"X-b", "2"},    {"X-A", "1"},  {"x-b", "3"},
-                       {"Host", "app"}, {"Empty", ""}, {"X-Bytes", "\x80\xff"}};
+  delivered.headers = {{"X-b", "2"}, {"X-A", "1"}, {"x-b", "3"}, {"Empty", ""}, {"X-Bytes", "\x80\xff"}};
   const auto request = to_app_request(delivered);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->headers, delivered.headers);
@@ -32,7 +31,7 @@ TEST(AppRequest, KeepsEndToEndHeadersInOrderAndCase) {
 TEST(AppRequest, LeavesOutWhatBelongsToOneConnection) {
   auto delivered = head();
   for (const char* name : {"Content-Length", "transfer-encoding", "CONNECTION", "Keep-Alive", "Upgrade", "TE",
-                           "Trailer", "Expect", "Proxy-Connection"}) {
+                           "Trailer", "Expect", "Proxy-Connection", "hOST"}) {
     delivered.headers.push_back({name, "5"});
   }
   delivered.headers.push_back({"X-Stays", "1"});
@@ -64,7 +63,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Hostile{"colon in a name", [](auto& h) { h.headers = {{"A:b", "c"}}; }},
                     Hostile{"blank in a name", [](auto& h) { h.headers = {{"A ", "c"}}; }},
                     Hostile{"empty name", [](auto& h) { h.headers = {{"", "c"}}; }},
-                    Hostile{"two hosts", [](auto& h) { h.headers = {{"Host", "a"}, {"host", "b"}}; }},
                     Hostile{"blank in the target", [](auto& h) { h.target = "/a b"; }},
                     Hostile{"line break in the target", [](auto& h) { h.target = "/a\r\nX: y"; }},
                     Hostile{"absolute target", [](auto& h) { h.target = "http://elsewhere/"; }},

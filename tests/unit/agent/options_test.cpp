@@ -31,6 +31,16 @@ TEST(Options, ATokenBehindTheAppsIsStillTheToken) {
   EXPECT_THAT(options->allow, testing::ElementsAre("a:1", "b:2"));
 }
 
+TEST(Options, AMisplacedTokenIsNotRepeated) {
+  testing::internal::CaptureStderr();
+  const auto options = parse({"run", "pj1_secret", "pj1_other"});
+  const std::string said = testing::internal::GetCapturedStderr();
+  ASSERT_FALSE(options);
+  EXPECT_EQ(options.error(), 2);
+  EXPECT_THAT(said, testing::HasSubstr("pj1_… pj1_…"));
+  EXPECT_THAT(said, testing::Not(testing::HasSubstr("secret")));
+}
+
 TEST(Options, GlobalOnesMayStandOnEitherSide) {
   for (const auto& arguments :
        {std::vector<const char*>{"--log-level", "debug", "run"}, {"run", "--log-level", "debug"}}) {

@@ -88,12 +88,30 @@ TEST_F(State, JoiningComesBackAsSaved) {
   EXPECT_EQ((*loaded)->facts_json, saved.facts_json);
 }
 
+TEST_F(State, OnlyADamagedJoinIsForgotten) {
+  ASSERT_TRUE(dir_.save(Joining{{}, std::string(32, 's'), "{}"}));
+  dir_.forget_damaged_join();
+  EXPECT_TRUE(dir_.joining() && *dir_.joining());
+  ASSERT_TRUE(replace_file(dir_.path() / "joining.json", "{", Durable::no));
+  ASSERT_FALSE(dir_.joining());
+  dir_.forget_damaged_join();
+  EXPECT_TRUE(dir_.joining() && !*dir_.joining());
+}
+
 TEST_F(State, WithoutAnAgentItSaysHowToJoin) {
   const auto identity = dir_.identity();
   ASSERT_FALSE(identity);
   EXPECT_EQ(identity.error().code, "not_joined");
   EXPECT_THAT(identity.error().message, testing::HasSubstr("postern-agent join"));
   EXPECT_FALSE(dir_.joined());
+}
+
+TEST_F(State, WithoutAPinNoRelayCouldBeKnown) {
+  Identity identity = some_identity();
+  identity.pins.clear();
+  ASSERT_TRUE(dir_.save(identity));
+  ASSERT_FALSE(dir_.identity());
+  EXPECT_EQ(dir_.identity().error().code, "state_damaged");
 }
 
 TEST_F(State, DamageIsNamedAndNeverTakenForAbsence) {
