@@ -1,7 +1,9 @@
 #include "tunnel-proto/messages.hpp"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 
+#include <array>
 #include <limits>
 
 #include "base/bytes.hpp"
@@ -22,14 +24,67 @@ std::unexpected<Error> bad_head(std::string_view what) {
   return fail("bad_head", fmt::format("a head {}", what));
 }
 
-template <class Message>
-Result<std::string> serialize(const Message& message) {
-  if (message.ByteSizeLong() > kMaxMessage) {
-    return fail("too_large",
-                fmt::format("a head of {} bytes; {} are allowed", message.ByteSizeLong(), kMaxMessage));
-  }
-  return message.SerializeAsString();
+/// A varint, and a field of bytes (protobuf encoding guide: wire types 0 and 2).
+void append_varint(std::string& out, std::uint64_t value) {
+  for (; value > 0x7f; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
+  out.push_back(static_cast<char>(value));
 }
+std::size_t varint_size(std::uint64_t value) {
+  std::size_t size = 1;
+  for (; value > 0x7f; value >>= 7) ++size;
+  return size;
+}
+void append_bytes(std::string& out, int field, std::string_view bytes) {
+  append_varint(out, static_cast<std::uint64_t>(field) << 3 | 2);
+  append_varint(out, bytes.size());
+  out += bytes;
+}
+std::size_t bytes_size(std::string_view bytes) {
+  return 1 + varint_size(bytes.size()) + bytes.size();  // the field numbers here are below 16
+}
+
+/// Written by hand: as messages they would cost three allocations each, and they are most of a head. Fields
+/// may stand in any order, so they follow what protobuf has written of the rest.
+void append_headers(std::string& out, int field, const http::Headers& headers) {
+  for (const http::Header& header : headers) {
+    append_varint(out, static_cast<std::uint64_t>(field) << 3 | 2);
+    append_varint(out, bytes_size(header.name) + bytes_size(header.value));
+    append_bytes(out, wire::Header::kNameFieldNumber, header.name);
+    append_bytes(out, wire::Header::kValueFieldNumber, header.value);
+  }
+}
+
+template <class Message>
+Result<std::string> serialize(const Message& message, const http::Headers& headers) {
+  std::size_t size = message.ByteSizeLong();
+  for (const http::Header& header : headers) size += header.name.size() + header.value.size() + 10;
+  std::string out;
+  out.reserve(size);
+  message.AppendToString(&out);
+  append_headers(out, Message::kHeadersFieldNumber, headers);
+  if (out.size() <= kMaxMessage) return out;
+  return fail("too_large", fmt::format("a head of {} bytes; {} are allowed", out.size(), kMaxMessage));
+}
+
+/// Where a head's many small messages are parsed without an allocation each; only their texts are moved out.
+class Scratch {
+ public:
+  Scratch() : arena_(options(first_)) {}
+  template <class Message>
+  Message& make() {
+    return *google::protobuf::Arena::CreateMessage<Message>(&arena_);
+  }
+
+ private:
+  static google::protobuf::ArenaOptions options(std::array<char, 4096>& first) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = first.data();
+    options.initial_block_size = first.size();
+    return options;
+  }
+  alignas(std::max_align_t) std::array<char, 4096> first_;
+  google::protobuf::Arena arena_;
+};
 
 template <class Message>
 bool parse(Message& message, std::string_view bytes) {
@@ -41,16 +96,6 @@ std::uint64_t micros(Duration d) {
 }
 Duration from_micros_u64(std::uint64_t us) {
   return Duration(static_cast<std::int64_t>(std::min(us, kLongest)));
-}
-
-template <class Message>
-void write_headers(Message& message, const http::Headers& headers) {
-  message.mutable_headers()->Reserve(static_cast<int>(headers.size()));
-  for (const http::Header& header : headers) {
-    auto* out = message.add_headers();
-    out->set_name(header.name);
-    out->set_value(header.value);
-  }
 }
 
 template <class Message>
@@ -77,7 +122,7 @@ std::uint64_t deadline_ms(Duration deadline) {
 
 }  // namespace
 
-Result<std::string> encode(const DeliverHead& head) {
+Result<std::string> encode(const DeliverHead& head, std::uint64_t body_size) {
   wire::Deliver message;
   message.set_delivery_id(std::string(head.delivery_id.bytes()));
   message.set_attempt(head.attempt);
@@ -88,13 +133,13 @@ Result<std::string> encode(const DeliverHead& head) {
   message.set_port(head.port);
   message.set_method(head.method);
   message.set_target(head.target);
-  write_headers(message, head.headers);
-  message.set_body_size(head.body_size);
-  return serialize(message);
+  message.set_body_size(body_size);
+  return serialize(message, head.headers);
 }
 
 Result<DeliverHead> decode_deliver(std::string_view bytes) {
-  wire::Deliver message;
+  Scratch scratch;
+  auto& message = scratch.make<wire::Deliver>();
   if (!parse(message, bytes)) return bad_head("is malformed");
   const auto id = DeliveryId::from_bytes(message.delivery_id());
   if (!id) return bad_head("has no delivery id");
@@ -124,17 +169,17 @@ Result<std::string> encode(const ResultHead& head) {
   message.set_error_code(text(head.error_code));
   message.set_error_message(head.error_message);
   message.set_status(static_cast<std::uint32_t>(std::max(head.status, 0)));
-  write_headers(message, head.headers);
   message.set_truncated(head.truncated);
   message.set_connect_us(micros(head.connect));
   message.set_tls_us(micros(head.tls));
   message.set_first_byte_us(micros(head.first_byte));
   message.set_total_us(micros(head.total));
-  return serialize(message);
+  return serialize(message, head.headers);
 }
 
 Result<ResultHead> decode_result(std::string_view bytes) {
-  wire::ResultHead message;
+  Scratch scratch;
+  auto& message = scratch.make<wire::ResultHead>();
   if (!parse(message, bytes)) return bad_head("is malformed");
   if (message.outcome() < 1 || message.outcome() > 4) return bad_head("has no outcome");
   const bool answered = message.error_code().empty();

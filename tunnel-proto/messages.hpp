@@ -55,7 +55,11 @@ struct GoAway {
 };
 
 /// Heads must fit in one frame (64 KiB): `too_large` otherwise. The encoder changes nothing.
-Result<std::string> encode(const DeliverHead& head);
+Result<std::string> encode(const DeliverHead& head,
+                           std::uint64_t body_size);  ///< this size counts, not the head's
+inline Result<std::string> encode(const DeliverHead& head) {
+  return encode(head, head.body_size);
+}
 Result<std::string> encode(const ResultHead& head);
 
 /// `bad_head` with what is wrong: malformed, an id of another size, port 0, an empty host or method, a status

@@ -61,10 +61,10 @@ class RelayConnection {
   virtual std::uint32_t credit() const = 0;
 
   /// Opens a stream and sends head and body as the agent takes them. `body` may be null for none;
-  /// head.body_size is filled in. `done` is called exactly once, when the answer is complete or the stream
-  /// has broken, also when the connection ends. Errors, after which `done` is never called: `no_credit`,
-  /// `closed`, `too_large` (the head).
-  virtual Result<StreamId> deliver(DeliverHead head, std::shared_ptr<const std::string> body,
+  /// its size counts, not head.body_size. `done` is called exactly once, when the answer is complete or the
+  /// stream has broken, also when the connection ends. Errors, after which `done` is never called:
+  /// `no_credit`, `closed`, `too_large` (the head).
+  virtual Result<StreamId> deliver(const DeliverHead& head, std::shared_ptr<const std::string> body,
                                    AnswerHandler done) = 0;
 
   /// Gives up on one delivery: the agent is told, and `done` is called with maybe_sent, or not_sent while the

@@ -132,11 +132,10 @@ void RelayEnd::enrolled(std::optional<Refusal> refusal) {
 // --- Deliveries
 // ---------------------------------------------------------------------------------------------------
 
-Result<StreamId> RelayEnd::deliver(DeliverHead head, std::shared_ptr<const std::string> body,
+Result<StreamId> RelayEnd::deliver(const DeliverHead& head, std::shared_ptr<const std::string> body,
                                    AnswerHandler done) {
   if (!session_ || finishing()) return fail("closed", "the agent's session has ended, or has not begun");
-  head.body_size = body ? body->size() : 0;
-  auto bytes = encode(head);
+  auto bytes = encode(head, body ? body->size() : 0);
   if (!bytes) return std::unexpected(bytes.error());
   if (body && body->empty()) body.reset();
   const auto stream = session_->open(std::move(*bytes), std::move(body));

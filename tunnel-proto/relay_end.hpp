@@ -19,7 +19,7 @@ class RelayEnd final : public RelayConnection, public Driver {
   void start_up() { begin(); }
 
   std::uint32_t credit() const override { return session_ ? session_->credit() : 0; }
-  Result<StreamId> deliver(DeliverHead head, std::shared_ptr<const std::string> body,
+  Result<StreamId> deliver(const DeliverHead& head, std::shared_ptr<const std::string> body,
                            AnswerHandler done) override;
   void cancel(StreamId stream) override;
   void go_away(const GoAway& goaway) override;

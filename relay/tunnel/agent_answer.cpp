@@ -26,21 +26,26 @@ bool is_away(const tunnel::ResultHead& head, bool agent_leaving) {
 
 }  // namespace
 
-tunnel::DeliverHead to_head(const AgentRequest& request, Duration left) {
+Duration deadline_for_agent(Duration left) {
   const Duration margin =
       std::clamp<Duration>(left / 10, std::chrono::milliseconds(20), std::chrono::seconds(1));
-  tunnel::DeliverHead head;
+  return std::max<Duration>(left - margin, std::chrono::milliseconds(1));
+}
+
+AgentDeliveryPtr to_delivery(AgentRequest request) {
+  auto delivery = std::make_shared<AgentDelivery>();
+  tunnel::DeliverHead& head = delivery->head;
   head.delivery_id = request.delivery_id;
   head.attempt = request.attempt;
   head.force = request.force;
-  head.deadline = std::max<Duration>(left - margin, std::chrono::milliseconds(1));
   head.tls = request.tls;
-  head.host = request.host;
+  head.host = std::move(request.host);
   head.port = request.port;
-  head.method = request.method;
-  head.target = request.target;
-  head.headers = request.headers;
-  return head;
+  head.method = std::move(request.method);
+  head.target = std::move(request.target);
+  head.headers = std::move(request.headers);
+  delivery->body = std::move(request.body);
+  return delivery;
 }
 
 AgentAnswer to_answer(tunnel::DeliveryAnswer answer, bool agent_leaving) {

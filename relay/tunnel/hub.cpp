@@ -23,13 +23,13 @@ constexpr int kSessionsTried = 3;
 
 /// Suspends the caller until its session, on its own loop, has the answer. Cancellation stays out of it: a
 /// signal given on the caller's loop must not reach into another's.
-asio::awaitable<AgentAnswer> deliver_on(std::shared_ptr<HubSession> session, AgentRequest request,
+asio::awaitable<AgentAnswer> deliver_on(std::shared_ptr<HubSession> session, AgentDeliveryPtr delivery,
                                         SteadyTime until) {
   auto executor = co_await asio::this_coro::executor;
-  auto initiate = [executor, session, until, request = std::move(request)](auto handler) mutable {
+  auto initiate = [executor, session, until, delivery = std::move(delivery)](auto handler) mutable {
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
     auto guarded = asio::prefer(executor, asio::execution::outstanding_work.tracked);
-    session->deliver(std::move(request), until, [shared, guarded](AgentAnswer answer) {
+    session->deliver(std::move(delivery), until, [shared, guarded](AgentAnswer answer) {
       asio::post(guarded, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
     });
   };
@@ -76,6 +76,7 @@ bool Hub::present(AgentId agent) const {
 asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
   HubCore& core = *state_->core;
   const SteadyTime until = core.clock.steady() + request.deadline;
+  const AgentDeliveryPtr delivery = to_delivery(std::move(request));
   AgentAnswer answer = agent_away();
   std::shared_ptr<HubSession> last;
   core.metrics.in_flight.Increment();
@@ -83,7 +84,7 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
     auto session = core.registry.find(agent);
     if (!session || session == last) break;
     last = session;
-    answer = co_await deliver_on(std::move(session), request, until);
+    answer = co_await deliver_on(std::move(session), delivery, until);
   }
   core.metrics.in_flight.Decrement();
   core.metrics.delivery(answer.outcome);

@@ -68,10 +68,10 @@ HubSession::HubSession(std::shared_ptr<HubCore> core, const asio::ip::tcp::socke
       deliveries_(
           std::make_shared<SessionDeliveries>(executor_, core_->clock, core_->options.waiting_per_session)) {}
 
-void HubSession::deliver(AgentRequest request, SteadyTime until, SessionDeliveries::Done done) {
-  asio::dispatch(executor_, [self = shared_from_this(), request = std::move(request), until,
+void HubSession::deliver(AgentDeliveryPtr delivery, SteadyTime until, SessionDeliveries::Done done) {
+  asio::dispatch(executor_, [self = shared_from_this(), delivery = std::move(delivery), until,
                              done = std::move(done)]() mutable {
-    self->deliveries_->add(std::move(request), until, std::move(done));
+    self->deliveries_->add(std::move(delivery), until, std::move(done));
   });
 }
 
@@ -212,9 +212,12 @@ void HubSession::closed(const tunnel::CloseReason& reason) {
 
 void HubSession::refused(const tunnel::CloseReason& reason) {
   core_->metrics.handshake(reason.code);
-  log::info("tunnel.handshake_failed",
-            {{"claimed", claimed_}, {"peer", peer_}, {"code", reason.code}, {"message", reason.message}});
-  if (!is_guess(reason.code)) return;
+  const log::Fields fields = {
+      {"claimed", claimed_}, {"peer", peer_}, {"code", reason.code}, {"message", reason.message}};
+  // Guesses are rationed; anything else any stranger can do as often as he likes, and must not fill a disk
+  // with.
+  if (!is_guess(reason.code)) return log::debug("tunnel.handshake_failed", fields);
+  log::info("tunnel.handshake_failed", fields);
   core_->limiter.failed(source_);
   core_->audit(
       audit_entry(claimed_.starts_with("jn_") ? "agent.join_refused" : "agent.login_refused", reason.code));

@@ -19,7 +19,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
              HandshakeGate::Place place);
 
   /// Each of these may be called from any thread.
-  void deliver(AgentRequest request, SteadyTime until, SessionDeliveries::Done done);
+  void deliver(AgentDeliveryPtr delivery, SteadyTime until, SessionDeliveries::Done done);
   void close(std::string code, std::string message);
   void go_away(tunnel::GoAway goaway);
 

@@ -1,10 +1,8 @@
 #include "relay/tunnel/session_deliveries.hpp"
 
-#include "relay/tunnel/agent_answer.hpp"
-
 namespace postern::relay {
 
-void SessionDeliveries::add(AgentRequest request, SteadyTime until, Done done) {
+void SessionDeliveries::add(AgentDeliveryPtr delivery, SteadyTime until, Done done) {
   if (!connection_ || leaving_) return done(agent_away());
   const bool must_wait = !waiting_.empty() || connection_->credit() == 0;
   if (must_wait && waiting_.size() >= waiting_limit_) {
@@ -12,7 +10,7 @@ void SessionDeliveries::add(AgentRequest request, SteadyTime until, Done done) {
   }
   boost::asio::steady_timer timer(executor_);
   auto item = std::make_shared<Item>(
-      Item{std::move(request), until, std::move(done), std::move(timer), std::nullopt});
+      Item{std::move(delivery), until, std::move(done), std::move(timer), std::nullopt});
   item->timer.expires_after(std::max(Duration(0), until - clock_.steady()));
   item->timer.async_wait([self = shared_from_this(), item](const boost::system::error_code& ec) {
     if (!ec) self->on_deadline(item);
@@ -37,11 +35,11 @@ bool SessionDeliveries::start(const ItemPtr& item) {
   auto answered = [self = shared_from_this(), item](tunnel::DeliveryAnswer answer) {
     self->finish(item, to_answer(std::move(answer), self->leaving_));
   };
-  auto head = to_head(item->request, item->until - clock_.steady());
-  auto stream = connection_->deliver(std::move(head), item->request.body, std::move(answered));
+  AgentDelivery& delivery = *item->delivery;
+  delivery.head.deadline = deadline_for_agent(item->until - clock_.steady());
+  auto stream = connection_->deliver(delivery.head, delivery.body, std::move(answered));
   if (stream) {
     item->stream = *stream;
-    item->request.headers = {};  // the connection has its own copy
     return true;
   }
   if (stream.error().code == "no_credit") return false;

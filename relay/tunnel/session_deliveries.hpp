@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "base/clock.hpp"
-#include "relay/tunnel/agent_directory.hpp"
+#include "relay/tunnel/agent_answer.hpp"
 #include "tunnel-proto/connection.hpp"
 
 namespace postern::relay {
@@ -22,7 +22,7 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
       : executor_(std::move(executor)), clock_(clock), waiting_limit_(waiting_limit) {}
 
   void open(std::shared_ptr<tunnel::RelayConnection> connection) { connection_ = std::move(connection); }
-  void add(AgentRequest request, SteadyTime until, Done done);
+  void add(AgentDeliveryPtr delivery, SteadyTime until, Done done);
   void credit_available() { pump(); }
   /// The agent is leaving: what waits goes back as agent_away; what is on the wire may finish.
   void leave();
@@ -31,7 +31,7 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
 
  private:
   struct Item {
-    AgentRequest request;
+    AgentDeliveryPtr delivery;
     SteadyTime until;
     Done done;
     boost::asio::steady_timer timer;

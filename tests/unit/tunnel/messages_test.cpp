@@ -49,6 +49,21 @@ TEST(Messages, DeliverKeepsEveryByte) {
   EXPECT_EQ(back->body_size, 12U);
 }
 
+TEST(Messages, HeadersReadAsAnyProtobufReaderWould) {
+  DeliverHead head = deliver();
+  for (const std::size_t size : {1U, 127U, 128U, 16'383U, 16'384U}) {
+    head.headers.push_back({std::string(size % 200, 'n'), std::string(size, 'v')});
+  }
+  wire::Deliver message;
+  ASSERT_TRUE(message.ParseFromString(*encode(head, 7)));
+  EXPECT_EQ(message.body_size(), 7U);
+  ASSERT_EQ(static_cast<std::size_t>(message.headers_size()), head.headers.size());
+  for (std::size_t i = 0; i < head.headers.size(); ++i) {
+    EXPECT_EQ(message.headers(static_cast<int>(i)).name(), head.headers[i].name);
+    EXPECT_EQ(message.headers(static_cast<int>(i)).value(), head.headers[i].value);
+  }
+}
+
 TEST(Messages, ResultKeepsEveryField) {
   const auto back = decode_result(*encode(result()));
   ASSERT_TRUE(back);
