@@ -4,7 +4,17 @@
 namespace postern::relay {
 namespace {
 
-constexpr std::size_t kRecordsAtOnce = 512;  // one transaction should not hold up the writer for long
+// One transaction should not hold up the writer for long.
+constexpr std::size_t kRecordsAtOnce = 512;
+constexpr std::size_t kRecordBytesAtOnce = 1024 * 1024;
+
+std::size_t answer_size(const Completion& completion) {
+  if (!completion.attempt) return 0;
+  std::size_t size = completion.attempt->response_body.size();
+  for (const http::Header& it : completion.attempt->response_headers)
+    size += it.name.size() + it.value.size();
+  return size;
+}
 
 // Enough of an answer to prove that the destination is up and keeps pace, whatever it thinks of the event.
 bool is_healthy(const Attempt& attempt) {
@@ -112,11 +122,15 @@ void DispatcherCore::record(Completion completion, DestinationId destination, st
     if (claimable_now) queue->giving_back();
   }
   metrics_.ended(completion.next);
+  const std::size_t answer_bytes = answer_size(completion);
+  recording_->answer_bytes += answer_bytes;
+  unrecorded_bytes_ += answer_bytes;
   recording_->bare.push_back(without_answer(completion));
   recording_->ends.push_back({destination, bytes});
   recording_->notes.push_back({queue, claimable_now});
   completions_.push_back(std::move(completion));
-  if (completions_.size() >= kRecordsAtOnce) flush_records();
+  if (completions_.size() >= kRecordsAtOnce || recording_->answer_bytes >= kRecordBytesAtOnce)
+    flush_records();
 }
 
 void DispatcherCore::flush_records() {
@@ -145,6 +159,7 @@ void DispatcherCore::resubmit() {
 void DispatcherCore::on_recorded(const std::shared_ptr<Recording>& recording,
                                  const Result<std::size_t>& fenced_in) {
   --recordings_;
+  unrecorded_bytes_ -= std::exchange(recording->answer_bytes, 0);  // stored, or dropped: see Recording::bare
   schedule_turn();
   if (!fenced_in) {
     if (fenced_in.error().code == "store_busy") return stalled_.push_back(recording);

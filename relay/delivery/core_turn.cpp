@@ -62,7 +62,9 @@ void DispatcherCore::turn() {
 void DispatcherCore::start_attempts() {
   if (draining_ || failed_) return;
   ring_.retry_over_share();
-  while (Queue* queue = ring_.next()) {
+  while (unrecorded_bytes_ < parts_.options.unrecorded_bytes) {
+    Queue* queue = ring_.next();
+    if (queue == nullptr) break;
     launches_[next_loop_].push_back(launch(*queue));
     next_loop_ = (next_loop_ + 1) % launches_.size();
     touch(*queue);

@@ -28,6 +28,9 @@ struct DispatcherOptions {
   unsigned in_flight = 4'096;      ///< attempts at once, over all destinations
   std::size_t claim_batch = 512;   ///< deliveries fetched at once; more are fetched when fewer than this wait
   std::size_t claims_at_once = 8;  ///< fetches under way, over all destinations
+  /// Answers kept in memory until they are recorded; with more, no attempt starts. Events to be stored wait
+  /// behind them, so this is small.
+  std::size_t unrecorded_bytes = 8 * 1024 * 1024;
   Duration sweep = std::chrono::seconds(1);  ///< how long anything that slipped through can wait
   Duration backlog_check =
       std::chrono::seconds(60);  ///< the same for parked deliveries of a running destination

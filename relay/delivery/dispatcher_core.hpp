@@ -56,6 +56,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
       bool returned;
     };
     std::vector<Note> notes;
+    std::size_t answer_bytes = 0;
   };
 
   // core_turn.cpp
@@ -154,6 +155,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::shared_ptr<Recording> recording_ = std::make_shared<Recording>();
   std::vector<std::shared_ptr<Recording>> stalled_;
   std::size_t recordings_ = 0;
+  std::size_t unrecorded_bytes_ = 0;  ///< of answers that are not durable yet
   bool failed_ = false;  ///< the store acknowledges nothing any more
 
   boost::asio::steady_timer sweep_timer_;

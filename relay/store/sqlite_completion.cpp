@@ -12,10 +12,12 @@ class CompleteTask final : public WriteTask {
  public:
   using Done = std::function<void(Result<std::size_t>)>;
   CompleteTask(const Clock& clock, std::vector<Completion> completions, Done done)
-      : clock_(clock), completions_(std::move(completions)), done_(std::move(done)) {}
+      : clock_(clock), completions_(std::move(completions)), done_(std::move(done)) {
+    for (const Completion& completion : completions_) bytes_ += size_of(completion);
+  }
 
   Kind kind() const override { return Kind::other; }
-  std::size_t bytes() const override { return completions_.size() * 1024; }
+  std::size_t bytes() const override { return bytes_; }
 
   void run(sqlite::Connection& connection) override {
     const Time now = clock_.now();
@@ -37,6 +39,15 @@ class CompleteTask final : public WriteTask {
   }
 
  private:
+  /// Mostly what the destination answered: it may be large, and a group's size is how long events wait.
+  static std::size_t size_of(const Completion& completion) {
+    if (!completion.attempt) return 256;
+    std::size_t size = 1024 + completion.attempt->response_body.size();
+    for (const http::Header& it : completion.attempt->response_headers)
+      size += it.name.size() + it.value.size();
+    return size;
+  }
+
   static bool move_on(sqlite::Connection& connection, const Completion& completion, LeaseToken lease,
                       Time now) {
     const bool pending = completion.next == DeliveryState::pending;
@@ -92,6 +103,7 @@ class CompleteTask final : public WriteTask {
   const Clock& clock_;
   std::vector<Completion> completions_;
   Done done_;
+  std::size_t bytes_ = 0;
   std::size_t fenced_in_ = 0;
 };
 

@@ -96,6 +96,30 @@ TEST_F(DispatcherTest, AScheduleThatBeginsLaterDelaysTheFirstAttempt) {
   EXPECT_GE(row(id).attempts.at(0).started_at, due);
 }
 
+TEST_F(DispatcherTest, LargeAnswersAreRecordedBeforeMoreAreAskedFor) {
+  DispatcherOptions options = DispatcherRig::quick();
+  options.unrecorded_bytes = 100'000;
+  DispatcherRig small(options);
+  small.destination(kOne).concurrency = 4;
+  small.driver.script = [](const AttemptJob&) {
+    Plan plan = answers(200);
+    plan.result.attempt.response_body = std::string(60'000, 'x');
+    return plan;
+  };
+  small.start();
+  small.log->hold_completions();
+  for (int i = 0; i < 200; ++i) small.append(kOne);
+  const auto attempts = [&] {
+    const std::lock_guard lock(small.board.mutex);
+    return small.driver.attempts;
+  };
+  ASSERT_TRUE(small.becomes([&] { return attempts() >= 2; }));
+  for (int i = 0; i < 20'000; ++i) std::this_thread::yield();  // time enough for all 200
+  EXPECT_LE(attempts(), 5U) << "two reach the bound, the others were under way with the second";
+  small.log->release_completions();
+  EXPECT_TRUE(small.all_ended());
+}
+
 TEST_F(DispatcherTest, AnAbsentAgentCostsNoAttemptAndGetsItAllInOrderOnReturn) {
   agent_destination(kOne);
   rig.start();

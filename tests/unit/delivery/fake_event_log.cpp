@@ -126,11 +126,26 @@ void FakeEventLog::complete(std::vector<Completion> completions,
     --refuse_completions_;
     return done(fail("store_busy", "The queue is full."));
   }
-  enqueue([this, completions = std::move(completions), done = std::move(done)](Group& group) {
+  Job job = [this, completions = std::move(completions), done = std::move(done)](Group& group) {
     std::size_t fenced_in = 0;
     for (const Completion& completion : completions) fenced_in += apply(completion) ? 1 : 0;
     group.after.push_back([done, fenced_in] { done(fenced_in); });
-  });
+  };
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (holding_) return held_.push_back(std::move(job));
+  }
+  enqueue(std::move(job));
+}
+
+void FakeEventLog::release_completions() {
+  std::vector<Job> held;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    holding_ = false;
+    held = std::exchange(held_, {});
+  }
+  for (Job& job : held) enqueue(std::move(job));
 }
 
 std::vector<DeliveryId> FakeEventLog::due(Time now, std::size_t limit,

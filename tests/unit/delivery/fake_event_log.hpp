@@ -56,6 +56,9 @@ class FakeEventLog final : public EventLog {
   void steal_lease(DeliveryId id) { rows.at(id).token += 1'000'000; }  ///< under the board's lock
   /// The next `count` calls of complete() find the queue full.
   void refuse_completions(std::size_t count) { refuse_completions_ = count; }
+  /// From here on complete() is taken but not carried out, until release_completions().
+  void hold_completions() { holding_ = true; }
+  void release_completions();
 
   // Under the board's lock.
   std::map<DeliveryId, Row> rows;
@@ -88,6 +91,8 @@ class FakeEventLog final : public EventLog {
   std::map<DestinationId, std::set<std::pair<Time, DeliveryId>>> pending_;
   std::map<DestinationId, std::set<DeliveryId>> waiting_;
   std::atomic<std::size_t> refuse_completions_{0};
+  std::atomic<bool> holding_{false};
+  std::vector<Job> held_;  ///< under the queue's lock
   std::uint64_t last_token_ = 0;
 
   std::mutex queue_mutex_;
