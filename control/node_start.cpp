@@ -1,4 +1,5 @@
 #include "base/log.hpp"
+#include "control/descriptors.hpp"
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
 
@@ -102,7 +103,7 @@ relay::HubOptions Node::Parts::hub_options(boost::asio::ip::tcp::endpoint endpoi
   relay::HubOptions options;
   options.listen = endpoint;
   options.handshakes = settings.tunnel.max_handshakes;
-  options.connections = settings.tunnel.max_connections;
+  options.connections = affordable_here("tunnel", settings.tunnel.max_connections, 4);
   options.limits.session.max_deliveries = settings.tunnel.max_deliveries;
   options.limits.drain = settings.shutdown.tunnel_time;
   options.audit = [this](const relay::TunnelAudit& event) { audit->add(event); };
@@ -163,7 +164,11 @@ Result<void> Node::Parts::listen() {
   addresses.tunnel_port = dialled.port;
   if (auto done = listen_ingest(); !done) return done;
   if (auto done = listen_admin(); !done) return done;
-  return DataDir(settings.data_dir).write(kAdminAddressFile, url_of("http", admin_endpoint) + "\n");
+  // For the command line's convenience: a full disk must not keep the relay from delivering what it holds.
+  const auto noted =
+      DataDir(settings.data_dir).write(kAdminAddressFile, url_of("http", admin_endpoint) + "\n");
+  if (!noted) log::warn("serve.admin_address_not_kept", {{"error", noted.error().message}});
+  return {};
 }
 
 Result<void> Node::Parts::listen_ingest() {
@@ -185,7 +190,7 @@ Result<void> Node::Parts::listen_ingest() {
   options.limits.header_time = settings.ingest.header_time;
   options.limits.idle_time = settings.ingest.idle_time;
   options.limits.write_time = settings.ingest.write_time;
-  options.limits.connections = settings.ingest.max_connections;
+  options.limits.connections = affordable_here("ingest", settings.ingest.max_connections, 2);
   ingest = std::make_unique<http::Server>(loops.all(), *ingest_handler, std::move(options));
   const auto bound = ingest->start();
   if (!bound) return passed_on(bound.error());
