@@ -215,13 +215,13 @@ void Driver::writable() {
 
 void Driver::finish() {
   if (finishing()) return;
-  if (phase_ == Phase::tls) return close_socket();
   phase_ = Phase::flushing;
   close_by_ = now() + env_.limits.close;
   wake();
 }
 
 void Driver::farewell() {
+  if (!tls_.secured()) return close_socket();  // nothing has been said, and nobody listens yet
   switch (tls_.close_notify()) {
     case TlsSocket::Io::want_write:
       return wait(asio::ip::tcp::socket::wait_write);

@@ -29,7 +29,8 @@ class TlsSocket {
   TlsSocket(const TlsSocket&) = delete;
   TlsSocket& operator=(const TlsSocket&) = delete;
 
-  Io handshake();  ///< ok: finished on this side, and the peer speaks kAlpn
+  Io handshake();                            ///< ok: finished on this side, and the peer speaks kAlpn
+  bool secured() const { return secured_; }  ///< handshake() has returned ok
   Io read(char* out, std::size_t size, std::size_t& got);
   Io write(std::string_view bytes, std::size_t& put);  ///< may take a part
   Io close_notify();

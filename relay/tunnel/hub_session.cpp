@@ -48,14 +48,15 @@ void HubSession::start(const std::shared_ptr<HubCore>& core, asio::ip::tcp::sock
                        HandshakeGate::Place place) {
   if (core->draining) return;  // accepted just before the end
   auto session = std::make_shared<HubSession>(core, socket, std::move(place));
-  core->registry.add_connection(session);
-  core->metrics.connections.Increment();
   tunnel::RelayConnection::Options options;
   options.handshake = {core->options.relay_id, core->decoy_key, core->options.limits.session.stream_window,
                        core->options.limits.session.session_window};
   session->connection_ = tunnel::RelayConnection::start(std::move(socket), core->tls,
                                                         {core->clock, core->random, core->options.limits},
                                                         std::move(options), session);
+  // Now that closed() is sure to come, and to take it out again.
+  core->registry.add_connection(session);
+  core->metrics.connections.Increment();
 }
 
 HubSession::HubSession(std::shared_ptr<HubCore> core, const asio::ip::tcp::socket& socket,
@@ -85,7 +86,10 @@ void HubSession::close(std::string code, std::string message) {
 void HubSession::go_away(tunnel::GoAway goaway) {
   asio::post(executor_, [self = shared_from_this(), goaway = std::move(goaway)] {
     self->leave();
-    if (self->connection_) self->connection_->go_away(goaway);
+    if (!self->connection_) return;
+    // Who has not proved anything yet has nothing to finish, and would hold the end up by its silence.
+    if (!self->authenticated_) return self->connection_->close(goaway.code, goaway.message);
+    self->connection_->go_away(goaway);
   });
 }
 

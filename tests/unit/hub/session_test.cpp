@@ -170,6 +170,19 @@ TEST_F(Session, SilentConnectionsKeepNobodyOut) {
   EXPECT_TRUE(silent.front()->ended());  // and they end after the time for a handshake
 }
 
+TEST_F(Session, SilentConnectionsDoNotHoldUpTheEnd) {
+  stop_hub();
+  HubOptions options = quick_options();
+  options.limits.handshake = std::chrono::minutes(1);
+  start_hub(options);
+  test::RawSocket silent(endpoint_.port());
+  const auto identity = new_identity({});
+  const auto agent = start_agent(identity);
+  wait_present(identity.agent_id, true);  // accepted after the silent one
+  hub_->drain();
+  EXPECT_TRUE(silent.ended());
+}
+
 TEST_F(Session, WhenAllPlacesAreTakenTheNextComerWaitsAndGetsIn) {
   stop_hub();
   HubOptions options = quick_options();

@@ -95,6 +95,22 @@ TEST(ConnectionAuth, BytesThatAreNotTlsAreRefusedAtOnce) {
   EXPECT_EQ(loop.relay_events->reason->code, "tls_failed");
 }
 
+TEST(ConnectionAuth, ClosingBeforeThePeerHasSaidAnythingIsToldAtOnce) {
+  Loopback loop;
+  auto [to_silent_relay, silent_relay] = tcp_pair(loop.io);
+  auto [silent_agent, to_silent_agent] = tcp_pair(loop.io);
+  loop.start_agent(std::move(to_silent_relay));
+  loop.start_relay(std::move(to_silent_agent));
+  int turns = 0;
+  ASSERT_TRUE(loop.run_until([&] { return ++turns > 2; }));  // both wait for their peer by now
+  loop.agent->close("closed_by_us", "enough");
+  loop.relay->close("shutdown", "enough");
+  ASSERT_TRUE(loop.run_until([&] { return loop.agent_events->reason && loop.relay_events->reason; }));
+  EXPECT_EQ(loop.agent_events->reason->code, "closed_by_us");
+  EXPECT_EQ(loop.relay_events->reason->code, "shutdown");
+  EXPECT_EQ(loop.agent_events->closed_calls + loop.relay_events->closed_calls, 2);
+}
+
 TEST(ConnectionAuth, ASilentClientIsClosedAtTheDeadline) {
   Loopback loop;
   loop.relay_limits.handshake = std::chrono::milliseconds(60);
