@@ -4,13 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <numeric>
 
 #include "base/bytes.hpp"
+#include "base/file.hpp"
 
 namespace postern::config {
 namespace {
@@ -228,12 +226,11 @@ std::expected<Values, Problems> resolve_text(std::span<const Setting> table, con
 std::expected<Values, Problems> resolve(std::span<const Setting> table, const Inputs& inputs) {
   std::string content;
   if (!inputs.file.empty()) {
-    std::ifstream in(inputs.file, std::ios::binary);
-    if (in) content.assign(std::istreambuf_iterator<char>(in), {});
-    if (!in || in.bad()) {
+    auto read = read_file(inputs.file);
+    if (!read)
       return std::unexpected(
-          Problems{fmt::format("{}: cannot be read: {}.", inputs.file, std::strerror(errno))});
-    }
+          Problems{fmt::format("{}: cannot be read: {}.", inputs.file, read.error().message)});
+    content = std::move(*read);
   }
   return resolve_text(table, inputs, content);
 }

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+
+#include "base/file.hpp"
 
 namespace postern::control {
 namespace {
@@ -47,10 +47,11 @@ Result<std::optional<std::string>> DataDir::read(std::string_view name) const {
   const fs::path file = path_ / name;
   std::error_code ec;
   if (!fs::exists(file, ec)) return std::nullopt;
-  std::ifstream in(file, std::ios::binary);
-  std::string content(std::istreambuf_iterator<char>(in), {});
-  if (!in) return unusable(file, "cannot be read", EACCES);
-  return content;
+  auto content = read_file(file);
+  if (!content)
+    return fail("data_dir_unusable",
+                fmt::format("{}: cannot be read: {}.", file.string(), content.error().message));
+  return std::move(*content);
 }
 
 Result<void> DataDir::write(std::string_view name, std::string_view content) const {

@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include "base/bytes.hpp"
+#include "base/file.hpp"
 #include "control/cli/exit_codes.hpp"
 
 namespace postern::control {
@@ -19,14 +16,9 @@ std::unexpected<CommandError> wrong(std::string_view flag, std::string_view mess
 }
 
 Outcome<std::string> file_content(std::string_view flag, const std::string& name) {
-  std::string content;
-  if (name == "-") {
-    content.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream in(name, std::ios::binary);
-    if (!in) return wrong(flag, name + " cannot be read.");
-    content.assign(std::istreambuf_iterator<char>(in), {});
-  }
+  auto read = read_file(name == "-" ? "/dev/stdin" : name);
+  if (!read) return wrong(flag, fmt::format("{} cannot be read: {}.", name, read.error().message));
+  std::string content = std::move(*read);
   while (content.ends_with('\n') || content.ends_with('\r')) content.pop_back();
   return content;
 }

@@ -108,6 +108,9 @@ TEST(Config, ReportsEveryProblemAtOnceAndBrokenTomlWithItsLine) {
               ElementsAre(HasSubstr("relay.toml:2: not valid TOML")));
   Inputs missing = file_named("/nonexistent/relay.toml");
   EXPECT_THAT(resolve(kTable, missing).error(), ElementsAre(HasSubstr("cannot be read")));
+  Inputs directory;
+  directory.file = "/tmp";
+  EXPECT_THAT(resolve(kTable, directory).error(), ElementsAre(HasSubstr("Is a directory")));
 }
 
 TEST(Config, ListsAreArraysInTheFileAndCommasElsewhere) {
