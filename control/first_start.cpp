@@ -5,6 +5,15 @@
 #include "relay/store/repositories.hpp"
 
 namespace postern::control {
+namespace {
+
+constexpr std::string_view kAdminKeyName = "admin";
+
+std::string_view without_line_end(std::string_view text) {
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
+}  // namespace
 
 std::vector<relay::ApiKey> all_api_keys(relay::Store& store) {
   std::vector<relay::ApiKey> keys;
@@ -16,21 +25,30 @@ std::vector<relay::ApiKey> all_api_keys(relay::Store& store) {
 
 Result<void> ensure_admin_key(relay::Store& store, const DataDir& directory, IdGenerator& ids,
                               const Clock& clock, Random& random) {
-  if (!all_api_keys(store).empty()) return {};
+  const std::vector<relay::ApiKey> present = all_api_keys(store);
+  const auto kept = directory.read(kAdminKeyFile);
+  if (!kept) return std::unexpected(kept.error());
+  if (*kept && ApiKeys(present).find(without_line_end(**kept))) return {};
   const KeyId id = ids.of<KeyId>();
   const std::string key = make_api_key(id, random);
   auto written = directory.write(kAdminKeyFile, key + "\n");
   if (!written) return written;
   const relay::ApiKey row{.id = id,
                           .workspace_id = store.default_workspace.id,
-                          .name = "admin",
+                          .name = std::string(kAdminKeyName),
                           .secret_digest = api_key_digest(key),
                           .created_at = clock.now()};
-  auto stored = relay::write_and_wait(
-      *store.database, [row](relay::Transaction& tx) { return relay::ApiKeyRepository(tx).create(row); });
-  if (stored)
-    log::info("admin_key.created", {{"key", id}, {"file", (directory.path() / kAdminKeyFile).string()}});
-  return stored;
+  auto stored = relay::write_and_wait(*store.database, [&](relay::Transaction& tx) {
+    relay::ApiKeyRepository keys(tx);
+    for (const relay::ApiKey& earlier : present) {
+      if (earlier.name == kAdminKeyName && earlier.workspace_id == row.workspace_id) keys.revoke(earlier.id);
+    }
+    return keys.create(row);
+  });
+  if (!stored) return stored;
+  log::info(present.empty() ? "admin_key.created" : "admin_key.replaced",
+            {{"key", id}, {"file", (directory.path() / kAdminKeyFile).string()}});
+  return {};
 }
 
 Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, const Clock& clock) {

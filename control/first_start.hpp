@@ -12,8 +12,10 @@
 /// made good by the next start.
 namespace postern::control {
 
-/// The first API key, in DIR/admin.key, when the store has none. The file comes first: a key in the store
-/// that nobody holds would lock everybody out, a file whose key never got there is written anew.
+/// The key "admin" is the one in DIR/admin.key. When the file is gone, or what it holds is no live key, a new
+/// one is made and the earlier is revoked: so a lost key does not lock anybody out, and deleting the file
+/// before a start replaces a key that has leaked. The file comes first: a key in the store that nobody holds
+/// would be of no use, a file whose key never got there is written anew.
 Result<void> ensure_admin_key(relay::Store& store, const DataDir& directory, IdGenerator& ids,
                               const Clock& clock, Random& random);
 

@@ -12,6 +12,10 @@ Result<void> ApiKeyRepository::create(const ApiKey& key) {
   return {};
 }
 
+void ApiKeyRepository::revoke(KeyId id) {
+  tx_.execute("UPDATE api_key SET revoked = 1 WHERE id = ?1", {rows::id(id)});
+}
+
 std::vector<ApiKey> ApiKeyRepository::all() {
   std::vector<ApiKey> found;
   tx_.query("SELECT id, workspace_id, name, secret_digest, revoked, created_at FROM api_key ORDER BY id", {},

@@ -184,6 +184,7 @@ class ApiKeyRepository {
  public:
   explicit ApiKeyRepository(Transaction& tx) : tx_(tx) {}
   Result<void> create(const ApiKey& key);
+  void revoke(KeyId id);
   std::vector<ApiKey> all();
 
  private:
