@@ -35,17 +35,19 @@ std::string describe(const config::Setting& setting) {
 
 std::shared_ptr<Flags> add_flags(CLI::App& command) {
   auto flags = std::make_shared<Flags>();
-  command.add_option("--config", flags->file, "Settings as TOML; configs/relay.toml shows every one")
+  command
+      .add_option("--config", flags->file,
+                  "Settings as TOML, also POSTERN_CONFIG; configs/relay.toml shows every one")
       ->type_name("FILE")
       ->group("General");
   for (const config::Setting& setting : relay_settings()) {
     const std::string key(setting.key);
-    command
-        .add_option_function<std::string>(
-            config::flag_name(key), [flags, key](const std::string& text) { flags->given[key] = text; },
-            describe(setting))
-        ->type_name("")
-        ->group(section_of(key));
+    auto* option = command.add_option_function<std::string>(
+        config::flag_name(key), [flags, key](const std::string& text) { flags->given[key] = text; },
+        describe(setting));
+    if (setting.type == config::Type::list)
+      option->multi_option_policy(CLI::MultiOptionPolicy::Join)->delimiter(',');
+    option->type_name("")->group(section_of(key));
   }
   return flags;
 }
@@ -100,7 +102,8 @@ constexpr const char* kServeFooter =
     "\nPrints one line on stdout when it is ready:\n"
     "  ready ingest=http://HOST:PORT tunnel=HOST:PORT admin=http://HOST:PORT\n"
     "The first start makes the data directory, the database, the master key, the tunnel certificate, the\n"
-    "workspace \"default\" and an API key in DIR/admin.key. SIGTERM drains and ends within 30 s; a second "
+    "workspace \"default\" and an API key in DIR/admin.key (delete it before a start to replace it). SIGTERM "
+    "drains and ends within 30 s; a second "
     "one at once.\n"
     "Each setting can also be given in a file (--config) or the environment: --ingest-listen is "
     "POSTERN_INGEST_LISTEN.";

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdio>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "control/cli/api_client.hpp"
 #include "control/cli/resource.hpp"
 
@@ -37,17 +39,26 @@ Outcome<std::string> list_events_command(ApiClient& api, const EventQuery& query
 Outcome<std::string> show_event_command(ApiClient& api, const std::string& id, bool body_only, Form form);
 Outcome<std::string> replay_event_command(ApiClient& api, const std::string& id,
                                           const std::string& destination, Form form);
-/// What came since the last call, oldest first; the first call only remembers where to start.
+/// What came since the last call, oldest first; the first call only remembers where to start: after the
+/// newest event there is, or where the query's `since` says.
 class EventTail {
  public:
   EventTail(ApiClient& api, EventQuery query, Form form) : api_(api), query_(std::move(query)), form_(form) {}
   Outcome<std::string> next();
+  /// True when more came than one call shows.
+  bool cut() const { return cut_; }
 
  private:
+  Outcome<void> begin();
+  void advance(const boost::json::object& newest);
+
   ApiClient& api_;
   EventQuery query_;
   Form form_;
-  std::optional<std::string> last_id_;
+  bool begun_ = false, cut_ = false;
+  std::string first_;                        // the newest event at the start, until the first listing
+  std::optional<Time> horizon_;              // how far back a listing reaches
+  std::set<std::string, std::less<>> seen_;  // what the last listing held
 };
 
 struct DeliveryQuery {

@@ -16,7 +16,9 @@ constexpr Column kDeliveryColumns[] = {{"CREATED", "created_at"},
                                        {"NEXT", "next_at"},
                                        {"DESTINATION", "destination_id"},
                                        {"ID", "id"}};
-constexpr std::size_t kTailMost = 1000;
+constexpr std::size_t kTailMost = 10'000;
+/// Events are stored in groups and by many loops: one received a little earlier may be there a little later.
+constexpr Duration kLate = std::chrono::seconds(3);
 
 Outcome<std::string> events_path(ApiClient& api, const EventQuery& query) {
   QueryPath path("events");
@@ -72,21 +74,51 @@ Outcome<std::string> replay_event_command(ApiClient& api, const std::string& id,
   return shown(api.post(fmt::format("events/{}/replay", http::percent_encode(id)), body), form);
 }
 
-Outcome<std::string> EventTail::next() {
+Outcome<void> EventTail::begin() {
+  horizon_ = from_rfc3339(query_.since);
+  if (!query_.since.empty()) return {};
   auto path = events_path(api_, query_);
   if (!path) return std::unexpected(path.error());
-  // Newest first: read until the last one seen. Ids sort by time of receipt.
-  auto items = all_items(api_, *path, last_id_ ? kTailMost : 1);
+  auto newest = all_items(api_, *path, 1);
+  if (!newest) return std::unexpected(newest.error());
+  if (newest->empty()) return {};
+  const json::object& event = newest->front().as_object();
+  first_ = event.at("id").as_string();
+  advance(event);
+  return {};
+}
+
+void EventTail::advance(const json::object& event) {
+  const auto received = from_rfc3339(event.at("received_at").as_string());
+  if (!received) return;
+  const Time horizon = *received - kLate;
+  if (!horizon_ || *horizon_ < horizon) horizon_ = horizon;
+  query_.since = to_rfc3339(*horizon_);
+}
+
+/// Every listing reaches back to the same horizon as the one before or to a later one: what was not in that
+/// one has been stored since, in whatever order.
+Outcome<std::string> EventTail::next() {
+  if (!std::exchange(begun_, true)) {
+    if (auto begun = begin(); !begun) return std::unexpected(begun.error());
+    return std::string();
+  }
+  auto path = events_path(api_, query_);
+  if (!path) return std::unexpected(path.error());
+  auto items = all_items(api_, *path, kTailMost);
   if (!items) return std::unexpected(items.error());
-  const std::string seen = last_id_.value_or("");
-  const bool first = !last_id_;
+  cut_ = items->size() >= kTailMost;
+  std::set<std::string, std::less<>> listed;
   std::string out;
   for (auto item = items->rbegin(); item != items->rend(); ++item) {
-    const std::string id(item->as_object().at("id").as_string());
-    if (!first && id > seen) out += tail_line(item->as_object(), form_);
-    last_id_ = std::max(last_id_.value_or(""), id);
+    const json::object& event = item->as_object();
+    std::string id(event.at("id").as_string());
+    if (!seen_.contains(id) && id > first_) out += tail_line(event, form_);
+    listed.insert(std::move(id));
   }
-  if (!last_id_) last_id_ = "";
+  first_.clear();
+  seen_ = std::move(listed);
+  if (!items->empty()) advance(items->front().as_object());
   return out;
 }
 

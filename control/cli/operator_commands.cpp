@@ -53,6 +53,8 @@ int tail(const Common& common, const EventQuery& query) {
     if (!out) return fail_with(out.error());
     std::fwrite(out->data(), 1, out->size(), stdout);
     if (std::fflush(stdout) != 0) return kExitOk;
+    if (events.cut())
+      fmt::print(stderr, "postern: too many events at once; the oldest of them are not shown.\n");
     std::this_thread::sleep_for(kTailPause);
   }
 }
@@ -114,15 +116,23 @@ void add_field_flag(CLI::App& command, const FieldFlag& field, bool creating,
   if (creating && field.required) option->required();
 }
 
+std::string with_article(std::string_view noun) {
+  return fmt::format("{} {}", noun.starts_with('a') ? "an" : "a", noun);
+}
+
+void add_limit(CLI::App& command, std::size_t& most) {
+  command.add_option("--limit", most, "At most this many")->check(CLI::Range(1, 100'000));
+}
+
 void add_changing_verbs(Group& group, const Resource& resource) {
   auto name = std::make_shared<std::string>();
   auto given = std::make_shared<GivenFlags>();
-  CLI::App& create = group.verb("create", fmt::format("Make a {}", resource.one),
+  CLI::App& create = group.verb("create", fmt::format("Make {}", with_article(resource.one)),
                                 [&resource, name, given](ApiClient& api, Form form) {
                                   return create_resource(api, resource, *name, *given, form);
                                 });
   if (resource.named) create.add_option("name", *name, "What to call it")->required();
-  CLI::App& update = group.verb("update", fmt::format("Change a {}", resource.one),
+  CLI::App& update = group.verb("update", fmt::format("Change {}", with_article(resource.one)),
                                 [&resource, name, given](ApiClient& api, Form form) {
                                   return update_resource(api, resource, *name, *given, form);
                                 });
@@ -139,13 +149,13 @@ void add_looking_verbs(Group& group, const Resource& resource) {
   CLI::App& list = group.verb(
       "list", fmt::format("All {}", resource.kind),
       [&resource, most](ApiClient& api, Form form) { return list_resource(api, resource, *most, form); });
-  list.add_option("--limit", *most, "At most this many");
+  add_limit(list, *most);
   CLI::App& show = group.verb(
       "show", fmt::format("One {}", resource.one),
       [&resource, name](ApiClient& api, Form form) { return show_resource(api, resource, *name, form); });
   show.add_option("which", *name, "Name or id")->required();
   CLI::App& remove = group.verb(
-      "delete", fmt::format("Delete a {}", resource.one),
+      "delete", fmt::format("Delete {}", with_article(resource.one)),
       [&resource, name](ApiClient& api, Form form) { return delete_resource(api, resource, *name, form); });
   remove.add_option("which", *name, "Name or id")->required();
 }
@@ -170,10 +180,7 @@ void add_agent_verbs(Group& group) {
 void add_event_filter(CLI::App& command, const std::shared_ptr<EventQuery>& query) {
   command.add_option("--source", query->source, "Name or id");
   command.add_option("--type", query->type, "Exactly this event type");
-  command.add_option("--status", query->status,
-                     "With a delivery in this state: pending, parked, delivered, dead, …");
   command.add_option("--since", query->since, "Received since, such as 2026-01-02T03:04:05Z");
-  command.add_option("--until", query->until, "Received before");
 }
 
 void add_event_verbs(Group& group) {
@@ -182,7 +189,10 @@ void add_event_verbs(Group& group) {
     return list_events_command(api, *query, form);
   });
   add_event_filter(list, query);
-  list.add_option("--limit", query->most, "At most this many");
+  list.add_option("--status", query->status,
+                  "With a delivery in this state: pending, parked, delivered, dead, …");
+  list.add_option("--until", query->until, "Received before");
+  add_limit(list, query->most);
   auto id = std::make_shared<std::string>();
   auto body = std::make_shared<bool>(false);
   CLI::App& show =
@@ -212,7 +222,7 @@ void add_delivery_verbs(Group& group) {
   list.add_option("--event", query->event, "Of this event");
   list.add_option("--destination", query->destination, "Name or id");
   list.add_option("--state", query->state, "pending, leased, parked, delivered, dead or cancelled");
-  list.add_option("--limit", query->most, "At most this many");
+  add_limit(list, query->most);
   auto id = std::make_shared<std::string>();
   CLI::App& show = group.verb("show", "One delivery with its attempts", [id](ApiClient& api, Form form) {
     return show_delivery_command(api, *id, form);
@@ -245,11 +255,11 @@ void add_operator_commands(CLI::App& app, std::function<int()>& run) {
       "dlv_…\n");
   add_delivery_verbs(deliveries);
   Group audit(app, run, "audit", "Who changed what");
+  audit.footer("  postern audit list --limit 200\n");
   auto most = std::make_shared<std::size_t>(50);
-  audit
-      .verb("list", "Changes and refusals, newest first",
-            [most](ApiClient& api, Form form) { return list_audit_command(api, *most, form); })
-      .add_option("--limit", *most, "At most this many");
+  add_limit(audit.verb("list", "Changes and refusals, newest first",
+                       [most](ApiClient& api, Form form) { return list_audit_command(api, *most, form); }),
+            *most);
 }
 
 }  // namespace postern::control

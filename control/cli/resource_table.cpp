@@ -11,7 +11,7 @@ constexpr Column kSourceColumns[] = {{"NAME", "name"},
 constexpr FieldFlag kSourceFields[] = {
     {.flag = "--provider",
      .field = "provider",
-     .help = "Who sends: stripe, github, standard-webhooks, …",
+     .help = "Who sends: standard-webhooks, stripe, github, shopify, slack, chargify or generic-hmac",
      .update = false,
      .required = true},
     {.flag = "--name", .field = "name", .help = "A new name", .create = false},
@@ -119,7 +119,10 @@ constexpr Resource kResources[] = {
      .about = "Where providers send",
      .examples = "  postern sources create github --provider github --secret-file secret.txt\n"
                  "  postern sources create open --provider github --unsigned\n"
-                 "  postern sources update github --enabled=false\n",
+                 "  postern sources create own --provider generic-hmac --secret-file secret.txt \\\n"
+                 "    --scheme '{\"header\":\"X-Signature\",\"prefix\":\"sha256=\",\"encoding\":\"hex\"}'\n"
+                 "  postern sources update github --enabled=false\n"
+                 "Every field of --scheme: components/schemas/Scheme of the relay's /api/v1/openapi.yaml\n",
      .columns = kSourceColumns,
      .fields = kSourceFields},
     {.kind = "destinations",

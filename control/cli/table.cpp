@@ -75,12 +75,31 @@ void write_object(const json::object& object, std::size_t indent, std::string& o
 
 }  // namespace
 
+namespace {
+
+/// The bytes of a character that turns the direction of a line or marks it, at the start of `text`; 0: none.
+/// U+200E/F, U+202A to U+202E, U+2066 to U+2069: with them a stranger's text rewrites what stands around it.
+std::size_t unseen(std::string_view text) {
+  if (text.size() < 3 || text[0] != '\xe2') return 0;
+  const auto second = static_cast<unsigned char>(text[1]), third = static_cast<unsigned char>(text[2]);
+  const bool turns =
+      (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
+      (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+  return turns ? 3 : 0;
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (byte < 0x20 || byte == 0x7f) {
+    if (const std::size_t length = unseen(text.substr(i)); length > 0) {
+      for (const char c : text.substr(i, length))
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      i += length - 1;
+    } else if (byte < 0x20 || byte == 0x7f) {
       out += fmt::format("\\x{:02x}", byte);
     } else if (c1) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));

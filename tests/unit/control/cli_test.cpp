@@ -55,6 +55,9 @@ TEST(Table, AlignsColumnsByCharactersNotBytes) {
 TEST(Table, WhatStrangersSentCannotDriveTheTerminal) {
   EXPECT_EQ(printable("a\x1b[31mb\r\n\x7f\xc2\x9b"), "a\\x1b[31mb\\x0d\\x0a\\x7f\\x9b");
   EXPECT_EQ(printable("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(printable("a\xe2\x80\xae"
+                      "b\xe2\x81\xa6\xe2\x80\xa6"),
+            "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6\xe2\x80\xa6");
   const json::object object{{"name", "x\x1b]0;evil\x07"}};
   EXPECT_EQ(format_object(object), "name: x\\x1b]0;evil\\x07\n");
 }
@@ -158,22 +161,63 @@ TEST(Cli, EnrollMakesTheAgentWhenThereIsNone) {
                                      "POST agents/agt_7/enrollment {}"));
 }
 
+/// A listing as the relay gives it: ids with the second they were received in, newest first.
+std::string listing_of(std::initializer_list<std::pair<std::string_view, int>> events) {
+  std::string items;
+  for (const auto& [id, second] : events) {
+    items += fmt::format(
+        R"({}{{"id":"{}","received_at":"2026-01-02T03:04:{:02}.000Z","type":"push","body_size":2,"verified":true}})",
+        items.empty() ? "" : ",", id, second);
+  }
+  return fmt::format(R"({{"items":[{}],"next_cursor":null}})", items);
+}
+
 TEST(Cli, TailShowsWhatCameSinceOldestFirst) {
   ScriptedApi api;
-  const auto event = [](std::string_view id) {
-    return fmt::format(R"({{"id":"{}","received_at":"t","type":"push","body_size":2,"verified":true}})", id);
-  };
   EventTail tail(api, {}, Form::json);
-  api.answer(fmt::format(R"({{"items":[{}],"next_cursor":null}})", event("evt_1")));
+  api.answer(listing_of({{"evt_1", 10}}));
   EXPECT_EQ(*tail.next(), "");
-  api.answer(fmt::format(R"({{"items":[{},{},{}],"next_cursor":null}})", event("evt_3"), event("evt_2"),
-                         event("evt_1")));
+  api.answer(listing_of({{"evt_3", 12}, {"evt_2", 11}, {"evt_1", 10}}));
   const auto out = tail.next();
   ASSERT_TRUE(out);
+  EXPECT_THAT(api.asked.back(), HasSubstr("since=2026-01-02T03%3a04%3a07"));
   EXPECT_LT(out->find("evt_2"), out->find("evt_3"));
   EXPECT_EQ(out->find("evt_1"), std::string::npos);
-  api.answer(fmt::format(R"({{"items":[{}],"next_cursor":null}})", event("evt_3")));
+  api.answer(listing_of({{"evt_3", 12}, {"evt_2", 11}}));
   EXPECT_EQ(*tail.next(), "");
+}
+
+TEST(Cli, TailShowsAnEventThatWasReceivedEarlierAndStoredLater) {
+  ScriptedApi api;
+  EventTail tail(api, {}, Form::json);
+  api.answer(listing_of({}));
+  EXPECT_EQ(*tail.next(), "");
+  api.answer(listing_of({{"evt_2", 12}}));
+  EXPECT_THAT(*tail.next(), HasSubstr("evt_2"));
+  api.answer(listing_of({{"evt_2", 12}, {"evt_1", 12}}));
+  const auto late = tail.next();
+  ASSERT_TRUE(late);
+  EXPECT_THAT(*late, HasSubstr("evt_1"));
+  EXPECT_EQ(late->find("evt_2"), std::string::npos);
+}
+
+TEST(Cli, TailBeginsWhereSinceSays) {
+  ScriptedApi api;
+  EventQuery query;
+  query.since = "2026-01-02T03:04:00Z";
+  EventTail tail(api, query, Form::json);
+  EXPECT_EQ(*tail.next(), "");
+  EXPECT_TRUE(api.asked.empty());
+  api.answer(listing_of({{"evt_1", 10}}));
+  EXPECT_THAT(*tail.next(), HasSubstr("evt_1"));
+}
+
+TEST(Cli, ADirectoryIsNoSecretFile) {
+  ScriptedApi api;
+  const auto body = body_from(resource("sources"), {{"--secret-file", {"/tmp"}}}, api);
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().exit_code, kExitUsage);
+  EXPECT_THAT(body.error().message, HasSubstr("Is a directory"));
 }
 
 class ConnectionTest : public testing::Test {
