@@ -23,6 +23,9 @@ struct Once {
 std::expected<Once, Problem> once_of(const http::Request& request) {
   const std::string* key = http::find_header(request.headers, "Idempotency-Key");
   if (!key || request.method != "POST") return Once{};
+  if (http::count_header(request.headers, "Idempotency-Key") != 1) {
+    return std::unexpected(invalid_request("Idempotency-Key is given more than once."));
+  }
   const bool visible = std::ranges::all_of(*key, [](char c) { return c > ' ' && c < 0x7f; });
   if (key->empty() || key->size() > kKeyLength || !visible) {
     return std::unexpected(invalid_request("Idempotency-Key must be 1 to 255 visible ASCII characters."));

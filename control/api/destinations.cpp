@@ -61,7 +61,9 @@ void check_kind(Fields& fields, const Destination& destination, const relay::Egr
   const bool agent = destination.kind == DestinationKind::agent;
   if (agent && !destination.agent_id) fields.wrong("agent_id", "is required for kind agent.");
   if (!agent && destination.agent_id) fields.wrong("agent_id", "is for kind agent only.");
-  if (destination.url.empty()) return;
+  // Only a URL that is being set: one that the settings have since forbidden must not stand in the way of
+  // switching its destination off. What is dialled is judged at every attempt.
+  if (!fields.has("url") || destination.url.empty()) return;
   const auto url = relay::validate_destination_url(destination.kind, destination.url, egress);
   if (!url) fields.wrong("url", url.error().message);
 }

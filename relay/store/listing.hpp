@@ -8,7 +8,7 @@ inline Error not_found(std::string_view what) {
   return Error{"not_found", fmt::format("There is no such {} in this workspace.", what)};
 }
 inline Error name_taken(std::string_view what) {
-  return Error{"name_taken", fmt::format("A {} of that name is there already.", what)};
+  return Error{"name_taken", fmt::format("There is another {} of that name already.", what)};
 }
 
 /// One page of a table whose newest rows have the greatest ids. `sql` takes the workspace as ?1, the id to

@@ -74,6 +74,21 @@ TEST_F(ResourcesTest, ANameIsTakenOnce) {
   EXPECT_EQ(code_of(again), "name_taken");
 }
 
+TEST_F(ResourcesTest, ADestinationWhoseUrlIsNowForbiddenCanStillBeSwitchedOff) {
+  egress = relay::EgressPolicy::from_config(std::vector<std::string>{"127.0.0.0/8"}).value();
+  const auto made =
+      ok("POST", "/api/v1/destinations", R"({"name":"d","kind":"http","url":"http://127.0.0.1:8000/"})");
+  egress = relay::EgressPolicy();
+  const std::string path = "/api/v1/destinations/" + id_of(made);
+  EXPECT_EQ(call("PATCH", path, R"({"enabled":false})").status, 200);
+  EXPECT_EQ(call("PATCH", path, R"({"url":"http://127.0.0.1:8001/"})").status, 422);
+}
+
+TEST_F(ResourcesTest, TwoIdempotencyKeysAreRefused) {
+  const http::Headers twice{{"Idempotency-Key", "a"}, {"Idempotency-Key", "b"}};
+  EXPECT_EQ(call("POST", "/api/v1/agents", R"({"name":"x"})", twice).status, 400);
+}
+
 TEST_F(ResourcesTest, TheSigningSecretIsShownOnceAndCanBeReplaced) {
   const auto made = make_destination("app");
   const std::string secret(made.at("signing_secret").as_string());
