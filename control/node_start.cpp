@@ -10,6 +10,15 @@ std::unexpected<Error> passed_on(const Error& error) {
   return std::unexpected(error);
 }
 
+/// Which setting it is and what can be done; `listen_failed` says the address and the reason.
+std::unexpected<Error> not_listening(std::string_view setting, const Error& error) {
+  return fail(
+      error.code,
+      fmt::format("{}.\nAnother program may have that port, or the address is not this host's: choose "
+                  "another with {} ({}).",
+                  error.message, config::flag_name(setting), setting));
+}
+
 /// Refusals of the strict gate, at a level that no stranger can fill a disk with.
 http::RefusalObserver log_refusals(std::string_view listener) {
   return [listener](const http::Refusal& refusal) {
@@ -157,7 +166,7 @@ void Node::Parts::make_dispatcher() {
 
 Result<void> Node::Parts::listen() {
   const auto tunnel_bound = hub->start();
-  if (!tunnel_bound) return passed_on(tunnel_bound.error());
+  if (!tunnel_bound) return not_listening("tunnel.listen", tunnel_bound.error());
   tunnel_endpoint = *tunnel_bound;
   const config::Address dialled = settings.tunnel.public_address.value_or(dialled_by_agents(tunnel_endpoint));
   addresses.tunnel_host = dialled.host;
@@ -193,7 +202,7 @@ Result<void> Node::Parts::listen_ingest() {
   options.limits.connections = affordable_here("ingest", settings.ingest.max_connections, 2);
   ingest = std::make_unique<http::Server>(loops.all(), *ingest_handler, std::move(options));
   const auto bound = ingest->start();
-  if (!bound) return passed_on(bound.error());
+  if (!bound) return not_listening("ingest.listen", bound.error());
   ingest_endpoint = *bound;
   addresses.ingest_url = settings.ingest.public_url;
   if (addresses.ingest_url.empty()) addresses.ingest_url = url_of(*tls ? "https" : "http", ingest_endpoint);
@@ -222,7 +231,7 @@ Result<void> Node::Parts::listen_admin() {
   // One loop: what the API keeps in memory needs no locks.
   admin = std::make_unique<http::Server>(loops.all().first(1), *admin_handler, std::move(options));
   const auto bound = admin->start();
-  if (!bound) return passed_on(bound.error());
+  if (!bound) return not_listening("admin.listen", bound.error());
   admin_endpoint = *bound;
   return {};
 }
