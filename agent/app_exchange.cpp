@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kMessageBytes = 1024;
 constexpr std::size_t kHeaderCount = 200;  // the tunnel takes 256
 constexpr std::size_t kHeaderBytes =
-    std::size_t{48} * 1024;  // the tunnel's frame is 64 KiB, names and lengths included
+    std::size_t{48} * 1024;  // the tunnel's frame is 80 KiB, names and lengths included
 
 bool is_token(std::string_view text) {
   constexpr std::string_view kPunctuation = "!#$%&'*+-.^_`|~";  // RFC 9110, 5.6.2

@@ -32,7 +32,8 @@ struct SessionLimits {
   std::uint32_t resets_per_second = 20;  ///< and a quarter of max_deliveries
   std::uint32_t noise_burst = 200;       ///< pings, empty DATA, windows that open nothing, unknown frames
   std::uint32_t noise_per_second = 20;
-  std::size_t max_queued_control = 512;  ///< RESET frames waiting for a peer that does not read
+  /// RESET frames waiting for a peer that does not read; max_deliveries where that is more.
+  std::size_t max_queued_control = 512;
 };
 
 /// Bounds of a connection before and around its session.

@@ -54,7 +54,7 @@ struct GoAway {
   std::uint32_t last_stream = kMaxStream;  ///< set by the session: streams above it were never started
 };
 
-/// Heads must fit in one frame (64 KiB): `too_large` otherwise. The encoder changes nothing.
+/// Heads must fit in one frame (kMaxMessage): `too_large` otherwise. The encoder changes nothing.
 Result<std::string> encode(const DeliverHead& head,
                            std::uint64_t body_size);  ///< this size counts, not the head's
 inline Result<std::string> encode(const DeliverHead& head) {

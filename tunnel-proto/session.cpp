@@ -60,7 +60,8 @@ void Session::write_blocked(SteadyTime now) {
 void Session::lost(Error error) {
   if (end_) return;
   // The peer has had enough as soon as its last answer is out, which may be before this end has looked at it.
-  const bool all_here = std::ranges::all_of(streams_, [](const auto& entry) { return entry.second.end_received; });
+  const bool all_here =
+      std::ranges::all_of(streams_, [](const auto& entry) { return entry.second.end_received; });
   if (goaway_sent_ && role_ == Role::relay && all_here) return finish(kDrained);
   finish(std::move(error));
 }
@@ -170,7 +171,8 @@ bool Session::reset(StreamId id, ResetCode code) {
     outgoing_.reset(id, code);
   }
   erase(id);
-  if (outgoing_.queued_resets() > limits_.max_queued_control) {
+  // All that is in flight may time out in one moment, before the writer has had its turn.
+  if (outgoing_.queued_resets() > std::max<std::size_t>(limits_.max_queued_control, limits_.max_deliveries)) {
     close("write_stalled", "the peer does not read, and too much waits for it");
   }
   finish_if_drained();

@@ -49,7 +49,7 @@ struct SessionEvent {
 /// times in; bytes and events out; no I/O, no clock, no thread. SPEC.md, sections 4 to 6, says what it does;
 /// SessionLimits says how much of it a peer can ask for.
 ///
-/// What a peer can make it hold is bounded: unread bytes by receive_budget, one partial frame (64 KiB), and
+/// What a peer can make it hold is bounded: unread bytes by receive_budget, one partial frame (80 KiB), and
 /// max_deliveries streams with one head each. What it holds to send is bounded by its user (max_deliveries
 /// bodies) and max_queued_control.
 class Session {

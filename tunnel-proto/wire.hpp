@@ -11,9 +11,11 @@ inline constexpr std::string_view kAlpn = "postern/1";
 inline constexpr std::uint32_t kVersion = 1;
 
 // 2. Frames
-inline constexpr std::size_t kHeaderSize = 12;      ///< type 1 + flags 1 + reserved 2 + stream 4 + length 4
-inline constexpr std::size_t kMaxData = 16'372;     ///< header + payload = 16 384, one TLS record
-inline constexpr std::size_t kMaxMessage = 65'536;  ///< payload of every other frame once authenticated
+inline constexpr std::size_t kHeaderSize = 12;   ///< type 1 + flags 1 + reserved 2 + stream 4 + length 4
+inline constexpr std::size_t kMaxData = 16'372;  ///< header + payload = 16 384, one TLS record
+/// Payload of every other frame once authenticated: the 64 KiB of headers and target that a request may
+/// have, and what the relay adds to them.
+inline constexpr std::size_t kMaxMessage = 81'920;
 inline constexpr std::size_t kMaxUnproven = 4'096;  ///< the same before authentication, and the total of it
 inline constexpr std::uint32_t kMaxStream = 0x7fff'ffff;
 

@@ -18,9 +18,9 @@ constexpr std::array<std::string_view, 3> kOurFault = {"local_resources", "cance
 
 // Of an agent that did not send: these are the app's, the agent's own rules, or a request no agent can write.
 // All others, a deadline that passed on the way ("timeout") among them, are the path's.
-constexpr std::array<std::string_view, 7> kCountedOfAgent = {
-    "connect_failed", "connect_timeout", "dns_failed",    "tls_failed",
-    "not_allowed",    "bad_request",     "body_too_large"};
+constexpr std::array<std::string_view, 8> kCountedOfAgent = {
+    "connect_failed", "connect_timeout", "dns_failed",     "tls_failed",
+    "not_allowed",    "bad_request",     "body_too_large", "too_large"};
 
 void record_failure(AttemptResult& result, Outcome outcome, std::string code, std::string message,
                     bool counted) {
@@ -96,6 +96,8 @@ void record_agent_answer(AttemptResult& result, AgentAnswer answer, const Destin
     record_failure(result, answer.outcome, std::move(answer.error_code), std::move(answer.error_message),
                    counted);
     result.wait_for_agent = answer.outcome == Outcome::not_sent && attempt.error_code == "agent_away";
+    // No frame holds such a head, however often it is tried.
+    result.final = answer.outcome == Outcome::not_sent && attempt.error_code == "too_large";
   }
   attempt.connect = answer.connect;
   attempt.tls = answer.tls;

@@ -129,6 +129,12 @@ TEST(RecordAgentAnswer, TheAppsFailuresCountAndTheTunnelsDoNot) {
   EXPECT_FALSE(from_agent(Outcome::maybe_sent, "agent_away").wait_for_agent);
 }
 
+TEST(RecordAgentAnswer, AHeadThatFitsInNoFrameIsFinal) {
+  const AttemptResult result = from_agent(Outcome::not_sent, "too_large");
+  EXPECT_TRUE(result.final && result.attempt.counted);
+  EXPECT_FALSE(from_agent(Outcome::not_sent, "no_credit").final);
+}
+
 TEST(RecordAgentAnswer, AnAnswerIsLikeAnyOther) {
   EXPECT_EQ(from_agent(Outcome::delivered, "", 204).attempt.outcome, Outcome::delivered);
   EXPECT_EQ(from_agent(Outcome::rejected, "", 500).attempt.outcome, Outcome::rejected);

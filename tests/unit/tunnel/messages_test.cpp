@@ -64,6 +64,17 @@ TEST(Messages, HeadersReadAsAnyProtobufReaderWould) {
   }
 }
 
+TEST(Messages, WhatIngestAcceptsFitsWithWhatTheRelayAdds) {
+  constexpr std::size_t kTarget = 8 * 1024;
+  constexpr std::size_t kFields = 128;
+  const std::string name = "X-Some-Name";
+  const std::string value((64 * 1024 - kTarget) / kFields - name.size() - 4, 'v');  // with ": " and CRLF
+  DeliverHead head = deliver();
+  head.target = std::string(kTarget + 2048, '/');  // the destination's own path and query, too
+  for (std::size_t i = 0; i < kFields + 10; ++i) head.headers.push_back({name, value});
+  EXPECT_TRUE(encode(head));
+}
+
 TEST(Messages, ResultKeepsEveryField) {
   const auto back = decode_result(*encode(result()));
   ASSERT_TRUE(back);
@@ -133,7 +144,7 @@ TEST(Messages, HugeNumbersOfAPeerDoNotWrap) {
 
 TEST(Messages, AHeadThatDoesNotFitInAFrameIsToldSo) {
   DeliverHead head = deliver();
-  head.headers = {{"X", std::string(70'000, 'x')}};
+  head.headers = {{"X", std::string(kMaxMessage, 'x')}};
   EXPECT_EQ(encode(head).error().code, "too_large");
 }
 

@@ -165,6 +165,20 @@ TEST(HostilePeer, AFlockOfTimeOutsIsNoAttack) {
   EXPECT_EQ(pair.agent.end_code(), "");
 }
 
+TEST(HostilePeer, EverythingInFlightMayTimeOutInOneMoment) {
+  SessionLimits limits;
+  limits.max_deliveries = 1024;
+  SessionPair pair(limits);
+  pair.settle();
+  std::vector<StreamId> streams;
+  for (int i = 0; i < 1000; ++i) streams.push_back(pair.open());
+  pair.settle();
+  for (const StreamId stream : streams) pair.relay.session.reset(stream, ResetCode::cancelled);
+  EXPECT_EQ(pair.relay.end_code(), "");
+  pair.settle();
+  EXPECT_EQ(pair.agent.end_code(), "");
+}
+
 TEST(HostilePeer, PaysForNoise) {
   const auto ends_with = [](const std::string& frame) {
     SessionPair pair;
@@ -197,6 +211,7 @@ TEST(HostilePeer, WhoNeverReadsCannotPileUpResets) {
   SessionLimits limits;
   limits.reset_burst = 1'000'000;
   limits.max_queued_control = 20;
+  limits.max_deliveries = 8;
   SessionPair pair(limits);
   pair.settle();
   StreamId stream = 1;
