@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.hpp"
@@ -72,6 +73,21 @@ Time SystemClock::now() const {
 }
 SteadyTime SystemClock::steady() const {
   return chr::floor<Duration>(chr::steady_clock::now());
+}
+
+ForwardClock::ForwardClock(const Clock& wall) : wall_(wall) {
+  now();
+}
+
+/// The wall is read first: a pause between the two readings must not look like a step forward.
+Time ForwardClock::now() const {
+  const std::int64_t wall = to_micros(wall_.now());
+  const std::int64_t steady = wall_.steady().time_since_epoch().count();
+  const std::int64_t ahead = wall - steady;
+  std::int64_t most = ahead_.load(std::memory_order_relaxed);
+  while (ahead > most && !ahead_.compare_exchange_weak(most, ahead, std::memory_order_relaxed)) {
+  }
+  return from_micros(steady + std::max(ahead, most));
 }
 
 std::string to_rfc3339(Time t) {

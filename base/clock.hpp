@@ -29,6 +29,23 @@ class SystemClock final : public Clock {
   SteadyTime steady() const override;
 };
 
+/// Wall time for schedules that are kept in the store: it follows the wall forward, but never back. When the
+/// wall is set back it goes on at the steady clock's pace, ahead of it, until the process ends or the wall
+/// has caught up; otherwise what was due at once would wait for as long as the step. Both times of `wall` are
+/// read.
+class ForwardClock final : public Clock {
+ public:
+  /// `wall` outlives it.
+  explicit ForwardClock(const Clock& wall);
+  Time now() const override;
+  SteadyTime steady() const override { return wall_.steady(); }
+
+ private:
+  const Clock& wall_;
+  mutable std::atomic<std::int64_t> ahead_{
+      INT64_MIN};  ///< the furthest the wall was ever ahead of steady time
+};
+
 /// A clock that stands still until it is told to move. Both times move together.
 class ManualClock final : public Clock {
  public:

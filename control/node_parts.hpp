@@ -47,6 +47,7 @@ struct Node::Parts {
   const Settings settings;
   const std::function<void(const std::string&)> on_fatal;
   SystemClock clock;
+  ForwardClock schedule{clock};  ///< of deliveries: what is stored as due must stay comparable
   SystemRandom random;
   IdGenerator ids{clock, random};
   prometheus::Registry metrics;

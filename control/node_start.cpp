@@ -55,7 +55,7 @@ Result<void> Node::Parts::open() {
   auto policy = relay::EgressPolicy::from_config(settings.egress.allow_networks);
   if (!policy) return passed_on(policy.error());
   egress = std::move(*policy);
-  auto opened = relay::open_store(store_options(), clock, random, ids);
+  auto opened = relay::open_store(store_options(), schedule, random, ids);
   if (!opened) return passed_on(opened.error());
   store = std::move(*opened);
   const DataDir directory(settings.data_dir);
@@ -156,7 +156,7 @@ void Node::Parts::make_dispatcher() {
       .loops = std::move(on_loops),
       .catalog = catalog,
       .agents = *hub,
-      .clock = clock,
+      .clock = schedule,
       .random = random,
       .metrics = metrics,
       .disable = [this](DestinationId id, std::string reason) { disabler->disable(id, std::move(reason)); },

@@ -33,5 +33,33 @@ TEST(ParseDuration, ReadsUnitsAndRefusesTheRest) {
   }
 }
 
+/// A wall that can be set, and a steady clock that cannot.
+struct SettableClock final : Clock {
+  Time now() const override { return wall; }
+  SteadyTime steady() const override { return pace; }
+  void pass(Duration time) {
+    wall += time;
+    pace += time;
+  }
+  Time wall = from_micros(1'700'000'000'000'000);
+  SteadyTime pace = SteadyTime(Duration(5'000'000));
+};
+
+TEST(ForwardClock, FollowsTheWallForwardAndNeverBack) {
+  using namespace std::chrono_literals;
+  SettableClock wall;
+  const ForwardClock clock(wall);
+  EXPECT_EQ(clock.now(), wall.wall);
+  wall.wall += 1h;
+  EXPECT_EQ(clock.now(), wall.wall);
+  const Time due = clock.now() + 5s;
+  wall.wall -= 3h;
+  EXPECT_EQ(clock.now(), due - 5s);
+  wall.pass(5s);
+  EXPECT_EQ(clock.now(), due) << "what was due in 5 s is due after 5 s";
+  wall.wall += 4h;
+  EXPECT_EQ(clock.now(), wall.wall) << "the wall has caught up";
+}
+
 }  // namespace
 }  // namespace postern
