@@ -28,6 +28,12 @@ relay::EventFilter read_filter(Query& query) {
   return filter;
 }
 
+/// A success that delivers nothing would be taken for one that did.
+Problem nowhere_to_go() {
+  return {409, "no_destination",
+          "This event had no destination that is still there. Name one: destination_id (--destination)."};
+}
+
 /// The body as a download: whatever a stranger sent must never run in the browser of who looks at it.
 http::Response body_response(const relay::Event& event) {
   const std::string* type = http::find_header(event.headers, "Content-Type");
@@ -94,6 +100,7 @@ asio::awaitable<Reply> replay_event(const ApiServices& services, Call call) {
     const auto made =
         deliveries.replay(who.workspace_id, id, destination, services.ids, services.clock.now());
     if (!made) return std::unexpected(problem_from(made.error()));
+    if (made->empty()) return std::unexpected(nowhere_to_go());
     json::array ids;
     for (const DeliveryId& delivery : *made) ids.push_back(json::value(delivery.to_string()));
     json::object answer{{"delivery_ids", ids}};

@@ -113,6 +113,7 @@ def play(tour, relay, app, agent):
     tour.say(f"logs         {relay.directory}/relay.log, {agent.directory}/agent.log")
     tour.say(f"try          build/release/bin/postern events list --data-dir {relay.data}")
     tour.say(f"             build/release/bin/postern events tail --data-dir {relay.data}")
+    tour.say(f"             build/release/bin/postern events replay EVENT --data-dir {relay.data}")
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())

@@ -84,6 +84,14 @@ TEST_F(ResourcesTest, ADestinationWhoseUrlIsNowForbiddenCanStillBeSwitchedOff) {
   EXPECT_EQ(call("PATCH", path, R"({"url":"http://127.0.0.1:8001/"})").status, 422);
 }
 
+TEST_F(ResourcesTest, AReplayThatWouldDeliverNothingIsRefused) {
+  const auto source = make_source("a"), destination = make_destination("b"), other = make_destination("c");
+  const std::string path = "/api/v1/events/" + store_event(id_of(source), id_of(destination)) + "/replay";
+  ASSERT_EQ(call("DELETE", "/api/v1/destinations/" + id_of(destination)).status, 204);
+  EXPECT_EQ(code_of(call("POST", path)), "no_destination");
+  EXPECT_EQ(call("POST", path, R"({"destination_id":")" + id_of(other) + "\"}").status, 201);
+}
+
 TEST_F(ResourcesTest, TwoIdempotencyKeysAreRefused) {
   const http::Headers twice{{"Idempotency-Key", "a"}, {"Idempotency-Key", "b"}};
   EXPECT_EQ(call("POST", "/api/v1/agents", R"({"name":"x"})", twice).status, 400);
