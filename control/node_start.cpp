@@ -10,7 +10,8 @@ std::unexpected<Error> passed_on(const Error& error) {
   return std::unexpected(error);
 }
 
-/// Which setting it is and what can be done; `listen_failed` says the address and the reason.
+/// Which setting it is and what can be done; the error says the address and the reason, with a full stop or
+/// not.
 std::unexpected<Error> not_listening(std::string_view setting, const Error& error) {
   return fail(
       error.code,
