@@ -13,11 +13,11 @@ std::unexpected<Error> passed_on(const Error& error) {
 /// Which setting it is and what can be done; the error says the address and the reason, with a full stop or
 /// not.
 std::unexpected<Error> not_listening(std::string_view setting, const Error& error) {
-  return fail(
-      error.code,
-      fmt::format("{}.\nAnother program may have that port, or the address is not this host's: choose "
-                  "another with {} ({}).",
-                  error.message, config::flag_name(setting), setting));
+  const std::string_view reason =
+      std::string_view(error.message).substr(0, error.message.find_last_not_of('.') + 1);
+  return fail(error.code, fmt::format("{}.\nAnother program may have that port, or the address is not this "
+                                      "host's: choose another with {} ({}).",
+                                      reason, config::flag_name(setting), setting));
 }
 
 /// Refusals of the strict gate, at a level that no stranger can fill a disk with.
