@@ -12,7 +12,7 @@ namespace {
 
 Result<std::string> read_all(int fd) {
   std::string content;
-  std::array<char, 16 * 1024> buffer;
+  std::array<char, 16384> buffer;
   while (true) {
     const ssize_t count = ::read(fd, buffer.data(), buffer.size());
     if (count == 0) return content;

@@ -11,6 +11,6 @@ namespace postern {
 /// without the file's name ("Is a directory"); anything over kFileMost is refused too, so that a device given
 /// by mistake does not fill the memory.
 Result<std::string> read_file(const std::filesystem::path& file);
-inline constexpr std::size_t kFileMost = 16 * 1024 * 1024;
+inline constexpr std::size_t kFileMost = 16U << 20U;
 
 }  // namespace postern
