@@ -11,11 +11,11 @@ namespace {
 constexpr std::string_view kStandard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kUrlSafe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-constexpr std::array<std::int8_t, 256> reverse_of(std::string_view alphabet) {
-  std::array<std::int8_t, 256> table{};
+constexpr std::array<std::int16_t, 256> reverse_of(std::string_view alphabet) {
+  std::array<std::int16_t, 256> table{};
   table.fill(-1);
   for (std::size_t i = 0; i < alphabet.size(); ++i) {
-    table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+    table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int16_t>(i);
   }
   return table;
 }
@@ -49,14 +49,14 @@ std::string encode64(std::string_view bytes, std::string_view alphabet, bool pad
   return out;
 }
 
-std::optional<std::string> decode64(std::string_view text, const std::array<std::int8_t, 256>& table) {
+std::optional<std::string> decode64(std::string_view text, const std::array<std::int16_t, 256>& table) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;
   out.reserve(text.size() * 3 / 4);
   std::uint32_t word = 0;
   int bits = 0;
   for (const char c : text) {
-    const int value = table[static_cast<unsigned char>(c)];
+    const std::int16_t value = table[static_cast<unsigned char>(c)];
     if (value < 0) return std::nullopt;
     word = word << 6 | static_cast<std::uint32_t>(value);
     bits += 6;

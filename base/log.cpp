@@ -63,7 +63,8 @@ std::string as_text(Level level, std::string_view event, Fields fields) {
 std::string as_json(Level level, std::string_view event, Fields fields) {
   std::string line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", to_rfc3339(SystemClock().now()),
                                  name_of(level), json_quoted(event));
-  for (const Field& field : fields) line += fmt::format(",{}:{}", json_quoted(field.name), json_quoted(field.value));
+  for (const Field& field : fields)
+    line += fmt::format(",{}:{}", json_quoted(field.name), json_quoted(field.value));
   return line + "}";
 }
 

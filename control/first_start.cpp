@@ -66,7 +66,7 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
             kTunnelKeyFile, kTunnelCertificateFile));
   }
   // The certificate goes first: one without its key is no identity, and is simply replaced.
-  const auto identity = tunnel::generate_tls_identity("postern relay", clock.now());
+  auto identity = tunnel::generate_tls_identity("postern relay", clock.now());
   if (auto done = directory.write(kTunnelCertificateFile, identity.certificate_pem); !done) {
     return std::unexpected(done.error());
   }

@@ -136,12 +136,14 @@ void Node::Parts::make_drivers() {
   options.connect_time = settings.delivery.connect_time;
   if (!settings.slack_base_url.empty())
     options.slack_stand_in = relay::parse_slack_base(settings.slack_base_url).value();
+  drivers.reserve(loops.size());
   for (std::size_t i = 0; i < loops.size(); ++i) drivers.push_back(relay::make_drivers(options, *hub, clock));
 }
 
 void Node::Parts::make_dispatcher() {
   using relay::DestinationKind;
   std::vector<relay::LoopDrivers> on_loops;
+  on_loops.reserve(loops.size());
   for (std::size_t i = 0; i < loops.size(); ++i) {
     on_loops.push_back({loops.all()[i]->get_executor(),
                         {{DestinationKind::http, drivers[i].http.get()},

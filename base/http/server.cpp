@@ -110,7 +110,7 @@ Result<tcp::endpoint> Server::start() {
   step([&] { acceptor.bind(at, error); });
   step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
   step([&] { acceptor.non_blocking(true, error); });
-  const tcp::endpoint bound = error ? tcp::endpoint() : acceptor.local_endpoint(error);
+  tcp::endpoint bound = error ? tcp::endpoint() : acceptor.local_endpoint(error);
   if (error) {
     return fail("listen_failed", fmt::format("cannot listen on {}:{}: {}", at.address().to_string(),
                                              at.port(), error.message()));

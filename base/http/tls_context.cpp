@@ -28,7 +28,7 @@ std::unexpected<Error> broken(std::string_view what, const std::string& file,
 }  // namespace
 
 Result<TlsContext> server_tls(const std::string& certificate_file, const std::string& key_file) {
-  const TlsContext context = make(Method::tls_server);
+  TlsContext context = make(Method::tls_server);
   boost::system::error_code error;
   context->use_certificate_chain_file(certificate_file, error);
   if (error) return broken("certificate", certificate_file, error);
@@ -42,7 +42,7 @@ Result<TlsContext> server_tls(const std::string& certificate_file, const std::st
 }
 
 Result<TlsContext> client_tls(const std::string& ca_file) {
-  const TlsContext context = make(Method::tls_client);
+  TlsContext context = make(Method::tls_client);
   SSL_CTX_set_session_cache_mode(context->native_handle(), SSL_SESS_CACHE_OFF);
   boost::system::error_code error;
   context->set_default_verify_paths(error);

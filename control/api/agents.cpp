@@ -13,7 +13,6 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 using relay::Agent;
 using relay::AgentRepository;
-using relay::AgentState;
 using relay::Transaction;
 
 Written written(int status, std::string_view action, const Agent& agent, const ApiServices& services) {

@@ -156,7 +156,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::vector<std::shared_ptr<Recording>> stalled_;
   std::size_t recordings_ = 0;
   std::size_t unrecorded_bytes_ = 0;  ///< of answers that are not durable yet
-  bool failed_ = false;  ///< the store acknowledges nothing any more
+  bool failed_ = false;               ///< the store acknowledges nothing any more
 
   boost::asio::steady_timer sweep_timer_;
   boost::asio::steady_timer drain_timer_;

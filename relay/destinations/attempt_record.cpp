@@ -30,6 +30,12 @@ void record_failure(AttemptResult& result, Outcome outcome, std::string code, st
   result.attempt.error_message = std::move(message);
 }
 
+/// What the client says, and for a refused address the setting that would allow it.
+std::string told(const Error& error) {
+  if (error.code != "address_refused") return error.message;
+  return error.message + "; to deliver to an inside network, list it in egress.allow_networks";
+}
+
 void cap_body(Attempt& attempt) {
   if (attempt.response_body.size() <= kMostResponseBytes) return;
   attempt.response_body.resize(kMostResponseBytes);
@@ -76,8 +82,8 @@ void record_timings(Attempt& attempt, const http::Timings& timings) {
 void record_client_error(AttemptResult& result, const http::ClientError& error) {
   const bool sent = error.sent == http::Sent::maybe;
   const bool counted = sent || !contains(kOurFault, error.error.code);
-  record_failure(result, sent ? Outcome::maybe_sent : Outcome::not_sent, error.error.code,
-                 error.error.message, counted);
+  record_failure(result, sent ? Outcome::maybe_sent : Outcome::not_sent, error.error.code, told(error.error),
+                 counted);
   record_timings(result.attempt, error.timings);
   result.final =
       error.error.code == "invalid_request";  // HTTP has no way to say it, however often it is tried

@@ -53,7 +53,7 @@ IngestHandler::~IngestHandler() = default;
 IngestHandler::Loop& IngestHandler::here() {
   thread_local std::uint64_t owner = 0;
   thread_local Loop* loop = nullptr;
-  if (owner == serial_) return *loop;
+  if (loop != nullptr && owner == serial_) return *loop;
   const std::lock_guard lock(loops_mutex_);
   auto& made = loops_[std::this_thread::get_id()];
   if (!made) {

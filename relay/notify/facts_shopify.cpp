@@ -24,7 +24,7 @@ std::string customer(const value& body) {
 }
 
 std::string order(const value& body) {
-  const std::string name = text(body, {"/name"});  // "#1001": as the shop's own people call it
+  std::string name = text(body, {"/name"});  // "#1001": as the shop's own people call it
   if (!name.empty()) return name;
   const std::string number = text(body, {"/order_number"});
   return number.empty() ? text(body, {"/id"}) : "#" + number;

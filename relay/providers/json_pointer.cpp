@@ -11,7 +11,8 @@ std::optional<std::string> unescape(std::string_view token) {
       out += token[i];
       continue;
     }
-    if (++i == token.size() || (token[i] != '0' && token[i] != '1')) return std::nullopt;
+    ++i;
+    if (i == token.size() || (token[i] != '0' && token[i] != '1')) return std::nullopt;
     out += token[i] == '0' ? '~' : '/';
   }
   return out;

@@ -22,7 +22,9 @@ TEST(Mac, IsReadyForTheNextMessageAfterFinish) {
   EXPECT_EQ(first, hmac_sha256("key", "one"));
 }
 
-TEST(Mac, TakesAnEmptyKey) { EXPECT_EQ(hmac_sha256("", "").size(), 32U); }
+TEST(Mac, TakesAnEmptyKey) {
+  EXPECT_EQ(hmac_sha256("", "").size(), 32U);
+}
 
 TEST(Aead, OpensOnlyWhatWasSealedThere) {
   SystemRandom random;
@@ -39,7 +41,9 @@ TEST(Aead, OpensOnlyWhatWasSealedThere) {
   EXPECT_FALSE(aead_open(key, "short", "place"));
 }
 
-TEST(Crc32, FollowsTheCheckValue) { EXPECT_EQ(crc32("123456789"), 0xcbf43926U); }
+TEST(Crc32, FollowsTheCheckValue) {
+  EXPECT_EQ(crc32("123456789"), 0xcbf43926U);
+}
 
 }  // namespace
 }  // namespace postern

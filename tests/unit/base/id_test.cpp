@@ -34,8 +34,8 @@ TEST(Id, RefusesOtherPrefixesAndMalformedText) {
   const std::string good = EventId{}.to_string();
   EXPECT_TRUE(EventId::parse(good));
   EXPECT_FALSE(DeliveryId::parse(good));
-  for (std::string bad : {std::string(""), std::string("evt_"), good + "0", good.substr(0, 29), "evt_8" + good.substr(5),
-                          "evt_" + std::string(26, 'i'), "EVT_" + good.substr(4)}) {
+  for (std::string bad : {std::string(""), std::string("evt_"), good + "0", good.substr(0, 29),
+                          "evt_8" + good.substr(5), "evt_" + std::string(26, 'i'), "EVT_" + good.substr(4)}) {
     EXPECT_FALSE(EventId::parse(bad)) << bad;
   }
 }

@@ -61,6 +61,12 @@ TEST(RecordAnswer, NoMoreThanTheCapIsKept) {
   EXPECT_TRUE(result.attempt.response_truncated);
 }
 
+TEST(RecordClientError, NamesTheSettingThatWouldAllowARefusedAddress) {
+  AttemptResult result;
+  record_client_error(result, {{"address_refused", "no address may be dialled"}, http::Sent::nothing, {}});
+  EXPECT_NE(result.attempt.error_message.find("egress.allow_networks"), std::string::npos);
+}
+
 TEST(RecordClientError, IsHonestAboutWhatWasSentAndCountsWhatTheDestinationDid) {
   const struct {
     const char* code;
