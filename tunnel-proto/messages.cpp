@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+#include <google/protobuf/stubs/logging.h>
+#endif
 
 #include <array>
 #include <limits>
@@ -86,8 +89,17 @@ class Scratch {
   google::protobuf::Arena arena_;
 };
 
+/// Older libraries report text that is not UTF-8 on stderr by themselves: lines that a stranger could make
+/// as often as it likes, around our log. The parser's answer says the same.
+void silence_library() {
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+  [[maybe_unused]] static const auto earlier = google::protobuf::SetLogHandler(nullptr);
+#endif
+}
+
 template <class Message>
 bool parse(Message& message, std::string_view bytes) {
+  silence_library();
   return bytes.size() <= kMaxMessage && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
