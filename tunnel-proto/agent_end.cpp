@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/bytes.hpp"
-#include "tunnel-proto/close_reason.hpp"
 
 namespace postern::tunnel {
 namespace {
@@ -24,10 +23,9 @@ std::shared_ptr<AgentConnection> AgentConnection::start(boost::asio::ip::tcp::so
 
 AgentEnd::AgentEnd(boost::asio::ip::tcp::socket socket, const TlsContext& tls, const ConnectionEnv& env,
                    Credential credential, std::shared_ptr<AgentEvents> events)
-    : Driver(std::move(socket), tls, env),
+    : ConnectionEnd(std::move(socket), tls, env, "the relay"),
       credential_(std::move(credential)),
-      events_(std::move(events)),
-      phase_until_(now() + env.limits.handshake) {}
+      events_(std::move(events)) {}
 
 AgentEnd::~AgentEnd() {
   cleanse(credential_.secret);
@@ -65,8 +63,7 @@ void AgentEnd::shake_hands(std::string_view& bytes) {
   bytes.remove_prefix(used);
   plain_ += handshake_->take_output();
   if (!step) {
-    refusal_ = handshake_->refusal();
-    return end(step.error());
+    return end(step.error(), handshake_->refusal());
   }
   if (*step == AgentHandshake::Step::done) admitted();
 }
@@ -76,14 +73,9 @@ void AgentEnd::admitted() {
   handshake_.reset();
   due_ = Told::admitted;
   if (credential_.kind == Identity::join) {
-    enroll_reader_.emplace(kMaxUnproven);
-    phase_until_ = now() + env().limits.enroll;
-    return;
+    return await_enrollment();
   }
-  phase_until_ = SteadyTime::max();
-  session_ = std::make_unique<Session>(Session::Settings{Role::agent, env().limits.session,
-                                                         admission_.stream_window, admission_.session_window},
-                                       now());
+  begin_session(Role::agent, admission_.stream_window, admission_.session_window);
 }
 
 Result<void> AgentEnd::enroll(const EnrollRequest& request) {
@@ -101,8 +93,8 @@ void AgentEnd::receive_enrolled(std::string_view bytes) {
   if (!item) return end(item.error());
   if (item->what == FrameReader::What::need_more) return;
   if (item->what == FrameReader::What::frame && item->header.type == FrameType::enroll_fail) {
-    refusal_ = decode_enroll_fail(item->bytes);
-    return end({refusal_->code, refusal_->message});
+    const Refusal refusal = decode_enroll_fail(item->bytes);
+    return end({refusal.code, refusal.message}, refusal);
   }
   if (item->what != FrameReader::What::frame || item->header.type != FrameType::enroll_ok || !enroll_sent_) {
     return end({"protocol", "the relay did not answer ENROLL with ENROLL_OK or ENROLL_FAIL"});
@@ -195,48 +187,9 @@ void AgentEnd::on_turn() {
     if (!event) break;
     on_event(*event);
   }
-  if (!reason_) return;
+  if (!reason()) return;
   const auto events = std::exchange(events_, nullptr);
-  events->closed(*reason_);
-}
-
-void AgentEnd::produce(std::string& out, std::size_t enough) {
-  if (!plain_.empty()) out += std::exchange(plain_, {});
-  if (session_) session_->produce(out, enough);
-}
-
-void AgentEnd::on_write_blocked(bool blocked) {
-  if (!session_) return;
-  if (blocked) {
-    session_->write_blocked(now());
-  } else {
-    session_->write_progress();
-  }
-}
-
-SteadyTime AgentEnd::deadline() const {
-  return session_ ? std::min(phase_until_, session_->next_deadline()) : phase_until_;
-}
-
-void AgentEnd::on_time() {
-  if (now() >= phase_until_) {
-    if (session_) return session_->close("drained", "the time for finishing deliveries is over");
-    if (enroll_reader_) return end({"enroll_timeout", "joining did not finish in time"});
-    return end({"handshake_timeout", "the relay did not authenticate in time"});
-  }
-  if (session_) session_->tick(now());
-}
-
-void AgentEnd::on_gone(Error error) {
-  if (session_) return session_->lost(std::move(error));
-  end(std::move(error));
-}
-
-void AgentEnd::end(Error error) {
-  if (reason_) return;
-  const std::optional<GoAway> goaway = session_ ? session_->peer_goaway() : std::nullopt;
-  reason_ = make_close_reason(error, session_ != nullptr, goaway, refusal_, env().random);
-  finish();
+  events->closed(*reason());
 }
 
 void AgentEnd::probe(Duration limit) {
@@ -246,30 +199,15 @@ void AgentEnd::probe(Duration limit) {
 }
 
 void AgentEnd::go_away(const GoAway& goaway) {
-  if (!session_ || finishing()) return;
-  session_->go_away(goaway);
-  phase_until_ = std::min(phase_until_, now() + env().limits.drain);
-  wake();
+  leave(goaway);
 }
 
 void AgentEnd::close(std::string_view code, std::string_view message) {
-  if (finishing()) return;
-  if (session_) {
-    session_->close(code, message);
-  } else {
-    end({std::string(code), std::string(message)});
-  }
-  wake();
+  cut(code, message);
 }
 
 ConnectionStats AgentEnd::stats() const {
-  ConnectionStats stats{bytes_in(), bytes_out(), 0, 0, 0, Duration(0)};
-  if (!session_) return stats;
-  stats.streams = session_->streams_opened();
-  stats.open_streams = session_->open_streams();
-  stats.buffered = session_->buffered();
-  stats.round_trip = session_->round_trip();
-  return stats;
+  return measured();
 }
 
 }  // namespace postern::tunnel

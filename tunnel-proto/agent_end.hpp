@@ -8,8 +8,7 @@
 #include <unordered_map>
 
 #include "tunnel-proto/agent_connection.hpp"
-#include "tunnel-proto/driver.hpp"
-#include "tunnel-proto/session.hpp"
+#include "tunnel-proto/connection_end.hpp"
 
 namespace postern::tunnel {
 
@@ -50,8 +49,8 @@ class IncomingStream final : public IncomingDelivery, public std::enable_shared_
   std::function<void()> on_cancel_;
 };
 
-/// AgentConnection on a Driver: handshake, then either one ENROLL or a Session.
-class AgentEnd final : public AgentConnection, public Driver {
+/// AgentConnection on a ConnectionEnd: handshake, then either one ENROLL or a Session.
+class AgentEnd final : public AgentConnection, public ConnectionEnd {
  public:
   AgentEnd(boost::asio::ip::tcp::socket socket, const TlsContext& tls, const ConnectionEnv& env,
            Credential credential, std::shared_ptr<AgentEvents> events);
@@ -73,11 +72,6 @@ class AgentEnd final : public AgentConnection, public Driver {
   void on_secured() override;
   void on_bytes(std::string_view bytes) override;
   void on_turn() override;
-  void produce(std::string& out, std::size_t enough) override;
-  void on_write_blocked(bool blocked) override;
-  void on_time() override;
-  SteadyTime deadline() const override;
-  void on_gone(Error error) override;
 
   void shake_hands(std::string_view& bytes);
   void admitted();
@@ -87,23 +81,16 @@ class AgentEnd final : public AgentConnection, public Driver {
   void on_opened(const SessionEvent& event);
   void on_broken(const SessionEvent& event);
   std::shared_ptr<IncomingStream> find(StreamId stream);
-  void end(Error error);
 
   enum class Told { nothing, admitted, enrolled };
 
   Credential credential_;
   std::shared_ptr<AgentEvents> events_;
   std::unique_ptr<AgentHandshake> handshake_;
-  std::optional<FrameReader> enroll_reader_;  // join connections, after the proof
   bool enroll_sent_ = false;
   Admission admission_;
-  std::optional<Refusal> refusal_;
-  std::string plain_;  // frames outside a session, to be written
-  std::unique_ptr<Session> session_;
   std::unordered_map<StreamId, std::weak_ptr<IncomingStream>> incoming_;
-  SteadyTime phase_until_ = SteadyTime::max();  // of the handshake, the enrolment, the drain
-  Told due_ = Told::nothing;                    // the next thing to tell the user
-  std::optional<CloseReason> reason_;
+  Told due_ = Told::nothing;  // the next thing to tell the user
 };
 
 }  // namespace postern::tunnel

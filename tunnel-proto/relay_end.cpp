@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "tunnel-proto/close_reason.hpp"
-
 namespace postern::tunnel {
 
 std::shared_ptr<RelayConnection> RelayConnection::start(boost::asio::ip::tcp::socket socket,
@@ -19,10 +17,9 @@ std::shared_ptr<RelayConnection> RelayConnection::start(boost::asio::ip::tcp::so
 
 RelayEnd::RelayEnd(boost::asio::ip::tcp::socket socket, const TlsContext& tls, const ConnectionEnv& env,
                    Options options, std::shared_ptr<RelayEvents> events)
-    : Driver(std::move(socket), tls, env),
+    : ConnectionEnd(std::move(socket), tls, env, "the agent"),
       options_(std::move(options)),
-      events_(std::move(events)),
-      phase_until_(now() + env.limits.handshake) {
+      events_(std::move(events)) {
   options_.handshake.stream_window = env.limits.session.stream_window;
   options_.handshake.session_window = env.limits.session.session_window;
 }
@@ -80,15 +77,10 @@ void RelayEnd::admitted() {
   admission_ = handshake_->admission();
   handshake_.reset();
   if (hello_.kind == Identity::join) {
-    enroll_reader_.emplace(kMaxUnproven);
-    phase_until_ = now() + env().limits.enroll;
-    return;
+    return await_enrollment();
   }
   account_.reset();  // its keys are of no more use
-  phase_until_ = SteadyTime::max();
-  session_ = std::make_unique<Session>(
-      Session::Settings{Role::relay, env().limits.session, hello_.stream_window, hello_.session_window},
-      now());
+  begin_session(Role::relay, hello_.stream_window, hello_.session_window);
   opened_due_ = true;
 }
 
@@ -249,9 +241,9 @@ void RelayEnd::on_turn() {
   if (std::exchange(opened_due_, false)) events_->opened(hello_, admission_);
   while (tell_next()) {
   }
-  if (!reason_) return;
+  if (!reason()) return;
   const auto events = std::exchange(events_, nullptr);
-  events->closed(*reason_);
+  events->closed(*reason());
 }
 
 bool RelayEnd::tell_next() {
@@ -263,70 +255,16 @@ bool RelayEnd::tell_next() {
   return event.has_value() || !completed_.empty();
 }
 
-void RelayEnd::produce(std::string& out, std::size_t enough) {
-  if (!plain_.empty()) out += std::exchange(plain_, {});
-  if (session_) session_->produce(out, enough);
-}
-
-void RelayEnd::on_write_blocked(bool blocked) {
-  if (!session_) return;
-  if (blocked) {
-    session_->write_blocked(now());
-  } else {
-    session_->write_progress();
-  }
-}
-
-SteadyTime RelayEnd::deadline() const {
-  return session_ ? std::min(phase_until_, session_->next_deadline()) : phase_until_;
-}
-
-void RelayEnd::on_time() {
-  if (now() >= phase_until_) {
-    if (session_) return session_->close("drained", "the time for finishing deliveries is over");
-    if (enroll_reader_) return end({"enroll_timeout", "the agent did not finish joining in time"});
-    return end({"handshake_timeout", "the agent did not authenticate in time"});
-  }
-  if (session_) session_->tick(now());
-}
-
-void RelayEnd::on_gone(Error error) {
-  if (session_) return session_->lost(std::move(error));
-  end(std::move(error));
-}
-
-void RelayEnd::end(Error error) {
-  if (reason_) return;
-  const std::optional<GoAway> goaway = session_ ? session_->peer_goaway() : std::nullopt;
-  reason_ = make_close_reason(error, session_ != nullptr, goaway, std::nullopt, env().random);
-  finish();
-}
-
 void RelayEnd::go_away(const GoAway& goaway) {
-  if (!session_ || finishing()) return;
-  session_->go_away(goaway);
-  phase_until_ = std::min(phase_until_, now() + env().limits.drain);
-  wake();
+  leave(goaway);
 }
 
 void RelayEnd::close(std::string_view code, std::string_view message) {
-  if (finishing()) return;
-  if (session_) {
-    session_->close(code, message);
-  } else {
-    end({std::string(code), std::string(message)});
-  }
-  wake();
+  cut(code, message);
 }
 
 ConnectionStats RelayEnd::stats() const {
-  ConnectionStats stats{bytes_in(), bytes_out(), 0, 0, 0, Duration(0)};
-  if (!session_) return stats;
-  stats.streams = session_->streams_opened();
-  stats.open_streams = session_->open_streams();
-  stats.buffered = session_->buffered();
-  stats.round_trip = session_->round_trip();
-  return stats;
+  return measured();
 }
 
 }  // namespace postern::tunnel

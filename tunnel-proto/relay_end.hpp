@@ -5,14 +5,13 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "tunnel-proto/driver.hpp"
+#include "tunnel-proto/connection_end.hpp"
 #include "tunnel-proto/relay_connection.hpp"
-#include "tunnel-proto/session.hpp"
 
 namespace postern::tunnel {
 
-/// RelayConnection on a Driver: handshake, then either one ENROLL or a Session.
-class RelayEnd final : public RelayConnection, public Driver {
+/// RelayConnection on a ConnectionEnd: handshake, then either one ENROLL or a Session.
+class RelayEnd final : public RelayConnection, public ConnectionEnd {
  public:
   RelayEnd(boost::asio::ip::tcp::socket socket, const TlsContext& tls, const ConnectionEnv& env,
            Options options, std::shared_ptr<RelayEvents> events);
@@ -36,11 +35,6 @@ class RelayEnd final : public RelayConnection, public Driver {
   void on_secured() override;
   void on_bytes(std::string_view bytes) override;
   void on_turn() override;
-  void produce(std::string& out, std::size_t enough) override;
-  void on_write_blocked(bool blocked) override;
-  void on_time() override;
-  SteadyTime deadline() const override;
-  void on_gone(Error error) override;
 
   // Before the session
   void shake_hands(std::string_view bytes);
@@ -61,24 +55,16 @@ class RelayEnd final : public RelayConnection, public Driver {
   void complete(StreamId stream, DeliveryAnswer answer);
   void give_up(StreamId stream, ResultOutcome outcome, std::string code, std::string message);
 
-  /// The first reason counts; closed() is told at the end of the turn.
-  void end(Error error);
-
   Options options_;
   std::shared_ptr<RelayEvents> events_;
   std::unique_ptr<RelayHandshake> handshake_;
-  std::optional<FrameReader> enroll_reader_;  // join connections, after the proof
   Hello hello_;
   std::optional<Account> account_;
   Admission admission_;
-  std::string plain_;  // frames outside a session, to be written
-  std::unique_ptr<Session> session_;
   std::unordered_map<StreamId, Pending> pending_;
   std::vector<std::pair<AnswerHandler, DeliveryAnswer>> completed_;  // cancelled ones: told in the next turn
-  SteadyTime phase_until_ = SteadyTime::max();  // of the handshake, the enrolment, the drain
   bool opened_due_ = false;
   bool enrolling_ = false;
-  std::optional<CloseReason> reason_;
 };
 
 }  // namespace postern::tunnel
