@@ -34,8 +34,8 @@ MetricFamily build_info() {
 }  // namespace
 
 std::vector<MetricFamily> StoreMetrics::Collect() const {
-  const relay::WriterStats writer = store_.database->stats();
-  const relay::SqliteEventLog::Stats log = store_.event_log->stats();
+  const relay::StoreStats writer = store_.database->stats();
+  const relay::EventLogStats log = store_.event_log->stats();
   std::vector<MetricFamily> all{
       gauge("postern_store_queue_depth", "Writes that wait", static_cast<double>(writer.queue_depth)),
       counter("postern_store_commits_total", "Durable commits", writer.commits),

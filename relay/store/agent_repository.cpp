@@ -56,10 +56,10 @@ Result<void> AgentRepository::rename(WorkspaceId workspace, AgentId id, std::str
 }
 
 Result<void> AgentRepository::revoke(WorkspaceId workspace, AgentId id) {
-  auto changed =
-      one_changed(tx_.execute("UPDATE agent SET state = ?3, stored_key = x'', server_key_sealed = x'' "
-                              "WHERE id = ?1 AND workspace_id = ?2",
-                              {rows::id(id), rows::id(workspace), rows::number(AgentState::revoked)}));
+  auto changed = one_changed(
+      tx_.execute("UPDATE agent SET state = ?3, stored_key = ?4, server_key_sealed = ?4 "
+                  "WHERE id = ?1 AND workspace_id = ?2",
+                  {rows::id(id), rows::id(workspace), rows::number(AgentState::revoked), Blob{}}));
   if (!changed) return changed;
   auto gone = tx_.execute("DELETE FROM enrollment WHERE agent_id = ?1", {rows::id(id)});
   if (!gone) return std::unexpected(gone.error());

@@ -72,13 +72,19 @@ bool destination_exists(Transaction& tx, WorkspaceId workspace, DestinationId id
 }
 
 /// The destinations the event went to and that are still there, each with its latest delivery.
-std::vector<std::pair<DestinationId, DeliveryId>> earlier_deliveries(Transaction& tx, const EventRow& event) {
-  std::vector<std::pair<DestinationId, DeliveryId>> found;
+using Earlier = std::pair<DestinationId, DeliveryId>;
+std::vector<Earlier> earlier_deliveries(Transaction& tx, const EventRow& event) {
+  std::vector<Earlier> found;
   tx.query(
-      "SELECT d.destination_id, max(d.id) FROM delivery d JOIN destination t ON t.id = d.destination_id "
-      "WHERE d.event_row = ?1 GROUP BY d.destination_id ORDER BY min(d.id)",
+      "SELECT d.destination_id, d.id FROM delivery d JOIN destination t ON t.id = d.destination_id "
+      "WHERE d.event_row = ?1 ORDER BY d.id",
       {event.row}, [&](const Row& row) {
-        found.emplace_back(rows::id_at<DestinationId>(row, 0), rows::id_at<DeliveryId>(row, 1));
+        const auto destination = rows::id_at<DestinationId>(row, 0);
+        const auto known = std::ranges::find(found, destination, &Earlier::first);
+        if (known == found.end())
+          found.emplace_back(destination, rows::id_at<DeliveryId>(row, 1));
+        else
+          known->second = rows::id_at<DeliveryId>(row, 1);
       });
   return found;
 }
@@ -110,24 +116,27 @@ Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const Delivery
   std::string sql = fmt::format("SELECT {} FROM ", rows::kDeliveryColumns);
   const bool from_state = filter.state && !filter.event_id && few_in_state(tx_, workspace, *filter.state);
   if (from_state) {
-    sql += fmt::format("(SELECT row AS r FROM delivery WHERE {}) s CROSS JOIN delivery d ON d.row = s.r",
+    sql += fmt::format("(SELECT row AS r FROM delivery WHERE {}) s CROSS JOIN delivery d",
                        in_state(*filter.state));
   } else {
     sql += "delivery d";
   }
   sql += " JOIN event e ON e.row = d.event_row WHERE d.workspace_id = ?1 AND d.id < ?2";
-  // Ids as literals, so that ?1 to ?3 stay what list_by_id says; they are 16 bytes in hex and nothing else.
-  const auto literal = [](std::string_view bytes) { return fmt::format("x'{}'", hex_encode(bytes)); };
+  if (from_state) sql += " AND d.row = s.r";
+  std::vector<Value> more;
+  const auto where = [&](std::string_view condition, Value value) {
+    more.push_back(std::move(value));
+    sql += fmt::format(fmt::runtime(condition), more.size() + 3);
+  };
   if (filter.event_id) {
-    sql += fmt::format(" AND d.event_row = (SELECT row FROM event WHERE id = {})",
-                       literal(filter.event_id->bytes()));
+    where(" AND d.event_row = (SELECT row FROM event WHERE id = ?{} AND workspace_id = ?1)",
+          rows::id(*filter.event_id));
   }
-  if (filter.destination_id)
-    sql += fmt::format(" AND d.destination_id = {}", literal(filter.destination_id->bytes()));
+  if (filter.destination_id) where(" AND d.destination_id = ?{}", rows::id(*filter.destination_id));
   if (filter.state && !from_state) sql += fmt::format(" AND d.state = {}", rows::number(*filter.state));
   sql += " ORDER BY d.id DESC LIMIT ?3";
-  return list_by_id<Delivery>(tx_, sql, workspace, page,
-                              [](const Row& row) { return rows::delivery_at(row, 0); });
+  return list_by_id<Delivery>(
+      tx_, sql, workspace, page, [](const Row& row) { return rows::delivery_at(row, 0); }, std::move(more));
 }
 
 Result<std::vector<DeliveryId>> DeliveryRepository::replay(WorkspaceId workspace, EventId event,
@@ -168,9 +177,10 @@ Result<DeliveryId> DeliveryRepository::retry(WorkspaceId workspace, DeliveryId i
     case DeliveryState::parked: {
       auto due = tx_.execute(
           "UPDATE delivery SET state = 0, reason = 'retry_requested', next_at = ?2, updated_at = ?2 "
-          "WHERE row = ?1",
+          "WHERE row = ?1 AND state IN (0, 2)",
           {found->row, rows::time(now)});
       if (!due) return std::unexpected(due.error());
+      if (*due == 0) return fail("not_retryable", "The delivery is being tried right now.");
       return id;
     }
     case DeliveryState::dead:

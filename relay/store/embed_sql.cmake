@@ -1,4 +1,4 @@
-# cmake -D OUT=file.cpp -D DIR=migrations/sqlite -P embed_sql.cmake
+# cmake -D OUT=file.cpp -D DIR=migrations/sqlite -D NAME=sqlite_migrations -P embed_sql.cmake
 # Writes every numbered SQL file of DIR into one source file, so that the program needs no files beside it.
 file(GLOB files ${DIR}/*.sql)
 list(SORT files)
@@ -16,7 +16,7 @@ file(WRITE ${OUT} "#include \"relay/store/migrate.hpp\"
 
 namespace postern::relay {
 
-std::span<const Migration> sqlite_migrations() {
+std::span<const Migration> ${NAME}() {
   static constexpr Migration kMigrations[] = {
 ${table}  };
   return kMigrations;

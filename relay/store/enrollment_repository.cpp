@@ -33,7 +33,8 @@ Result<void> AgentRepository::create_enrollment(const Enrollment& enrollment) {
   if (!exists(tx_, "SELECT 1 FROM agent WHERE id = ?1 AND workspace_id = ?2", {agent, workspace})) {
     return std::unexpected(not_found("agent"));
   }
-  auto gone = tx_.execute("DELETE FROM enrollment WHERE agent_id = ?1 AND claim_digest = x''", {agent});
+  auto gone =
+      tx_.execute("DELETE FROM enrollment WHERE agent_id = ?1 AND claim_digest = ?2", {agent, Blob{}});
   if (!gone) return std::unexpected(gone.error());
   auto made = tx_.execute(
       fmt::format("INSERT INTO enrollment ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", kColumns),
@@ -61,8 +62,8 @@ Result<AgentId> AgentRepository::claim(JoinId id, std::string_view claim_digest,
     if (constant_time_equal(open->claim_digest, claim_digest)) return open->agent_id;
     return fail("conflict", "The join token was used already.");
   }
-  auto marked = tx_.execute("UPDATE enrollment SET claim_digest = ?2 WHERE id = ?1 AND claim_digest = x''",
-                            {rows::id(id), Blob{std::string(claim_digest)}});
+  auto marked = tx_.execute("UPDATE enrollment SET claim_digest = ?2 WHERE id = ?1 AND claim_digest = ?3",
+                            {rows::id(id), Blob{std::string(claim_digest)}, Blob{}});
   if (!marked) return std::unexpected(marked.error());
   const std::string place = "agent.server_key/" + open->agent_id.to_string();
   auto enrolled = tx_.execute(

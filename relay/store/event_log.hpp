@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "relay/model.hpp"
+#include "relay/store/store_stats.hpp"
 
 /// The hot path of the store: events in, deliveries leased, attempts recorded. Each engine writes these
 /// statements itself; everything else goes through the repositories.
@@ -35,17 +36,25 @@ struct Admission {
   Duration wait{};                               ///< for pending: not due before this long after the commit
 };
 
-/// The dispatcher, as the store sees it. Called on the store's writer thread: answer from memory, never
-/// block.
+/// The dispatcher, as the store sees it. Called on the store's writer threads, of which there may be several
+/// at once: answer from memory, never block.
 class DeliveryIntake {
  public:
   virtual ~DeliveryIntake() = default;
   /// Asked once per delivery while its group is written. Answering `leased` reserves room for it.
   virtual Admission admit(const NewDelivery& delivery, const Event& event) = 0;
+  /// One that was admitted as leased was not committed after all: its room is free again.
+  virtual void not_committed(const NewDelivery&, const Event&) {}
   /// Once per group, after the commit is durable: all deliveries that were admitted as leased.
   virtual void handed_over(std::vector<LeasedDelivery> deliveries) = 0;
   /// Once per group that committed deliveries not leased, so that none waits for a sweep.
   virtual void wake() = 0;
+  /// Another node has committed deliveries of these destinations that it cannot make, or cannot make now. Any
+  /// thread.
+  virtual void wake(std::vector<DestinationId>) {}
+  /// This node was away for so long that others have taken over all it had leased. What has not started is to
+  /// be forgotten; what is under way will find its lease gone. Any thread.
+  virtual void leases_lost() {}
 };
 
 struct NewEvent {
@@ -74,6 +83,9 @@ class EventLog {
  public:
   virtual ~EventLog() = default;
 
+  /// The dispatcher. Before serving; until then deliveries are committed as pending. It outlives this object.
+  virtual void attach(DeliveryIntake& intake) = 0;
+
   using AppendDone = std::function<void(Result<Appended>)>;
   /// `done` is posted to `reply_on` once the event is durable; the store posts once per group and loop.
   virtual void append(NewEvent event, boost::asio::any_io_executor reply_on, AppendDone done) = 0;
@@ -93,7 +105,8 @@ class EventLog {
   virtual void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) = 0;
   /// The earliest next_at of a pending delivery that lies after `now`; nullopt when there is none.
   virtual void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) = 0;
-  /// Which destinations have pending (due or not) or parked deliveries, with how many.
+  /// Which destinations have pending (due or not) or parked deliveries. The numbers are above 0 where there are some;
+  /// an engine need not count them.
   struct Backlog {
     DestinationId destination_id;
     std::uint64_t pending = 0;
@@ -104,6 +117,17 @@ class EventLog {
   /// Makes everything that was leased by an earlier process pending again, due now. Once, before serving;
   /// returns how many there were.
   virtual Result<std::size_t> recover() = 0;
+
+  /// Whether what this process has leased is still its own. False when it could not say for too long that it
+  /// is alive: no attempt may start then, others may be making it.
+  virtual bool holds_leases() const { return true; }
+  /// Tells the other nodes that something of these destinations may be due. Losing it costs time only.
+  virtual void announce(std::vector<DestinationId>) {}
+  /// Calls `listener`, on a thread of the log, when the configuration may have been changed by another node.
+  virtual void on_catalog_change(std::function<void()>) {}
+  /// Finishes what is queued, gives leases back where others could go on, and ends the threads. Idempotent.
+  virtual void stop() = 0;
+  virtual EventLogStats stats() const = 0;
 };
 
 /// append() as a coroutine, resumed on the caller's executor.

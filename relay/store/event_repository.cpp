@@ -38,13 +38,13 @@ Query listing_query(Transaction& tx, WorkspaceId workspace, const EventFilter& f
               .values = {rows::id(workspace)}};
   const bool from_state = filter.status && few_in_state(tx, workspace, *filter.status);
   if (from_state) {
-    query.sql += fmt::format(
-        "(SELECT DISTINCT event_row FROM delivery WHERE {}) s CROSS JOIN event e ON e.row = s.event_row",
-        in_state(*filter.status));
+    query.sql += fmt::format("(SELECT DISTINCT event_row FROM delivery WHERE {}) s CROSS JOIN event e",
+                             in_state(*filter.status));
   } else {
     query.sql += "event e";
   }
   query.sql += " LEFT JOIN event_duplicate u ON u.event_row = e.row WHERE e.workspace_id = ?1";
+  if (from_state) query.sql += " AND e.row = s.event_row";
   if (filter.source_id) query.where("e.source_id = {}", rows::id(*filter.source_id));
   if (!filter.type.empty()) query.where("e.type <> '' AND e.type = {}", filter.type);
   if (filter.since) query.where("e.received_at >= {}", rows::time(*filter.since));

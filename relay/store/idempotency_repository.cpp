@@ -27,11 +27,12 @@ void IdempotencyRepository::keep(WorkspaceId workspace, std::string_view key, co
       "DELETE FROM idempotency WHERE (workspace_id, key) IN "
       "(SELECT workspace_id, key FROM idempotency WHERE kept_at <= ?1 ORDER BY kept_at LIMIT 100)",
       {rows::time(now - kKept)}));
-  must(tx_.execute(
-      "INSERT OR REPLACE INTO idempotency (workspace_id, key, request_digest, status, body, kept_at) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-      {rows::id(workspace), std::string(key), Blob{kept.request_digest}, std::int64_t{kept.status},
-       Blob{kept.body}, rows::time(now)}));
+  must(
+      tx_.execute("INSERT INTO idempotency (workspace_id, key, request_digest, status, body, kept_at) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (workspace_id, key) DO UPDATE SET "
+                  "request_digest = ?3, status = ?4, body = ?5, kept_at = ?6",
+                  {rows::id(workspace), std::string(key), Blob{kept.request_digest},
+                   std::int64_t{kept.status}, Blob{kept.body}, rows::time(now)}));
 }
 
 }  // namespace postern::relay

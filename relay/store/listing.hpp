@@ -12,10 +12,11 @@ inline Error name_taken(std::string_view what) {
 }
 
 /// One page of a table whose newest rows have the greatest ids. `sql` takes the workspace as ?1, the id to
-/// stay below as ?2 and the limit as ?3. A cursor of another listing gives an empty page.
+/// stay below as ?2 and the limit as ?3; `more` is ?4 and so on. A cursor of another listing gives an empty
+/// page.
 template <class T, class Read>
 Listing<T> list_by_id(Transaction& tx, std::string_view sql, WorkspaceId workspace, const Page& page,
-                      Read read) {
+                      Read read, std::vector<Value> more = {}) {
   using IdType = decltype(T::id);
   Listing<T> listing;
   std::string below(16, '\xff');
@@ -25,14 +26,14 @@ Listing<T> list_by_id(Transaction& tx, std::string_view sql, WorkspaceId workspa
     below = std::string(cursor->bytes());
   }
   const std::size_t limit = std::clamp<std::size_t>(page.limit, 1, 500);
-  tx.query(sql, {rows::id(workspace), Blob{below}, static_cast<std::int64_t>(limit + 1)},
-           [&](const Row& row) {
-             // One more than asked for tells whether there is another page.
-             if (listing.items.size() == limit)
-               listing.next_cursor = listing.items.back().id.to_string();
-             else
-               listing.items.push_back(read(row));
-           });
+  more.insert(more.begin(), {rows::id(workspace), Blob{below}, static_cast<std::int64_t>(limit + 1)});
+  tx.query(sql, more, [&](const Row& row) {
+    // One more than asked for tells whether there is another page.
+    if (listing.items.size() == limit)
+      listing.next_cursor = listing.items.back().id.to_string();
+    else
+      listing.items.push_back(read(row));
+  });
   return listing;
 }
 

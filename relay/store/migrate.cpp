@@ -7,21 +7,11 @@
 namespace postern::relay {
 namespace {
 
-struct Applied {
-  unsigned number;
-  std::string name;
-  std::string checksum;
-};
-
-std::string checksum_of(const Migration& migration) {
-  return hex_encode(sha256(migration.sql));
-}
-
-std::vector<Applied> applied_in(sqlite::Connection& connection) {
+std::vector<AppliedMigration> applied_in(sqlite::Connection& connection) {
   connection.run(
       "CREATE TABLE IF NOT EXISTS schema_migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
       "checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT");
-  std::vector<Applied> found;
+  std::vector<AppliedMigration> found;
   sqlite::Use statement(
       connection.prepared("SELECT number, name, checksum FROM schema_migration ORDER BY number"));
   while (statement->step()) {
@@ -29,26 +19,6 @@ std::vector<Applied> applied_in(sqlite::Connection& connection) {
                      std::string(statement->text(2))});
   }
   return found;
-}
-
-Result<void> check_history(const std::vector<Applied>& applied, std::span<const Migration> known) {
-  for (std::size_t i = 0; i < applied.size(); ++i) {
-    if (i >= known.size()) {
-      return fail(
-          "migration_newer",
-          fmt::format("The database has migration {}, which this program does not know: it was written by a "
-                      "newer version. Use that one, or restore a backup made before the upgrade.",
-                      applied[i].name));
-    }
-    if (applied[i].number != known[i].number || applied[i].checksum != checksum_of(known[i])) {
-      return fail(
-          "migration_changed",
-          fmt::format("Migration {} was applied to this database in another form than this program has. "
-                      "Migrations are never edited; use the program this database was made with.",
-                      applied[i].name));
-    }
-  }
-  return {};
 }
 
 void apply(sqlite::Connection& connection, const Migration& migration, Time now) {
@@ -71,6 +41,30 @@ void apply(sqlite::Connection& connection, const Migration& migration, Time now)
 }
 
 }  // namespace
+
+std::string checksum_of(const Migration& migration) {
+  return hex_encode(sha256(migration.sql));
+}
+
+Result<void> check_history(const std::vector<AppliedMigration>& applied, std::span<const Migration> known) {
+  for (std::size_t i = 0; i < applied.size(); ++i) {
+    if (i >= known.size()) {
+      return fail(
+          "migration_newer",
+          fmt::format("The database has migration {}, which this program does not know: it was written by a "
+                      "newer version. Use that one, or restore a backup made before the upgrade.",
+                      applied[i].name));
+    }
+    if (applied[i].number != known[i].number || applied[i].checksum != checksum_of(known[i])) {
+      return fail(
+          "migration_changed",
+          fmt::format("Migration {} was applied to this database in another form than this program has. "
+                      "Migrations are never edited; use the program this database was made with.",
+                      applied[i].name));
+    }
+  }
+  return {};
+}
 
 Result<MigrationReport> migrate(sqlite::Connection& connection, std::span<const Migration> migrations,
                                 Time now) {

@@ -30,6 +30,15 @@ struct MigrationReport {
   std::vector<std::string> applied;  ///< names of those applied now
 };
 
+struct AppliedMigration {
+  unsigned number;
+  std::string name;
+  std::string checksum;
+};
+std::string checksum_of(const Migration& migration);
+/// Errors `migration_newer` and `migration_changed`, as migrate() says.
+Result<void> check_history(const std::vector<AppliedMigration>& applied, std::span<const Migration> known);
+
 /// Applies what is missing, each in a transaction of its own together with its record.
 /// Errors: `migration_changed` (an applied one has another checksum than this program's), `migration_newer`
 /// (the database was written by a newer program), `migration_failed`. Nothing is changed by the one that

@@ -4,6 +4,10 @@
 
 #include "base/log.hpp"
 #include "relay/store/master_key.hpp"
+#include "relay/store/node_name.hpp"
+#include "relay/store/postgres/database.hpp"
+#include "relay/store/postgres/event_log.hpp"
+#include "relay/store/postgres/migrate.hpp"
 #include "relay/store/repositories.hpp"
 
 namespace postern::relay {
@@ -35,7 +39,8 @@ Result<bool> has_sealed(Database& db) {
 }
 
 /// Loads every data key and makes the default workspace if it is not there.
-Result<Workspace> default_workspace(Database& db, Keyring& keyring, const Clock& clock, IdGenerator& ids) {
+Result<Workspace> try_default_workspace(Database& db, Keyring& keyring, const Clock& clock,
+                                        IdGenerator& ids) {
   auto found = std::make_shared<std::optional<Workspace>>();
   auto outcome = write_and_wait(
       db,
@@ -58,13 +63,42 @@ Result<Workspace> default_workspace(Database& db, Keyring& keyring, const Clock&
   return **found;
 }
 
+/// Another node may be making it at the same moment: then it is there at the second look.
+Result<Workspace> default_workspace(Database& db, Keyring& keyring, const Clock& clock, IdGenerator& ids) {
+  auto made = try_default_workspace(db, keyring, clock, ids);
+  if (!made && made.error().code == "name_taken") made = try_default_workspace(db, keyring, clock, ids);
+  return made;
+}
+
+Result<std::unique_ptr<Database>> open_engine(StoreOptions& options, const std::filesystem::path& file,
+                                              Time now) {
+  if (!options.postgres.url.empty()) return PostgresDatabase::open(options.postgres, now);
+  return SqliteDatabase::open(file, std::move(options.sqlite), now);
+}
+
+Result<void> open_event_log(Store& store, const StoreOptions& options, const Clock& clock, Random& random) {
+  if (options.postgres.url.empty()) {
+    auto log =
+        SqliteEventLog::open(static_cast<SqliteDatabase&>(*store.database), clock, random, options.event_log);
+    if (!log) return std::unexpected(log.error());
+    store.event_log = std::move(*log);
+    return {};
+  }
+  const auto name = node_name(options.data_dir, random);
+  if (!name) return std::unexpected(name.error());
+  auto log = PostgresEventLog::open(options.postgres, *name, clock);
+  if (!log) return std::unexpected(log.error());
+  store.event_log = std::move(*log);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock, Random& random,
                                           IdGenerator& ids) {
   auto directory = take_directory(options.data_dir);
   if (!directory) return std::unexpected(directory.error());
-  auto database = SqliteDatabase::open(directory->file, std::move(options.sqlite), clock.now());
+  auto database = open_engine(options, directory->file, clock.now());
   if (!database) return std::unexpected(database.error());
   const auto sealed = has_sealed(**database);
   if (!sealed) return std::unexpected(sealed.error());
@@ -79,17 +113,16 @@ Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clo
   auto workspace = default_workspace(*store->database, store->keyring, clock, ids);
   if (!workspace) return std::unexpected(workspace.error());
   store->default_workspace = std::move(*workspace);
-  auto log = SqliteEventLog::open(*store->database, clock, random, options.event_log);
-  if (!log) return std::unexpected(log.error());
-  store->event_log = std::move(*log);
+  if (auto done = open_event_log(*store, options, clock, random); !done) return std::unexpected(done.error());
   for (const std::string& name : store->database->migrations().applied) {
     log::info("store.migrated", {{"migration", name}});
   }
   return store;
 }
 
-Result<MigrationReport> migrate_store(const std::filesystem::path& data_dir, Time now) {
-  auto directory = take_directory(data_dir);
+Result<MigrationReport> migrate_store(const StoreOptions& options, Time now) {
+  if (!options.postgres.url.empty()) return pg::migrate(options.postgres, now);
+  auto directory = take_directory(options.data_dir);
   if (!directory) return std::unexpected(directory.error());
   try {
     sqlite::Connection connection(directory->file.string(), sqlite::Mode::writer, {});

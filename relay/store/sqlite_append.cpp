@@ -10,10 +10,10 @@ namespace postern::relay {
 
 /// All that needs no database is done by the constructor, on the caller's thread: the writer is the
 /// bottleneck.
-class AppendTask final : public WriteTask {
+class SqliteAppendTask final : public WriteTask {
  public:
-  AppendTask(SqliteEventLog& log, NewEvent event, boost::asio::any_io_executor reply_on,
-             EventLog::AppendDone done)
+  SqliteAppendTask(SqliteEventLog& log, NewEvent event, boost::asio::any_io_executor reply_on,
+                   EventLog::AppendDone done)
       : log_(log), new_(std::move(event)), reply_on_(std::move(reply_on)), done_(std::move(done)) {
     const Event& it = *new_.event;
     pack_headers(it.headers, headers_);
@@ -160,7 +160,8 @@ class AppendTask final : public WriteTask {
 };
 
 void SqliteEventLog::append(NewEvent event, boost::asio::any_io_executor reply_on, AppendDone done) {
-  auto task = std::make_unique<AppendTask>(*this, std::move(event), std::move(reply_on), std::move(done));
+  auto task =
+      std::make_unique<SqliteAppendTask>(*this, std::move(event), std::move(reply_on), std::move(done));
   if (!db_.ingest_allowed() && !db_.writer().failed()) {
     const Error low{"store_busy", "The disk is nearly full: no more events are taken until there is room."};
     return task->settle(&low);

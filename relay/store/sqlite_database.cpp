@@ -1,7 +1,5 @@
 #include "relay/store/sqlite_database.hpp"
 
-#include <future>
-
 #include "base/log.hpp"
 
 namespace postern::relay {
@@ -53,14 +51,6 @@ class JobTask final : public WriteTask {
   Result<void> outcome_;
 };
 
-template <class Start>
-Result<void> wait_for(Start start) {
-  auto promise = std::make_shared<std::promise<Result<void>>>();
-  auto future = promise->get_future();
-  start([promise](Result<void> outcome) { promise->set_value(std::move(outcome)); });
-  return future.get();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesystem::path& file,
@@ -103,14 +93,6 @@ void SqliteDatabase::read(ReadJob job, Done done) {
     return;
   }
   readers_.submit(std::move(job), std::move(done));
-}
-
-Result<void> write_and_wait(Database& db, Database::WriteJob job) {
-  return wait_for([&](Database::Done done) { db.write(std::move(job), std::move(done)); });
-}
-
-Result<void> read_and_wait(Database& db, Database::ReadJob job) {
-  return wait_for([&](Database::Done done) { db.read(std::move(job), std::move(done)); });
 }
 
 }  // namespace postern::relay

@@ -31,13 +31,13 @@ class SqliteDatabase final : public Database {
   void read(ReadJob job, Done done) override;
 
   /// False below the low-water mark of the disk and after a fault: ingest answers 503, all else goes on.
-  bool ingest_allowed() const { return writer_.ingest_allowed(); }
-  WriterStats stats() const { return writer_.stats(); }
-  const MigrationReport& migrations() const { return migrations_; }
+  bool ingest_allowed() const override { return writer_.ingest_allowed(); }
+  StoreStats stats() const override { return writer_.stats(); }
+  const MigrationReport& migrations() const override { return migrations_; }
 
   SqliteWriter& writer() { return writer_; }
   /// Runs what is queued, checkpoints and ends the threads. Idempotent.
-  void stop();
+  void stop() override;
 
  private:
   SqliteDatabase(std::unique_ptr<sqlite::Connection> connection, const std::filesystem::path& file,
@@ -47,9 +47,5 @@ class SqliteDatabase final : public Database {
   SqliteWriter writer_;  // before the readers: theirs close first, so that the writer's close finds no other
   SqliteReaders readers_;
 };
-
-/// Runs a write or a read and waits for it. For start-up and tests; never on a loop or a database thread.
-Result<void> write_and_wait(Database& db, Database::WriteJob job);
-Result<void> read_and_wait(Database& db, Database::ReadJob job);
 
 }  // namespace postern::relay

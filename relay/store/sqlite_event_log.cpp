@@ -139,27 +139,7 @@ void SqliteEventLog::after_commit() {
     log::error("store.intake_failed", {{"error", fault.what()}});
   }
   leased_.clear();
-  post_replies();
-}
-
-/// One post for each loop: a post takes a lock and wakes a thread.
-void SqliteEventLog::post_replies() {
-  std::vector<std::vector<Reply>> loops;
-  for (Reply& reply : replies_) {
-    const auto same =
-        std::ranges::find_if(loops, [&](const auto& loop) { return loop[0].executor == reply.executor; });
-    if (same != loops.end())
-      same->push_back(std::move(reply));
-    else
-      loops.emplace_back().push_back(std::move(reply));
-  }
-  replies_.clear();
-  for (auto& loop : loops) {
-    const auto executor = loop[0].executor;
-    boost::asio::post(executor, [loop = std::move(loop)]() mutable {
-      for (Reply& reply : loop) reply.done(std::move(reply.outcome));
-    });
-  }
+  post_replies(std::exchange(replies_, {}));
 }
 
 void SqliteEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)> done) {
@@ -204,7 +184,7 @@ Result<std::size_t> SqliteEventLog::recover() {
   return static_cast<std::size_t>(*count);
 }
 
-SqliteEventLog::Stats SqliteEventLog::stats() const {
+EventLogStats SqliteEventLog::stats() const {
   return {.events = events_.load(std::memory_order_relaxed),
           .duplicates = duplicates_.load(std::memory_order_relaxed),
           .dedupe_entries = dedupe_entries_.load(std::memory_order_relaxed),

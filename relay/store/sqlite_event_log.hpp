@@ -5,6 +5,7 @@
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
+#include "relay/store/append_replies.hpp"
 #include "relay/store/dedupe_index.hpp"
 #include "relay/store/event_log.hpp"
 #include "relay/store/siphash.hpp"
@@ -33,8 +34,7 @@ class SqliteEventLog final : public EventLog, private GroupListener {
   /// Stops the database: its writer thread calls back into this object.
   ~SqliteEventLog() override;
 
-  /// The dispatcher. Before serving; until then deliveries are committed as pending. It outlives this object.
-  void attach(DeliveryIntake& intake) { intake_.store(&intake, std::memory_order_release); }
+  void attach(DeliveryIntake& intake) override { intake_.store(&intake, std::memory_order_release); }
 
   void append(NewEvent event, boost::asio::any_io_executor reply_on, AppendDone done) override;
   void complete(std::vector<Completion> completions, std::function<void(Result<std::size_t>)> done) override;
@@ -44,16 +44,11 @@ class SqliteEventLog final : public EventLog, private GroupListener {
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
 
-  struct Stats {
-    std::uint64_t events = 0;
-    std::uint64_t duplicates = 0;
-    std::size_t dedupe_entries = 0;
-    std::uint64_t dedupe_dropped_early = 0;
-  };
-  Stats stats() const;
+  EventLogStats stats() const override;
+  void stop() override { db_.stop(); }
 
  private:
-  friend class AppendTask;
+  friend class SqliteAppendTask;
 
   SqliteEventLog(SqliteDatabase& db, const Clock& clock, SipKey key, EventLogOptions options);
   Result<void> load_dedupe();
@@ -67,13 +62,6 @@ class SqliteEventLog final : public EventLog, private GroupListener {
                                     std::uint64_t fingerprint, std::int64_t& row);
   Admission ask_intake(const NewDelivery& delivery, const Event& event);
 
-  struct Reply {
-    boost::asio::any_io_executor executor;
-    AppendDone done;
-    Result<Appended> outcome;
-  };
-  void post_replies();
-
   SqliteDatabase& db_;
   const Clock& clock_;
   const SipKey key_;
@@ -84,7 +72,7 @@ class SqliteEventLog final : public EventLog, private GroupListener {
   std::optional<Time> group_time_;
   std::vector<LeasedDelivery> leased_;
   bool wake_ = false;
-  std::vector<Reply> replies_;
+  std::vector<AppendReply> replies_;
   Time swept_at_{};
 
   std::atomic<std::uint64_t> events_{0}, duplicates_{0}, dropped_early_{0};

@@ -158,8 +158,8 @@ void SqliteWriter::checkpoint_if_due() {
   checkpoint_micros_.fetch_add(static_cast<std::uint64_t>(since(start).count()), std::memory_order_relaxed);
 }
 
-WriterStats SqliteWriter::stats() const {
-  WriterStats stats;
+StoreStats SqliteWriter::stats() const {
+  StoreStats stats;
   stats.queue_depth = queue_.depth();
   stats.commits = commits_.load(std::memory_order_relaxed);
   stats.tasks = tasks_.load(std::memory_order_relaxed);

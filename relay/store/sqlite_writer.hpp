@@ -7,6 +7,7 @@
 
 #include "relay/store/disk_space.hpp"
 #include "relay/store/sqlite.hpp"
+#include "relay/store/store_stats.hpp"
 #include "relay/store/write_queue.hpp"
 
 namespace postern::relay {
@@ -29,20 +30,6 @@ struct WriterOptions {
   /// After each commit, on the writer thread, for metrics: tasks in the group and how long the commit itself
   /// took.
   std::function<void(std::size_t tasks, Duration took)> on_commit;
-};
-
-/// For metrics; each number by itself is exact, together they are a moment apart.
-struct WriterStats {
-  std::size_t queue_depth = 0;
-  std::uint64_t commits = 0;
-  std::uint64_t tasks = 0;
-  std::uint64_t commit_micros = 0;  ///< spent in COMMIT, that is mostly in the sync
-  std::uint64_t checkpoints = 0;
-  std::uint64_t checkpoint_micros = 0;
-  int log_pages = 0;
-  std::uint64_t disk_free_bytes = 0;
-  bool ingest_allowed = true;
-  bool failed = false;
 };
 
 /// Is told of every group. All calls on the writer thread.
@@ -75,7 +62,7 @@ class SqliteWriter {
 
   bool ingest_allowed() const { return space_.open() && !failed(); }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  WriterStats stats() const;
+  StoreStats stats() const;
 
  private:
   void run();

@@ -16,12 +16,12 @@ bool few_in_state(Transaction& tx, WorkspaceId workspace, DeliveryState state) {
   const auto count = find_one<std::int64_t>(
       tx,
       is_terminal(state)
-          ? fmt::format("SELECT count(*) FROM (SELECT 1 FROM delivery WHERE {} LIMIT {})", in_state(state),
-                        kFew + 1)
-          : fmt::format(
-                "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state = {} AND ?1 IS NOT NULL LIMIT {})",
-                rows::number(state), kFew + 1),
-      {rows::id(workspace)}, [](const Row& row) { return row.integer(0); });
+          ? fmt::format("SELECT count(*) FROM (SELECT 1 FROM delivery WHERE {} LIMIT {}) AS found",
+                        in_state(state), kFew + 1)
+          : fmt::format("SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state = {} LIMIT {}) AS found",
+                        rows::number(state), kFew + 1),
+      is_terminal(state) ? std::vector<Value>{rows::id(workspace)} : std::vector<Value>{},
+      [](const Row& row) { return row.integer(0); });
   return count.value_or(0) <= kFew;
 }
 

@@ -288,7 +288,7 @@ Run run_log(const Setting& setting, std::size_t in_flight, bool deliver) {
                                      done();
                                    });
                   }).run(loop);
-  const WriterStats stats = (*db)->stats();
+  const StoreStats stats = (*db)->stats();
   fmt::print("    {:.1f} tasks/commit, {:.0f} us in COMMIT, {} checkpoints of {:.1f} ms\n",
              static_cast<double>(stats.tasks) / static_cast<double>(stats.commits),
              static_cast<double>(stats.commit_micros) / static_cast<double>(stats.commits), stats.checkpoints,

@@ -42,7 +42,7 @@ TEST_F(OpenStoreTest, ASecondOneIsRefusedByName) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, "already_running");
   EXPECT_NE(second.error().message.find(fmt::format("process {}", ::getpid())), std::string::npos);
-  EXPECT_EQ(migrate_store(options.data_dir, clock.now()).error().code, "already_running");
+  EXPECT_EQ(migrate_store(options, clock.now()).error().code, "already_running");
 }
 
 TEST_F(OpenStoreTest, UnsafeKeyFilesAndDirectoriesAreRefused) {
@@ -68,13 +68,13 @@ TEST_F(OpenStoreTest, UnsafeKeyFilesAndDirectoriesAreRefused) {
 
 TEST_F(OpenStoreTest, AMigratedDirectoryCanBeServed) {
   const auto fresh = dir.path() / "fresh";
-  const auto report = migrate_store(fresh, clock.now());
+  StoreOptions options;
+  options.data_dir = fresh;
+  const auto report = migrate_store(options, clock.now());
   ASSERT_TRUE(report);
   EXPECT_EQ(report->before, 0U);
   EXPECT_EQ(report->after, sqlite_migrations().size());
-  EXPECT_TRUE(migrate_store(fresh, clock.now())->applied.empty());
-  StoreOptions options;
-  options.data_dir = fresh;
+  EXPECT_TRUE(migrate_store(options, clock.now())->applied.empty());
   EXPECT_TRUE(open_store(options, clock, random, ids));
 }
 

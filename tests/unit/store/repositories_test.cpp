@@ -7,10 +7,10 @@ namespace postern::relay {
 namespace {
 
 /// Two workspaces; what belongs to one is not found through the other.
-class RepositoriesTest : public StoreTest {
+class RepositoriesTest : public ConformanceTest {
  protected:
   void SetUp() override {
-    StoreTest::SetUp();
+    ConformanceTest::SetUp();
     other = make_workspace("other").id;
     source = make_source(workspace, "a");
     destination = make_destination(workspace, "d");
@@ -23,6 +23,19 @@ class RepositoriesTest : public StoreTest {
     agent.created_at = clock.now();
     EXPECT_TRUE(write_void([&](Transaction& tx) { return agents(tx).create(agent); }));
     return agent;
+  }
+  /// The files of SQLite; of PostgreSQL every row of every table, where bytes are shown in hex.
+  std::string everything_stored() {
+    const auto base = dir.path() / "data" / "postern.db";
+    if (engine() == Engine::sqlite) return bytes_of(base) + bytes_of(base.string() + "-wal");
+    std::string all;
+    auto connection = server_database->connect();
+    const auto tables = connection.run("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'");
+    for (std::size_t t = 0; t < tables.size(); ++t) {
+      const auto rows = connection.run(fmt::format("SELECT x::text FROM {} x", tables.bytes(t, 0)));
+      for (std::size_t i = 0; i < rows.size(); ++i) all += rows.bytes(i, 0);
+    }
+    return all;
   }
   Route make_route() {
     Route route{ids.of<RouteId>(), workspace, source.id, destination.id, true, clock.now()};
@@ -42,7 +55,9 @@ class RepositoriesTest : public StoreTest {
   Destination destination;
 };
 
-TEST_F(RepositoriesTest, SourcesComeBackWhole) {
+ENGINES(RepositoriesTest);
+
+TEST_P(RepositoriesTest, SourcesComeBackWhole) {
   source.enabled = false;
   source.scheme_json = "{\"header\":\"x\"}";
   source.secrets = {"one"};
@@ -59,7 +74,7 @@ TEST_F(RepositoriesTest, SourcesComeBackWhole) {
   EXPECT_EQ(found->provider, "stripe");
 }
 
-TEST_F(RepositoriesTest, NamesAreUniqueInAWorkspaceOnly) {
+TEST_P(RepositoriesTest, NamesAreUniqueInAWorkspaceOnly) {
   Source again = source;
   again.id = ids.of<SourceId>();
   EXPECT_EQ(code([&](Transaction& tx) { return sources(tx).create(again); }), "name_taken");
@@ -74,7 +89,7 @@ TEST_F(RepositoriesTest, NamesAreUniqueInAWorkspaceOnly) {
   EXPECT_EQ(code([&](Transaction& tx) { return sources(tx).update(renamed); }), "name_taken");
 }
 
-TEST_F(RepositoriesTest, AnotherWorkspaceFindsNoSource) {
+TEST_P(RepositoriesTest, AnotherWorkspaceFindsNoSource) {
   EXPECT_EQ(read([&](Transaction& tx) { return sources(tx).get(other, source.id); }).error().code,
             "not_found");
   EXPECT_EQ(code([&](Transaction& tx) { return sources(tx).remove(other, source.id); }), "not_found");
@@ -84,7 +99,7 @@ TEST_F(RepositoriesTest, AnotherWorkspaceFindsNoSource) {
   EXPECT_TRUE(read([&](Transaction& tx) { return sources(tx).list(other, {}); }).items.empty());
 }
 
-TEST_F(RepositoriesTest, AnotherWorkspaceFindsNoDestination) {
+TEST_P(RepositoriesTest, AnotherWorkspaceFindsNoDestination) {
   EXPECT_EQ(read([&](Transaction& tx) { return destinations(tx).get(other, destination.id); }).error().code,
             "not_found");
   EXPECT_EQ(
@@ -96,7 +111,7 @@ TEST_F(RepositoriesTest, AnotherWorkspaceFindsNoDestination) {
   EXPECT_TRUE(read([&](Transaction& tx) { return destinations(tx).list(other, {}); }).items.empty());
 }
 
-TEST_F(RepositoriesTest, DestinationsComeBackWhole) {
+TEST_P(RepositoriesTest, DestinationsComeBackWhole) {
   destination.kind = DestinationKind::slack;
   destination.url = "https://hooks.slack.com/services/T/B/secret";
   destination.signing_secret.clear();
@@ -115,7 +130,7 @@ TEST_F(RepositoriesTest, DestinationsComeBackWhole) {
   EXPECT_EQ(found->disabled_reason, "gone");
 }
 
-TEST_F(RepositoriesTest, ADestinationOfAForeignAgentIsRefused) {
+TEST_P(RepositoriesTest, ADestinationOfAForeignAgentIsRefused) {
   const Agent agent = make_agent(other, "theirs");
   destination.kind = DestinationKind::agent;
   destination.agent_id = agent.id;
@@ -125,7 +140,7 @@ TEST_F(RepositoriesTest, ADestinationOfAForeignAgentIsRefused) {
   EXPECT_EQ(code([&](Transaction& tx) { return destinations(tx).create(destination); }), "not_found");
 }
 
-TEST_F(RepositoriesTest, RemovingADestinationCancelsWhatIsOpen) {
+TEST_P(RepositoriesTest, RemovingADestinationCancelsWhatIsOpen) {
   make_route();
   std::vector<DeliveryId> open;
   for (const auto state : {DeliveryState::pending, DeliveryState::parked, DeliveryState::leased}) {
@@ -143,7 +158,7 @@ TEST_F(RepositoriesTest, RemovingADestinationCancelsWhatIsOpen) {
   EXPECT_TRUE(read([&](Transaction& tx) { return RouteRepository(tx).all(); }).empty());
 }
 
-TEST_F(RepositoriesTest, RoutesStayInTheirWorkspace) {
+TEST_P(RepositoriesTest, RoutesStayInTheirWorkspace) {
   const Route route = make_route();
   Route again = route;
   again.id = ids.of<RouteId>();
@@ -167,7 +182,7 @@ TEST_F(RepositoriesTest, RoutesStayInTheirWorkspace) {
   EXPECT_TRUE(read([&](Transaction& tx) { return RouteRepository(tx).list(workspace, {}); }).items.empty());
 }
 
-TEST_F(RepositoriesTest, PagesCoverEverythingOnceNewestFirst) {
+TEST_P(RepositoriesTest, PagesCoverEverythingOnceNewestFirst) {
   for (int i = 0; i < 12; ++i) make_source(workspace, fmt::format("s{}", i));
   std::vector<std::string> names;
   Page page{.limit = 5, .cursor = ""};
@@ -184,7 +199,7 @@ TEST_F(RepositoriesTest, PagesCoverEverythingOnceNewestFirst) {
   EXPECT_TRUE(read([&](Transaction& tx) { return sources(tx).list(workspace, page); }).items.empty());
 }
 
-TEST_F(RepositoriesTest, AJoinTokenIsClaimedOnce) {
+TEST_P(RepositoriesTest, AJoinTokenIsClaimedOnce) {
   const Agent agent = make_agent(workspace, "box");
   Enrollment first{
       ids.of<JoinId>(), agent.id, workspace, "sk", "server-half", clock.now() + std::chrono::minutes(15), ""};
@@ -213,7 +228,7 @@ TEST_F(RepositoriesTest, AJoinTokenIsClaimedOnce) {
   EXPECT_EQ(claim("digest-1"), "expired");
 }
 
-TEST_F(RepositoriesTest, RevokingForgetsVerifiersAndTokens) {
+TEST_P(RepositoriesTest, RevokingForgetsVerifiersAndTokens) {
   const Agent agent = make_agent(workspace, "box");
   Enrollment token{
       ids.of<JoinId>(), agent.id, workspace, "sk", "half", clock.now() + std::chrono::minutes(15), ""};
@@ -228,7 +243,7 @@ TEST_F(RepositoriesTest, RevokingForgetsVerifiersAndTokens) {
   EXPECT_TRUE(revoked->server_key.empty());
 }
 
-TEST_F(RepositoriesTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
+TEST_P(RepositoriesTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
   const Agent agent = make_agent(workspace, "box");
   EXPECT_EQ(read([&](Transaction& tx) { return agents(tx).get(other, agent.id); }).error().code, "not_found");
   EXPECT_TRUE(read([&](Transaction& tx) { return agents(tx).list(other, {}); }).items.empty());
@@ -251,7 +266,7 @@ TEST_F(RepositoriesTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).remove(workspace, agent.id); }), "ok");
 }
 
-TEST_F(RepositoriesTest, EventFiltersAndIsolation) {
+TEST_P(RepositoriesTest, EventFiltersAndIsolation) {
   const Source second = make_source(workspace, "b");
   std::vector<EventId> all;
   for (int i = 0; i < 9; ++i) {
@@ -291,7 +306,7 @@ TEST_F(RepositoriesTest, EventFiltersAndIsolation) {
   EXPECT_EQ(paged, all);
 }
 
-TEST_F(RepositoriesTest, EventsOfOneInstantAreAllListed) {
+TEST_P(RepositoriesTest, EventsOfOneInstantAreAllListed) {
   for (int i = 0; i < 7; ++i) ASSERT_TRUE(append(workspace, source.id, fmt::format("k{}", i)));
   std::size_t seen = 0;
   Page page{.limit = 2, .cursor = ""};
@@ -303,7 +318,7 @@ TEST_F(RepositoriesTest, EventsOfOneInstantAreAllListed) {
   EXPECT_EQ(seen, 7U);
 }
 
-TEST_F(RepositoriesTest, DeliveryFiltersAndIsolation) {
+TEST_P(RepositoriesTest, DeliveryFiltersAndIsolation) {
   const auto second = make_destination(workspace, "e").id;
   const auto first_event = append(workspace, source.id, "k1", {destination.id, second});
   ASSERT_TRUE(append(workspace, source.id, "k2", {destination.id}));
@@ -328,7 +343,7 @@ TEST_F(RepositoriesTest, DeliveryFiltersAndIsolation) {
   EXPECT_EQ(read([&](Transaction& tx) { return DeliveryRepository(tx).attempts(workspace, id); }).size(), 1U);
 }
 
-TEST_F(RepositoriesTest, ReplayMakesNewDeliveries) {
+TEST_P(RepositoriesTest, ReplayMakesNewDeliveries) {
   const auto second = make_destination(workspace, "e").id;
   const auto event = append(workspace, source.id, "k1", {destination.id, second})->event_id;
   const auto replay = [&](WorkspaceId in, std::optional<DestinationId> to) {
@@ -350,7 +365,7 @@ TEST_F(RepositoriesTest, ReplayMakesNewDeliveries) {
   EXPECT_EQ(claim_due().size(), 4U);
 }
 
-TEST_F(RepositoriesTest, RetryDependsOnTheState) {
+TEST_P(RepositoriesTest, RetryDependsOnTheState) {
   const auto retry = [&](WorkspaceId in, DeliveryId id) {
     return write<DeliveryId>(
         [&](Transaction& tx) { return DeliveryRepository(tx).retry(in, id, ids, clock.now()); });
@@ -374,7 +389,7 @@ TEST_F(RepositoriesTest, RetryDependsOnTheState) {
   EXPECT_EQ(retry(workspace, *again).error().code, "not_retryable");
 }
 
-TEST_F(RepositoriesTest, AuditKeysAndKeptAnswers) {
+TEST_P(RepositoriesTest, AuditKeysAndKeptAnswers) {
   const AuditEntry entry{ids.of<AuditId>(), workspace, "relay", "source.created", "src_x", "{}", clock.now()};
   EXPECT_EQ(
       code([&](Transaction& tx) -> Result<void> {
@@ -402,7 +417,7 @@ TEST_F(RepositoriesTest, AuditKeysAndKeptAnswers) {
   EXPECT_EQ(number("SELECT count(*) FROM idempotency"), 1);
 }
 
-TEST_F(RepositoriesTest, TheCatalogHoldsWhatIsRouted) {
+TEST_P(RepositoriesTest, TheCatalogHoldsWhatIsRouted) {
   make_route();
   make_agent(workspace, "box");
   const auto catalog = read([&](Transaction& tx) { return load_catalog(tx, store->keyring); });
@@ -424,7 +439,7 @@ std::string bytes_of(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-TEST_F(RepositoriesTest, NoSecretIsInTheFiles) {
+TEST_P(RepositoriesTest, NoSecretIsInTheFiles) {
   const Agent agent = make_agent(workspace, "box");
   Enrollment token{ids.of<JoinId>(),
                    agent.id,
@@ -448,17 +463,17 @@ TEST_F(RepositoriesTest, NoSecretIsInTheFiles) {
     return agents(tx).claim(token.id, "digest", "stored", "canary-server", "{\"canary\":\"public\"}",
                             clock.now());
   }));
-  const auto base = dir.path() / "data" / "postern.db";
-  const std::string all = bytes_of(base) + bytes_of(base.string() + "-wal");
+  const std::string all = everything_stored();
   EXPECT_NE(all.find("public"), std::string::npos) << "the search itself must work";
   for (const auto* secret :
        {"canary-source", "canary-slack", "canary-signing", "canary-enroll", "canary-server"}) {
     EXPECT_EQ(all.find(secret), std::string::npos) << secret;
+    EXPECT_EQ(all.find(hex_encode(secret)), std::string::npos) << secret;
   }
   EXPECT_EQ(all.find(bytes_of(dir.path() / "data" / "master.key")), std::string::npos);
 }
 
-TEST_F(RepositoriesTest, ASealedValueMovedToAnotherRowDoesNotOpen) {
+TEST_P(RepositoriesTest, ASealedValueMovedToAnotherRowDoesNotOpen) {
   const Source victim = make_source(workspace, "b");
   EXPECT_EQ(code([&](Transaction& tx) -> Result<void> {
               auto moved = tx.execute(

@@ -8,6 +8,7 @@
 
 #include "relay/store/open_store.hpp"
 #include "relay/store/repositories.hpp"
+#include "tests/unit/store/postgres_database_fixture.hpp"
 
 namespace postern::relay {
 
@@ -54,8 +55,11 @@ class ScriptedIntake final : public DeliveryIntake {
   std::mutex mutex_;
 };
 
+enum class Engine { sqlite, postgres };
+
 class StoreTest : public ::testing::Test {
  protected:
+  virtual Engine engine() const { return Engine::sqlite; }
   void SetUp() override { open(); }
 
   void open() {
@@ -63,6 +67,11 @@ class StoreTest : public ::testing::Test {
     options.data_dir = dir.path() / "data";
     options.sqlite.writer.low_water = {.bytes = 0, .share_of_disk = 0};
     options.sqlite.writer.on_fatal = [this](const std::string&) { ++fatal; };
+    if (engine() == Engine::postgres) {
+      if (!server_database) server_database.emplace();
+      options.postgres.url = server_database->url();
+      options.postgres.label = "test";
+    }
     adjust(options);
     auto opened = open_store(options, clock, random, ids);
     ASSERT_TRUE(opened) << opened.error().message;
@@ -77,7 +86,7 @@ class StoreTest : public ::testing::Test {
   }
 
   Database& db() { return *store->database; }
-  SqliteEventLog& log() { return *store->event_log; }
+  EventLog& log() { return *store->event_log; }
 
   template <class T>
   Result<T> write(std::function<Result<T>(Transaction&)> job) {
@@ -227,6 +236,7 @@ class StoreTest : public ::testing::Test {
   }
 
   TempDir dir;
+  std::optional<TestDatabase> server_database;
   ManualClock clock;
   SystemRandom random;
   IdGenerator ids{clock, random};
@@ -236,5 +246,15 @@ class StoreTest : public ::testing::Test {
   std::unique_ptr<Store> store;
   WorkspaceId workspace;
 };
+
+/// What every engine must do alike. Instantiate with ENGINES(Suite).
+class ConformanceTest : public StoreTest, public ::testing::WithParamInterface<Engine> {
+ protected:
+  Engine engine() const override { return GetParam(); }
+};
+#define ENGINES(suite)                                                     \
+  INSTANTIATE_TEST_SUITE_P(                                                \
+      Engines, suite, ::testing::Values(Engine::sqlite, Engine::postgres), \
+      [](const auto& it) { return it.param == Engine::sqlite ? "sqlite" : "postgres"; })
 
 }  // namespace postern::relay

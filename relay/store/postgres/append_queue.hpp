@@ -1,0 +1,58 @@
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "relay/store/event_log.hpp"
+
+namespace postern::relay {
+
+/// One event on its way into the store.
+struct AppendTask {
+  NewEvent event;
+  boost::asio::any_io_executor reply_on;
+  EventLog::AppendDone done;
+  std::string headers;  ///< packed
+  std::string key;      ///< 16 bytes; empty: never a duplicate
+  std::size_t bytes = 0;
+};
+
+/// Events that wait for a writer. Bounded in number and bytes.
+class AppendQueue {
+ public:
+  struct Bounds {
+    std::size_t tasks_max, bytes_max, group_tasks_max, group_bytes_max;
+  };
+  explicit AppendQueue(Bounds bounds) : bounds_(bounds) {}
+
+  enum class Offer { taken, full, closed };
+  /// Moves from `task` only when it is taken.
+  Offer offer(AppendTask& task);
+  /// A group of what is there; waits for a first one. Empty only when closed. Every group taken must be
+  /// finished.
+  struct Group {
+    std::uint64_t number = 0;
+    std::vector<AppendTask> tasks;
+  };
+  Group take();
+  void finished(std::uint64_t group);
+  void close();
+  std::size_t depth() const;
+
+  /// Waits until every group that has been taken by now is finished, at most `patience`: what was admitted
+  /// before a claim is asked for must be there for the claim to see.
+  void settle(Duration patience);
+
+ private:
+  const Bounds bounds_;
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_, settled_;
+  std::deque<AppendTask> tasks_;
+  std::size_t bytes_ = 0;
+  std::uint64_t groups_ = 0;
+  std::vector<std::uint64_t> under_way_;
+  bool closed_ = false;
+};
+
+}  // namespace postern::relay

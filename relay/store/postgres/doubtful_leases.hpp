@@ -1,0 +1,28 @@
+#pragma once
+#include <mutex>
+#include <vector>
+
+#include "relay/store/postgres/connection.hpp"
+
+namespace postern::relay {
+
+/// Deliveries whose leasing commit may or may not have taken effect, because the connection was lost while it
+/// was under way: perhaps leased by this node, and in nobody's memory. Once the server's process of that
+/// connection has ended, what is leased among them is made pending. Safe from any thread.
+class DoubtfulLeases {
+ public:
+  void add(int backend, std::vector<std::int64_t> rows);
+  /// Returns how many deliveries it made pending.
+  std::size_t settle(pg::Connection& connection, int node);
+
+ private:
+  struct Entry {
+    int backend;
+    std::vector<std::int64_t> rows;
+    SteadyTime since;
+  };
+  std::mutex mutex_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace postern::relay

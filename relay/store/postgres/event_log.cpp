@@ -1,0 +1,121 @@
+#include "relay/store/postgres/event_log.hpp"
+
+#include "base/log.hpp"
+#include "relay/store/postgres/bounded_stop.hpp"
+#include "relay/store/postgres/database.hpp"
+
+namespace postern::relay {
+namespace {
+
+constexpr Duration kMaintainEvery = std::chrono::hours(1);
+constexpr Duration kStopTime = std::chrono::seconds(3);
+constexpr int kDaysAhead = 2;
+
+std::int64_t steady_micros() {
+  return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PostgresEventLog>> PostgresEventLog::open(const PostgresOptions& options,
+                                                                 std::string node_name, const Clock& clock) {
+  std::unique_ptr<PostgresEventLog> log(new PostgresEventLog(options, std::move(node_name), clock));
+  auto joined = log->recover();
+  if (!joined) return std::unexpected(joined.error());
+  log->recovered_ = *joined;
+  log->start();
+  return log;
+}
+
+PostgresEventLog::PostgresEventLog(const PostgresOptions& options, std::string node_name, const Clock& clock)
+    : options_(options),
+      clock_(clock),
+      leases_(options, std::move(node_name), abandon_),
+      bus_(options, abandon_),
+      appends_(
+          {options.appends_max, options.append_bytes_max, options.group_tasks_max, options.group_bytes_max}),
+      claims_(options.hot_connection("claim", pg::Options::Plan::by_index_nested), {1, options.queue_max},
+              abandon_),
+      looks_(options.connection("look"), {1, options.queue_max}, abandon_) {}
+
+PostgresEventLog::~PostgresEventLog() {
+  stop();
+}
+
+void PostgresEventLog::start() {
+  leases_.start({.lost =
+                     [this] {
+                       if (intake()) intake()->leases_lost();
+                     },
+                 .taken_over =
+                     [this](std::size_t) {
+                       if (intake()) intake()->wake({});
+                     },
+                 .each_beat = [this](pg::Connection& connection) { on_beat(connection); }});
+  bus_.on_wake([this](std::vector<DestinationId> destinations) {
+    if (intake()) intake()->wake(std::move(destinations));
+  });
+  bus_.start();
+  for (std::size_t i = 0; i < options_.append_threads; ++i)
+    threads_.emplace_back([this] { write_appends(); });
+  threads_.emplace_back([this] { write_completions(); });
+}
+
+/// On the heartbeat's connection.
+void PostgresEventLog::on_beat(pg::Connection& connection) {
+  if (doubtful_.settle(connection, leases_.id()) > 0 && intake()) intake()->wake({});
+  if (steady_micros() - maintained_at_ < kMaintainEvery.count()) return;
+  maintained_at_ = steady_micros();
+  const auto offer = looks_.submit([this](pg::Link& link) {
+    try {
+      link.with([this](pg::Connection& own) { maintain_on(own); });
+    } catch (const std::exception& fault) {
+      log::warn("store.maintenance_failed", {{"error", fault.what()}});
+    }
+  });
+  if (offer != pg::Lane::Offer::taken) maintained_at_ = 0;
+}
+
+void PostgresEventLog::maintain_on(pg::Connection& connection) {
+  const Time now = clock_.now();
+  for (int ahead = 0; ahead <= kDaysAhead; ++ahead)
+    partitions_.ensure(connection, Partitions::day_of(now) + ahead);
+  partitions_.drop_expired_keys(connection, now);
+  connection.run("DELETE FROM node WHERE buried_at < now() - interval '1 day'");
+}
+
+void PostgresEventLog::maintain() {
+  pg::Link link(options_.connection("maintain"), abandon_);
+  link.with([this](pg::Connection& connection) { maintain_on(connection); });
+}
+
+/// Opening it has done that already: the node must be known before anything is leased.
+Result<std::size_t> PostgresEventLog::recover() {
+  if (recovered_) return std::exchange(*recovered_, 0);
+  try {
+    return leases_.join();
+  } catch (const pg::Failure& failure) {
+    return std::unexpected(unreachable(failure));
+  }
+}
+
+void PostgresEventLog::stop() {
+  if (stopped_.exchange(true)) return;
+  const pg::BoundedStop bound(abandon_, kStopTime);
+  appends_.close();
+  completions_.close();
+  for (auto& thread : threads_) thread.join();
+  claims_.stop();
+  looks_.stop();
+  bus_.stop();
+  leases_.stop();
+}
+
+EventLogStats PostgresEventLog::stats() const {
+  EventLogStats stats;
+  stats.events = events_.load(std::memory_order_relaxed);
+  stats.duplicates = duplicates_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,67 @@
+#pragma once
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/id.hpp"
+#include "relay/store/postgres/link.hpp"
+#include "relay/store/postgres/options.hpp"
+
+namespace postern::relay {
+
+/// This process as one of several nodes, and its right to what it has leased.
+///
+/// A lease belongs to a node, not to a delivery: one row with a time, moved on by a heartbeat three times in
+/// a lease time, keeps any number of deliveries leased. All of it goes by the database's clock. A node that
+/// lets its time pass is buried by another, and what it had leased becomes pending. Completions are fenced by
+/// each delivery's own lease number, so a node that comes back from a long stop can change nothing that was
+/// given to others.
+///
+/// A node that was itself away a moment ago buries nobody for one lease time: after the database was frozen,
+/// every node finds every other one late.
+class NodeLeases {
+ public:
+  struct Events {
+    std::function<void()> lost;  ///< others took over what this node had; it goes on as a new one. Any thread
+    std::function<void(std::size_t deliveries)>
+        taken_over;                                  ///< leases of dead nodes were made pending. Any thread
+    std::function<void(pg::Connection&)> each_beat;  ///< after a good heartbeat, on its connection
+  };
+  /// `name` is the data directory's: an earlier run with the same one is dead, because the directory was
+  /// locked.
+  NodeLeases(const PostgresOptions& options, std::string name, const std::atomic<bool>& abandon);
+  ~NodeLeases();
+
+  /// Buries earlier runs of this name, takes their leases back and joins. Returns how many deliveries it made
+  /// pending. Throws pg::Failure.
+  std::size_t join();
+  void start(Events events);  ///< the heartbeat
+  /// Gives the place up: what is still leased becomes pending at the others' next heartbeat. Idempotent.
+  void stop();
+
+  int id() const { return id_.load(std::memory_order_acquire); }
+  /// Whether this node may start what it has leased: its last heartbeat is not too old, by its own clock.
+  bool good() const;
+
+ private:
+  void run();
+  void beat(pg::Connection& connection);
+  void join_with(pg::Connection& connection);
+  std::size_t bury(pg::Connection& connection, std::string_view which, const pg::Params& params);
+  std::size_t release_dead(pg::Connection& connection);
+  void leave() noexcept;
+
+  const PostgresOptions options_;
+  const std::string name_;
+  pg::Link link_;
+  Events events_;
+  std::atomic<int> id_{0};
+  std::atomic<std::int64_t> good_until_{0};  ///< microseconds of the steady clock
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace postern::relay

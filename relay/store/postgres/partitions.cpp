@@ -1,0 +1,126 @@
+#include "relay/store/postgres/partitions.hpp"
+
+#include "base/log.hpp"
+
+namespace postern::relay {
+namespace {
+
+constexpr std::int64_t kHour = std::int64_t{3'600} * 1'000'000;
+constexpr std::int64_t kDay = 24 * kHour;
+constexpr int kRowBits = 40;
+constexpr std::int64_t kLockNumber = 0x2f6b8c1d4e5a7094;
+
+struct Range {
+  std::string_view table;
+  std::int64_t from, to;
+};
+
+std::vector<Range> ranges_of(std::int64_t day) {
+  const std::int64_t row = (day * 24) << kRowBits;
+  const std::int64_t next_row = ((day + 1) * 24) << kRowBits;
+  return {{"event", row, next_row},
+          {"event_duplicate", row, next_row},
+          {"dedupe", day, day + 1},
+          {"attempt", day * kDay, (day + 1) * kDay}};
+}
+
+std::string name_of(std::string_view table, std::int64_t day) {
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
+  return fmt::format("{}_{:04}{:02}{:02}", table, static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
+bool is_attached(pg::Connection& connection, const std::string& name) {
+  const pg::Params params = std::move(pg::Params().add_text(name));
+  const auto found = connection.run(
+      "SELECT 1 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relname = $1 AND "
+      "pg_table_is_visible(c.oid)",
+      params);
+  return found.size() > 0;
+}
+
+/// Made beside the parent and then attached: CREATE TABLE … PARTITION OF would lock out every writer.
+void make(pg::Connection& connection, const Range& range, const std::string& name) {
+  const bool hot = range.table == "event" || range.table == "attempt";
+  connection.script(fmt::format("CREATE TABLE IF NOT EXISTS {} (LIKE {} INCLUDING ALL){}", name, range.table,
+                                hot ? " WITH (toast_tuple_target = 8160)" : ""));
+  connection.script(fmt::format("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})",
+                                range.table, name, range.from, range.to));
+}
+
+std::vector<std::string> expired_key_tables(pg::Connection& connection, Time now) {
+  const auto tables = connection.run(
+      "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+      "WHERE i.inhparent = 'dedupe'::regclass ORDER BY 1");
+  const std::string today = name_of("dedupe", Partitions::day_of(now));
+  std::vector<std::string> expired;
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    const std::string name(tables.bytes(i, 0));
+    if (name >= today) continue;
+    const pg::Params params = std::move(pg::Params().add(to_micros(now)));
+    const auto live =
+        connection.run(fmt::format("SELECT 1 FROM {} WHERE expires_at > $1 LIMIT 1", name), params);
+    if (live.size() == 0) expired.push_back(name);
+  }
+  return expired;
+}
+
+/// One node at a time, so that two never make the same table at once.
+class Turn {
+ public:
+  explicit Turn(pg::Connection& connection) : connection_(connection) {
+    connection_.run(fmt::format("SELECT pg_advisory_lock({})", kLockNumber));
+  }
+  ~Turn() {
+    try {
+      connection_.rollback();
+      if (connection_.usable()) connection_.run(fmt::format("SELECT pg_advisory_unlock({})", kLockNumber));
+    } catch (const std::exception& fault) {
+      log::warn("store.partition_lock_kept", {{"error", fault.what()}});
+    }
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  pg::Connection& connection_;
+};
+
+}  // namespace
+
+std::int64_t Partitions::day_of(Time time) {
+  return std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
+}
+
+std::int64_t Partitions::event_row_base(Time time) {
+  return (to_micros(time) / kHour) << kRowBits;
+}
+
+bool Partitions::known(std::int64_t day) const {
+  const std::lock_guard lock(mutex_);
+  return known_.contains(day);
+}
+
+void Partitions::ensure(pg::Connection& connection, std::int64_t day) {
+  if (known(day)) return;
+  const Turn turn(connection);
+  for (const Range& range : ranges_of(day)) {
+    const std::string name = name_of(range.table, day);
+    if (!is_attached(connection, name)) make(connection, range, name);
+  }
+  const std::lock_guard lock(mutex_);
+  known_.insert(day);
+}
+
+std::size_t Partitions::drop_expired_keys(pg::Connection& connection, Time now) {
+  const Turn turn(connection);
+  const auto expired = expired_key_tables(connection, now);
+  for (const std::string& name : expired) {
+    connection.script(fmt::format("ALTER TABLE dedupe DETACH PARTITION {} CONCURRENTLY", name));
+    connection.script(fmt::format("DROP TABLE {}", name));
+    log::info("store.keys_dropped", {{"table", name}});
+  }
+  return expired.size();
+}
+
+}  // namespace postern::relay

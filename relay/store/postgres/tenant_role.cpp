@@ -1,0 +1,49 @@
+#include "relay/store/postgres/tenant_role.hpp"
+
+#include "relay/store/postgres/transaction.hpp"
+
+namespace postern::relay::pg {
+namespace {
+
+bool exists(Connection& connection) {
+  const Params name = std::move(Params().add_text(kTenantRole));
+  return connection.run("SELECT 1 FROM pg_roles WHERE rolname = $1", name).size() > 0;
+}
+
+/// Two databases of one server may get here at the same time: the role is the server's.
+void create(Connection& connection) {
+  try {
+    connection.run(fmt::format("CREATE ROLE {} NOLOGIN NOINHERIT", kTenantRole));
+  } catch (const Failure& failure) {
+    if (failure.sqlstate == "42710" || failure.sqlstate == "23505") return;
+    if (failure.sqlstate != "42501") throw;
+    throw Failure(
+        "", fmt::format("the relay's role may not make the role that keeps workspaces apart; let an "
+                        "administrator run: CREATE ROLE {0} NOLOGIN NOINHERIT; GRANT {0} TO <the relay's "
+                        "role>",
+                        kTenantRole));
+  }
+}
+
+bool may_become(Connection& connection) {
+  const Params name = std::move(Params().add_text(kTenantRole));
+  return connection.run("SELECT pg_has_role(current_user, $1, 'MEMBER')", name).integer(0, 0) != 0;
+}
+
+}  // namespace
+
+void ensure_tenant_role(Connection& connection) {
+  if (!exists(connection)) create(connection);
+  if (!may_become(connection)) connection.run(fmt::format("GRANT {} TO current_user", kTenantRole));
+  connection.script(
+      fmt::format("GRANT USAGE ON SCHEMA public TO {0};"
+                  "GRANT SELECT ON workspace, event, event_duplicate, attempt, audit TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE, DELETE ON source, destination, route, agent, enrollment, "
+                  "delivery, api_key, "
+                  "idempotency TO {0};"
+                  "GRANT INSERT ON audit TO {0};"
+                  "GRANT USAGE ON SEQUENCE delivery_row TO {0}",
+                  kTenantRole));
+}
+
+}  // namespace postern::relay::pg
