@@ -8,9 +8,46 @@ namespace postern::control {
 namespace {
 
 constexpr std::string_view kAdminKeyName = "admin";
+constexpr const char* kTunnelCertificateSetting = "tunnel_certificate";
+constexpr const char* kTunnelKeySetting = "tunnel_key_sealed";
 
 std::string_view without_line_end(std::string_view text) {
   return text.substr(0, text.find_first_of("\r\n"));
+}
+
+std::optional<std::string> setting(relay::Transaction& tx, const std::string& name) {
+  std::optional<std::string> found;
+  tx.query("SELECT value FROM store_setting WHERE name = ?1", {name},
+           [&](const relay::Row& row) { found = std::string(row.blob(0)); });
+  return found;
+}
+
+Result<std::optional<tunnel::TlsIdentity>> kept_tunnel_identity(relay::Store& store) {
+  std::optional<std::string> certificate, sealed;
+  auto read = relay::read_and_wait(*store.database, [&](relay::Transaction& tx) {
+    certificate = setting(tx, kTunnelCertificateSetting);
+    sealed = setting(tx, kTunnelKeySetting);
+  });
+  if (!read) return std::unexpected(read.error());
+  if (!certificate || !sealed) return std::nullopt;
+  auto key = store.keyring.open(store.default_workspace.id, *sealed, kTunnelKeySetting);
+  if (!key) return std::unexpected(key.error());
+  return tunnel::TlsIdentity{std::move(*key), std::move(*certificate)};
+}
+
+Result<void> keep_tunnel_identity(relay::Store& store, const tunnel::TlsIdentity& identity) {
+  const std::string sealed =
+      store.keyring.seal(store.default_workspace.id, identity.key_pem, kTunnelKeySetting);
+  return relay::write_and_wait(*store.database, [&](relay::Transaction& tx) -> Result<void> {
+    if (setting(tx, kTunnelKeySetting)) return {};
+    for (const auto& [name, value] : {std::pair{kTunnelCertificateSetting, identity.certificate_pem},
+                                      std::pair{kTunnelKeySetting, sealed}}) {
+      auto put = tx.execute("INSERT INTO store_setting (name, value) VALUES (?1, ?2)",
+                            {std::string(name), relay::Blob{value}});
+      if (!put) return std::unexpected(put.error());
+    }
+    return {};
+  });
 }
 
 }  // namespace
@@ -23,8 +60,14 @@ std::vector<relay::ApiKey> all_api_keys(relay::Store& store) {
   return keys;
 }
 
-Result<void> ensure_admin_key(relay::Store& store, const DataDir& directory, IdGenerator& ids,
-                              const Clock& clock, Random& random) {
+std::string admin_key_name(const Settings& settings) {
+  if (settings.database.empty()) return std::string(kAdminKeyName);
+  return fmt::format("{} of {} in {}", kAdminKeyName, settings.cluster.name,
+                     std::filesystem::absolute(settings.data_dir).string());
+}
+
+Result<void> ensure_admin_key(relay::Store& store, const std::string& name, const DataDir& directory,
+                              IdGenerator& ids, const Clock& clock, Random& random) {
   const std::vector<relay::ApiKey> present = all_api_keys(store);
   const auto kept = directory.read(kAdminKeyFile);
   if (!kept) return std::unexpected(kept.error());
@@ -35,13 +78,13 @@ Result<void> ensure_admin_key(relay::Store& store, const DataDir& directory, IdG
   if (!written) return written;
   const relay::ApiKey row{.id = id,
                           .workspace_id = store.default_workspace.id,
-                          .name = std::string(kAdminKeyName),
+                          .name = name,
                           .secret_digest = api_key_digest(key),
                           .created_at = clock.now()};
   auto stored = relay::write_and_wait(*store.database, [&](relay::Transaction& tx) {
     relay::ApiKeyRepository keys(tx);
     for (const relay::ApiKey& earlier : present) {
-      if (earlier.name == kAdminKeyName && earlier.workspace_id == row.workspace_id) keys.revoke(earlier.id);
+      if (earlier.name == name && earlier.workspace_id == row.workspace_id) keys.revoke(earlier.id);
     }
     return keys.create(row);
   });
@@ -74,6 +117,20 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
     return std::unexpected(done.error());
   log::info("tunnel_identity.created", {{"file", (directory.path() / kTunnelCertificateFile).string()}});
   return identity;
+}
+
+Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const DataDir& directory,
+                                                   const Clock& clock) {
+  const auto kept = kept_tunnel_identity(store);
+  if (!kept) return std::unexpected(kept.error());
+  if (*kept) return std::move(**kept);
+  const auto fresh = ensure_tunnel_identity(directory, clock);
+  if (!fresh) return std::unexpected(fresh.error());
+  if (auto done = keep_tunnel_identity(store, *fresh); !done) return std::unexpected(done.error());
+  // Another node may have been first: then its identity counts.
+  const auto first = kept_tunnel_identity(store);
+  if (!first) return std::unexpected(first.error());
+  return first->value_or(*fresh);
 }
 
 }  // namespace postern::control

@@ -5,6 +5,7 @@
 #include "base/id.hpp"
 #include "base/random.hpp"
 #include "control/data_dir.hpp"
+#include "control/settings.hpp"
 #include "relay/store/open_store.hpp"
 #include "tunnel-proto/tls_identity.hpp"
 
@@ -16,11 +17,17 @@ namespace postern::control {
 /// one is made and the earlier is revoked: so a lost key does not lock anybody out, and deleting the file
 /// before a start replaces a key that has leaked. The file comes first: a key in the store that nobody holds
 /// would be of no use, a file whose key never got there is written anew.
-Result<void> ensure_admin_key(relay::Store& store, const DataDir& directory, IdGenerator& ids,
-                              const Clock& clock, Random& random);
+Result<void> ensure_admin_key(relay::Store& store, const std::string& name, const DataDir& directory,
+                              IdGenerator& ids, const Clock& clock, Random& random);
+/// "admin"; on a cluster, where each node has a key of its own, with the node and its directory.
+std::string admin_key_name(const Settings& settings);
 
 /// The tunnel's key and certificate, kept for ever: every join token and every agent pins the key.
 Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, const Clock& clock);
+
+/// The same for the nodes of a cluster: the first one's is kept, sealed, in the store, and is everyone's.
+Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const DataDir& directory,
+                                                   const Clock& clock);
 
 std::vector<relay::ApiKey> all_api_keys(relay::Store& store);
 

@@ -68,6 +68,7 @@ bool Node::close() {
   if (parts.admin) parts.admin->stop();
   if (parts.hub) parts.hub->stop();
   // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
+  if (parts.store && parts.store->event_log) parts.store->event_log->stop();
   if (parts.store) parts.store->database->stop();
   // The dispatcher's timers belong to its loop.
   asio::post(parts.loops.first(), [&parts] { parts.dispatcher.reset(); });

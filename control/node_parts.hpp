@@ -36,7 +36,8 @@ struct Node::Parts {
   Result<void> listen();    ///< tunnel, ingest, admin, in this order
   Result<void> listen_ingest();
   Result<void> listen_admin();
-  relay::StoreOptions store_options();
+  Result<tunnel::TlsIdentity> tunnel_identity();
+  void follow_other_nodes();
   relay::HubOptions hub_options(boost::asio::ip::tcp::endpoint endpoint);
   std::string link_base() const;
   void make_drivers();

@@ -2,6 +2,8 @@
 #include "control/descriptors.hpp"
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
+#include "control/store_options.hpp"
+#include "relay/store/repositories.hpp"
 
 namespace postern::control {
 namespace {
@@ -41,26 +43,18 @@ Result<void> Node::start() {
   return {};
 }
 
-relay::StoreOptions Node::Parts::store_options() {
-  relay::StoreOptions options;
-  options.data_dir = settings.data_dir;
-  options.sqlite.open.cache_bytes = settings.store.cache;
-  options.sqlite.writer.low_water = {settings.store.low_water_bytes,
-                                     settings.store.low_water_percent / 100.0};
-  options.sqlite.writer.on_fatal = on_fatal;
-  options.sqlite.readers.threads = settings.store.readers;
-  return options;
-}
-
 Result<void> Node::Parts::open() {
   auto policy = relay::EgressPolicy::from_config(settings.egress.allow_networks);
   if (!policy) return passed_on(policy.error());
   egress = std::move(*policy);
-  auto opened = relay::open_store(store_options(), schedule, random, ids);
+  relay::StoreOptions options = store_options(settings);
+  options.sqlite.writer.on_fatal = on_fatal;
+  auto opened = relay::open_store(std::move(options), schedule, random, ids);
   if (!opened) return passed_on(opened.error());
   store = std::move(*opened);
   const DataDir directory(settings.data_dir);
-  if (auto done = ensure_admin_key(*store, directory, ids, clock, random); !done) return done;
+  if (auto done = ensure_admin_key(*store, admin_key_name(settings), directory, ids, clock, random); !done)
+    return done;
   keys = std::make_unique<ApiKeys>(all_api_keys(*store));
   audit = std::make_unique<AuditSink>(*store->database, ids, clock);
   auto read = relay::read_and_wait(*store->database, [this](relay::Transaction& tx) {
@@ -76,6 +70,8 @@ void Node::Parts::add_health_checks() {
   health.add("store", [this]() -> Result<void> {
     const auto stats = store->database->stats();
     if (stats.failed) return fail("store_failed", "The store broke; see the log.");
+    if (!store->event_log->holds_leases())
+      return fail("store_unreachable", "PostgreSQL does not answer: ingest answers 503, deliveries wait.");
     if (!stats.ingest_allowed) return fail("storage_low", "The disk is nearly full: ingest answers 503.");
     return {};
   });
@@ -88,7 +84,7 @@ Result<void> Node::Parts::assemble() {
                                                            [this] { reloader->request(); });
   disabler =
       std::make_unique<DestinationDisabler>(*store->database, store->keyring, catalog, *reloader, ids, clock);
-  const auto identity = ensure_tunnel_identity(DataDir(settings.data_dir), clock);
+  const auto identity = tunnel_identity();
   if (!identity) return passed_on(identity.error());
   auto tls = tunnel::TlsContext::server(*identity);
   if (!tls) return passed_on(tls.error());
@@ -101,12 +97,34 @@ Result<void> Node::Parts::assemble() {
                                      hub_options(*endpoint));
   make_drivers();
   make_dispatcher();
+  follow_other_nodes();
   store->event_log->attach(*dispatcher);
   const auto recovered = store->event_log->recover();
   if (!recovered) return passed_on(recovered.error());
   if (*recovered > 0) log::info("deliveries.recovered", {{"count", *recovered}});
   dispatcher->start(*store->event_log);
   return {};
+}
+
+/// Agents know a relay by its certificate: every node of a cluster shows the same one.
+Result<tunnel::TlsIdentity> Node::Parts::tunnel_identity() {
+  const DataDir directory(settings.data_dir);
+  if (settings.database.empty()) return ensure_tunnel_identity(directory, clock);
+  return shared_tunnel_identity(*store, directory, clock);
+}
+
+/// What another node changes is taken over here: configuration, keys, and the end of agents.
+void Node::Parts::follow_other_nodes() {
+  catalog.on_change([this](const relay::Catalog& changed) {
+    for (const auto& [id, agent] : changed.agents) {
+      if (agent->state == relay::AgentState::revoked && hub->present(id)) hub->disconnect(id, "revoked");
+    }
+  });
+  store->event_log->on_catalog_change([this] {
+    reloader->request();
+    store->database->read(
+        [this](relay::Transaction& tx) { keys->replace(relay::ApiKeyRepository(tx).all()); }, {});
+  });
 }
 
 relay::HubOptions Node::Parts::hub_options(boost::asio::ip::tcp::endpoint endpoint) {
@@ -154,6 +172,8 @@ void Node::Parts::make_dispatcher() {
   options.leases.deliveries = settings.delivery.max_leased;
   options.leases.bytes = settings.delivery.memory;
   options.in_flight = settings.delivery.max_in_flight;
+  // Another node may park what this one can make, and its wake-up may be lost.
+  if (!settings.database.empty()) options.backlog_check = std::chrono::seconds(5);
   dispatcher = std::make_unique<relay::Dispatcher>(relay::DispatcherParts{
       .executor = loops.first().get_executor(),
       .loops = std::move(on_loops),

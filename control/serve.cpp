@@ -13,7 +13,7 @@
 #include "base/spawn.hpp"
 #include "control/cli/exit_codes.hpp"
 #include "control/node.hpp"
-#include "relay/store/open_store.hpp"
+#include "control/store_options.hpp"
 
 namespace postern::control {
 namespace {
@@ -121,14 +121,14 @@ int serve(const Settings& settings) {
 int migrate(const Settings& settings) {
   ::umask(0077);
   const SystemClock clock;
-  const auto report = relay::migrate_store(settings.data_dir, clock.now());
+  const auto report = relay::migrate_store(store_options(settings), clock.now());
   if (!report) {
     fmt::print(stderr, "postern: {}\n", report.error().message);
     return kExitFailed;
   }
   for (const std::string& name : report->applied) fmt::print("applied {}\n", name);
-  fmt::print("{}: schema {}{}\n", settings.data_dir.string(), report->after,
-             report->applied.empty() ? ", nothing to do" : "");
+  const std::string where = settings.database.empty() ? settings.data_dir.string() : "PostgreSQL";
+  fmt::print("{}: schema {}{}\n", where, report->after, report->applied.empty() ? ", nothing to do" : "");
   return kExitOk;
 }
 

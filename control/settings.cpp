@@ -1,5 +1,7 @@
 #include "control/settings.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -22,6 +24,10 @@ constexpr Duration kShutdownMost = std::chrono::seconds(28);
 constexpr Setting kSettings[] = {
     {"data_dir", Type::text, "path", "postern-data",
      "Where everything is kept: database, master key, tunnel certificate, first API key."},
+    {"database", Type::text, "URL", "",
+     "PostgreSQL, as postgresql://user:password@host/name; empty: SQLite in data_dir. Several relays on one "
+     "are "
+     "a cluster."},
     {"loops",
      Type::integer,
      "threads",
@@ -185,6 +191,25 @@ constexpr Setting kSettings[] = {
      1,
      64},
 
+    {"cluster.name", Type::text, "", "",
+     "What this node is called among the others; empty: the host's name."},
+    {"cluster.lease_time",
+     Type::duration,
+     "duration",
+     "10s",
+     "How long the others wait for a node that says nothing before they take over its deliveries.",
+     {},
+     2 * kSecond,
+     300 * kSecond},
+    {"cluster.writers",
+     Type::integer,
+     "connections",
+     "2",
+     "Connections that write events to PostgreSQL.",
+     {},
+     1,
+     64},
+
     {"shutdown.notice_time",
      Type::duration,
      "duration",
@@ -273,6 +298,16 @@ struct Checker {
             .store_time = values.duration("ingest.store_time")};
   }
 
+  /// The value itself is never shown: it may hold a password.
+  std::string database() {
+    const std::string& url = values.text("database");
+    const bool known = url.empty() || url.starts_with("postgresql://") || url.starts_with("postgres://") ||
+                       url.find('=') != std::string::npos;
+    if (!known)
+      wrong("database", "must be a PostgreSQL URL, such as postgresql://user@host/name, or be left out.");
+    return url;
+  }
+
   TunnelSettings tunnel() {
     return {.listen = values.address("tunnel.listen"),
             .public_address = optional_address("tunnel.public_address"),
@@ -311,6 +346,17 @@ struct Checker {
   }
 };
 
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "relay";
+}
+
+ClusterSettings cluster_from(const Values& values) {
+  const std::string& name = values.text("cluster.name");
+  return {name.empty() ? host_name() : name, values.duration("cluster.lease_time"),
+          static_cast<std::size_t>(values.integer("cluster.writers"))};
+}
+
 std::size_t loops_from(std::int64_t configured) {
   if (configured > 0) return static_cast<std::size_t>(configured);
   return std::max(1u, std::thread::hardware_concurrency());
@@ -331,6 +377,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
   if (values.text("data_dir").empty()) check.wrong("data_dir", "must not be empty.");
   Settings settings{
       .data_dir = values.text("data_dir"),
+      .database = check.database(),
       .loops = loops_from(values.integer("loops")),
       .ingest = check.ingest(),
       .tunnel = check.tunnel(),
@@ -344,6 +391,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
       .store = {values.size("store.low_water_bytes"),
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},
+      .cluster = cluster_from(values),
       .shutdown = check.shutdown(),
       .log_level = level_of(values.text("log.level")),
       .log_format = values.text("log.format") == "json" ? log::Format::json : log::Format::text};

@@ -52,6 +52,12 @@ struct StoreSettings {
   std::uint64_t cache = 0;
   std::size_t readers = 0;
 };
+/// Of a node on PostgreSQL.
+struct ClusterSettings {
+  std::string name;
+  Duration lease_time{};
+  std::size_t writers = 0;
+};
 /// How long each step of stopping may take; together at most 28 s.
 struct ShutdownSettings {
   Duration notice_time{}, requests_time{}, deliveries_time{}, tunnel_time{};
@@ -59,6 +65,7 @@ struct ShutdownSettings {
 
 struct Settings {
   std::filesystem::path data_dir;
+  std::string database;   ///< PostgreSQL; empty: SQLite in data_dir. May hold a password: never log it
   std::size_t loops = 0;  ///< resolved: at least 1
   IngestSettings ingest;
   TunnelSettings tunnel;
@@ -67,6 +74,7 @@ struct Settings {
   EgressSettings egress;
   std::string slack_base_url;  ///< empty: what the destination's URL says
   StoreSettings store;
+  ClusterSettings cluster;
   ShutdownSettings shutdown;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;

@@ -38,7 +38,7 @@ asio::awaitable<Reply> list_agents(const ApiServices& services, Call call) {
     const auto found = AgentRepository(tx, services.keyring).list(who.workspace_id, page);
     return json_response(200, listing(found, [&](const Agent& agent) { return view(agent, services); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> create_agent(const ApiServices& services, Call call) {
@@ -67,7 +67,7 @@ asio::awaitable<Reply> get_agent(const ApiServices& services, Call call) {
     if (!agent) return std::unexpected(problem_from(agent.error()));
     return json_response(200, view(*agent, services));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call) {

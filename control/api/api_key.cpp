@@ -53,15 +53,19 @@ std::optional<KeyId> api_key_id(std::string_view key) {
   return uuid ? std::optional(KeyId{*uuid}) : std::nullopt;
 }
 
-ApiKeys::ApiKeys(const std::vector<relay::ApiKey>& keys) {
+void ApiKeys::replace(const std::vector<relay::ApiKey>& keys) {
+  std::unordered_map<KeyId, Entry> live;
   for (const relay::ApiKey& key : keys) {
-    if (!key.revoked) entries_.emplace(key.id, Entry{key.secret_digest, key.workspace_id});
+    if (!key.revoked) live.emplace(key.id, Entry{key.secret_digest, key.workspace_id});
   }
+  const std::lock_guard lock(mutex_);
+  entries_ = std::move(live);
 }
 
 std::optional<Principal> ApiKeys::find(std::string_view key) const {
   const auto id = api_key_id(key);
   if (!id) return std::nullopt;
+  const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(*id);
   if (entry == entries_.end()) return std::nullopt;
   if (!constant_time_equal(api_key_digest(key), entry->second.digest)) return std::nullopt;

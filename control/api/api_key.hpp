@@ -1,4 +1,5 @@
 #pragma once
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,18 +27,20 @@ struct Principal {
   KeyId key_id;
 };
 
-/// The live keys in memory. Immutable after construction: safe from any thread.
+/// The live keys in memory. Safe from any thread.
 class ApiKeys {
  public:
-  explicit ApiKeys(const std::vector<relay::ApiKey>& keys);
+  explicit ApiKeys(const std::vector<relay::ApiKey>& keys) { replace(keys); }
   /// nullopt for anything but a live key. The digests are compared in constant time.
   std::optional<Principal> find(std::string_view key) const;
+  void replace(const std::vector<relay::ApiKey>& keys);  ///< all of them: another node may have changed some
 
  private:
   struct Entry {
     std::string digest;
     WorkspaceId workspace_id;
   };
+  mutable std::mutex mutex_;
   std::unordered_map<KeyId, Entry> entries_;
 };
 

@@ -13,7 +13,7 @@ boost::asio::awaitable<Reply> list_audit(const ApiServices& services, Call call)
     const auto found = relay::AuditRepository(tx).list(who.workspace_id, page);
     return json_response(200, listing(found, [](const relay::AuditEntry& entry) { return view(entry); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 }  // namespace postern::control

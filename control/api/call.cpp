@@ -55,6 +55,7 @@ struct Change {
   WriteJob job;
 
   std::expected<Answer, Problem> run(Transaction& tx) const {
+    tx.confine(who.workspace_id);
     const Time now = services.clock.now();
     relay::IdempotencyRepository kept(tx);
     if (!once.key.empty()) {
@@ -98,8 +99,12 @@ struct Change {
 
 }  // namespace
 
-asio::awaitable<Reply> read(const ApiServices& services, ReadJob job) {
-  auto reply = co_await relay::read<Reply>(services.database, std::move(job));
+asio::awaitable<Reply> read(const ApiServices& services, Principal who, ReadJob job) {
+  auto confined = [who, job = std::move(job)](Transaction& tx) {
+    tx.confine(who.workspace_id);
+    return job(tx);
+  };
+  auto reply = co_await relay::read<Reply>(services.database, std::move(confined));
   if (!reply) co_return std::unexpected(problem_from(reply.error()));
   co_return std::move(*reply);
 }

@@ -46,14 +46,14 @@ struct Written {
 using ReadJob = std::function<Reply(relay::Transaction&)>;
 using WriteJob = std::function<std::expected<Written, Problem>(relay::Transaction&)>;
 
-/// Answers with what `job` reads, on a reader thread.
-boost::asio::awaitable<Reply> read(const ApiServices& services, ReadJob job);
+/// Answers with what `job` reads, on a reader thread, confined to the workspace of `who`.
+boost::asio::awaitable<Reply> read(const ApiServices& services, Principal who, ReadJob job);
 
-/// Runs `job` in one transaction with its audit entry and, for a POST with an Idempotency-Key, the kept
-/// answer; then brings the catalog up to date, so that whoever has the answer also has the effect. A Problem
-/// undoes everything. The same key with the same request gets the first answer again, marked
-/// Idempotency-Replayed: true; with another request 422. Answers are kept 24 h, sealed: they may hold a
-/// secret that is shown once.
+/// Runs `job`, confined to the caller's workspace, in one transaction with its audit entry and, for a POST
+/// with an Idempotency-Key, the kept answer; then brings the catalog up to date, so that whoever has the
+/// answer also has the effect. A Problem undoes everything. The same key with the same request gets the first
+/// answer again, marked Idempotency-Replayed: true; with another request 422. Answers are kept 24 h, sealed:
+/// they may hold a secret that is shown once.
 boost::asio::awaitable<Reply> write(const ApiServices& services, const Call& call, WriteJob job);
 
 }  // namespace postern::control

@@ -44,7 +44,7 @@ asio::awaitable<Reply> list_deliveries(const ApiServices& services, Call call) {
     const auto found = DeliveryRepository(tx).list(who.workspace_id, filter, page);
     return json_response(200, listing(found, [](const relay::Delivery& delivery) { return view(delivery); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> get_delivery(const ApiServices& services, Call call) {
@@ -55,7 +55,7 @@ asio::awaitable<Reply> get_delivery(const ApiServices& services, Call call) {
     if (!delivery) return std::unexpected(problem_from(delivery.error()));
     return json_response(200, with_attempts(tx, who.workspace_id, *delivery));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> retry_delivery(const ApiServices& services, Call call) {

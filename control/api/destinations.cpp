@@ -127,7 +127,7 @@ asio::awaitable<Reply> list_destinations(const ApiServices& services, Call call)
     const auto found = DestinationRepository(tx, services.keyring).list(who.workspace_id, page);
     return json_response(200, listing(found, [&](const Destination& item) { return view(item, services); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> create_destination(const ApiServices& services, Call call) {
@@ -165,7 +165,7 @@ asio::awaitable<Reply> get_destination(const ApiServices& services, Call call) {
     if (!destination) return std::unexpected(problem_from(destination.error()));
     return json_response(200, view(*destination, services));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> patch_destination(const ApiServices& services, Call call) {

@@ -58,7 +58,7 @@ asio::awaitable<Reply> list_events(const ApiServices& services, Call call) {
     const auto found = EventRepository(tx).list(who.workspace_id, filter, page);
     return json_response(200, listing(found, [](const relay::EventSummary& event) { return view(event); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> get_event(const ApiServices& services, Call call) {
@@ -72,7 +72,7 @@ asio::awaitable<Reply> get_event(const ApiServices& services, Call call) {
     const auto owed = relay::DeliveryRepository(tx).list(who.workspace_id, of_event, {kDeliveriesShown, ""});
     return json_response(200, view(*event, owed.items));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> get_event_body(const ApiServices& services, Call call) {
@@ -83,7 +83,7 @@ asio::awaitable<Reply> get_event_body(const ApiServices& services, Call call) {
     if (!event) return std::unexpected(problem_from(event.error()));
     return body_response(event->event);
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> replay_event(const ApiServices& services, Call call) {

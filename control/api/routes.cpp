@@ -39,7 +39,7 @@ asio::awaitable<Reply> list_routes(const ApiServices& services, Call call) {
     const auto found = RouteRepository(tx).list(who.workspace_id, page);
     return json_response(200, listing(found, [](const Route& route) { return view(route); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> create_route(const ApiServices& services, Call call) {
@@ -73,7 +73,7 @@ asio::awaitable<Reply> get_route(const ApiServices& services, Call call) {
     if (!route) return std::unexpected(problem_from(route.error()));
     return json_response(200, view(*route));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> patch_route(const ApiServices& services, Call call) {

@@ -63,7 +63,7 @@ asio::awaitable<Reply> list_sources(const ApiServices& services, Call call) {
     const auto found = SourceRepository(tx, services.keyring).list(who.workspace_id, page);
     return json_response(200, listing(found, [&](const Source& source) { return view(source, services); }));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> create_source(const ApiServices& services, Call call) {
@@ -95,7 +95,7 @@ asio::awaitable<Reply> get_source(const ApiServices& services, Call call) {
     if (!source) return std::unexpected(problem_from(source.error()));
     return json_response(200, view(*source, services));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> patch_source(const ApiServices& services, Call call) {

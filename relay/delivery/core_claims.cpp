@@ -40,8 +40,28 @@ void DispatcherCore::wake() {
   enter("wake", [](DispatcherCore& core) { core.on_wake(); });
 }
 
-void DispatcherCore::kick() {
-  enter("kick", [](DispatcherCore& core) { core.pump_due(); });
+void DispatcherCore::kick(std::vector<DestinationId> destinations) {
+  enter("kick", [destinations = std::move(destinations)](DispatcherCore& core) mutable {
+    core.pump_due();
+    // What this node cannot make, such as for an agent that is elsewhere, another may.
+    if (core.log_ != nullptr) core.log_->announce(std::move(destinations));
+  });
+}
+
+void DispatcherCore::wake(std::vector<DestinationId> destinations) {
+  enter("woken",
+        [destinations = std::move(destinations)](DispatcherCore& core) { core.on_woken(destinations); });
+}
+
+// Another node left something in the store. What is running here looks behind what it is handed over in
+// memory.
+void DispatcherCore::on_woken(const std::vector<DestinationId>& destinations) {
+  for (const DestinationId id : destinations) {
+    Queue* queue = find(id);
+    if (queue != nullptr && queue->mode() == QueueMode::direct) drain_behind(*queue);
+  }
+  pump_due();
+  schedule_turn();
 }
 
 // Deliveries of a destination that is draining need no claim of their own: its claims go on until one comes

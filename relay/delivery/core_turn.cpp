@@ -61,6 +61,7 @@ void DispatcherCore::turn() {
 
 void DispatcherCore::start_attempts() {
   if (draining_ || failed_) return;
+  if (log_ != nullptr && !log_->holds_leases()) return;  // the sweep comes back to it
   ring_.retry_over_share();
   while (unrecorded_bytes_ < parts_.options.unrecorded_bytes) {
     Queue* queue = ring_.next();

@@ -25,12 +25,22 @@ void Dispatcher::handed_over(std::vector<LeasedDelivery> deliveries) {
 void Dispatcher::wake() {
   core_->wake();
 }
+void Dispatcher::wake(std::vector<DestinationId> destinations) {
+  core_->wake(std::move(destinations));
+}
+void Dispatcher::not_committed(const NewDelivery& delivery, const Event& event) {
+  const LeaseEnd end{delivery.destination_id, memory_cost(event)};
+  core_->desk().release({&end, 1});
+}
+void Dispatcher::leases_lost() {
+  core_->leases_lost();
+}
 
-void Dispatcher::kick(DestinationId) {
-  core_->kick();
+void Dispatcher::kick(DestinationId destination) {
+  core_->kick({destination});
 }
 void Dispatcher::kick_all() {
-  core_->kick();
+  core_->kick({});
 }
 
 boost::asio::awaitable<Dispatcher::Drained> Dispatcher::drain(Duration limit) {

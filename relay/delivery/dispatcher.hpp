@@ -68,6 +68,9 @@ class Dispatcher final : public DeliveryIntake {
   Admission admit(const NewDelivery& delivery, const Event& event) override;
   void handed_over(std::vector<LeasedDelivery> deliveries) override;
   void wake() override;
+  void wake(std::vector<DestinationId> destinations) override;
+  void not_committed(const NewDelivery& delivery, const Event& event) override;
+  void leases_lost() override;
 
   /// Something of this destination (of any) became due outside of the ordinary way: a retry or a replay by
   /// hand.

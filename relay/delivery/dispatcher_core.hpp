@@ -34,7 +34,9 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void start(EventLog& log);
   void hand_over(std::vector<LeasedDelivery> deliveries);
   void wake();
-  void kick();
+  void wake(std::vector<DestinationId> destinations);  ///< from another node
+  void kick(std::vector<DestinationId> destinations);
+  void leases_lost();
 
   /// On the actor's loop.
   static boost::asio::awaitable<Dispatcher::Drained> drain(std::shared_ptr<DispatcherCore> self,
@@ -77,6 +79,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   // core_claims.cpp
   void on_handed_over(std::vector<LeasedDelivery> deliveries);
   void on_wake();
+  void on_woken(const std::vector<DestinationId>& destinations);
+  void on_leases_lost();
   void accept(LeasedDelivery delivery, Origin origin);
   void ask_backlog();
   void on_backlog(Result<std::vector<EventLog::Backlog>> backlog);

@@ -84,7 +84,7 @@ class EventLog {
   virtual ~EventLog() = default;
 
   /// The dispatcher. Before serving; until then deliveries are committed as pending. It outlives this object.
-  virtual void attach(DeliveryIntake& intake) = 0;
+  virtual void attach(DeliveryIntake&) {}
 
   using AppendDone = std::function<void(Result<Appended>)>;
   /// `done` is posted to `reply_on` once the event is durable; the store posts once per group and loop.
@@ -126,8 +126,8 @@ class EventLog {
   /// Calls `listener`, on a thread of the log, when the configuration may have been changed by another node.
   virtual void on_catalog_change(std::function<void()>) {}
   /// Finishes what is queued, gives leases back where others could go on, and ends the threads. Idempotent.
-  virtual void stop() = 0;
-  virtual EventLogStats stats() const = 0;
+  virtual void stop() {}
+  virtual EventLogStats stats() const { return {}; }
 };
 
 /// append() as a coroutine, resumed on the caller's executor.

@@ -6,11 +6,37 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from harness.app import App, DeafApp  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
 from harness.relay import Agent, Relay  # noqa: E402
 
 
+ENGINES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    server = Postgres().start()
+    yield server
+    server.remove()
+
+
+def pytest_generate_tests(metafunc):
+    """Every test with a relay runs on both engines, unless it says which (@pytest.mark.engine) or --engine does."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    only = metafunc.definition.get_closest_marker("engine")
+    asked = metafunc.config.getoption("--engine")
+    engines = [e for e in (only.args if only else ENGINES) if asked in ("both", e)]
+    metafunc.parametrize("engine", engines, indirect=True)
+
+
 @pytest.fixture
-def make(tmp_path):
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def make(tmp_path, engine, request):
     """Starts programs and apps, and ends every one of them after the test."""
     started = []
 
@@ -18,7 +44,15 @@ def make(tmp_path):
         directory = tmp_path
 
         def relay(self, name="relay", **kw):
+            if engine == "postgres":
+                kw.setdefault("database", request.getfixturevalue("postgres").database())
             relay = Relay(tmp_path / name, **kw)
+            started.append(lambda: relay.process and relay.kill())
+            return relay.start()
+
+        def node(self, other, name, **kw):
+            """Another node of the cluster of `other`."""
+            relay = Relay(tmp_path / name, **kw).join_cluster_of(other)
             started.append(lambda: relay.process and relay.kill())
             return relay.start()
 
@@ -47,5 +81,10 @@ def relay(make):
     return make.relay()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "engine(*names): the only stores this test runs on")
+
+
 def pytest_addoption(parser):
+    parser.addoption("--engine", choices=("both", "sqlite", "postgres"), default="both", help="the store (default both)")
     parser.addoption("--kills", type=int, default=100, help="how often the kill test kills the relay (default 100)")

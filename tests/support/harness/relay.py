@@ -78,13 +78,14 @@ class Api:
 
 
 class Relay:
-    def __init__(self, directory, flags=(), env=None, binary=None):
+    def __init__(self, directory, flags=(), env=None, binary=None, database=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.data = self.directory / "data"
         self.flags = list(flags)
         self.env = env or {}
         self.binary = binary or BIN / "postern"
+        self.database = database  # a PostgreSQL URL; None: SQLite
         self.ports = {"ingest": 0, "tunnel": 0, "admin": 0}
         self.process = None
 
@@ -94,6 +95,8 @@ class Relay:
             argv += [f"--{name}-listen", f"127.0.0.1:{port}"]
         # Deliveries of the tests go to this machine, which the default policy rightly refuses.
         env = {"POSTERN_EGRESS_ALLOW_NETWORKS": "127.0.0.0/8", "POSTERN_STORE_LOW_WATER_BYTES": "16MiB", **self.env}
+        if self.database:
+            env.setdefault("POSTERN_DATABASE", self.database)
         began = time.monotonic()
         self.process = Process(argv + self.flags, self.directory / "relay.log", env)
         line = self.process.wait_line("ready ", timeout)
@@ -107,6 +110,15 @@ class Relay:
             self.ports[name] = int(self.listeners[name].rsplit(":", 1)[1])
         self.key = (self.data / "admin.key").read_text().strip()
         self.api = Api(self.admin, self.key)
+        return self
+
+    def join_cluster_of(self, other):
+        """Before start(): another node of the same cluster opens what the first one sealed."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = self.data / "master.key"
+        key.touch(mode=0o600)
+        key.write_bytes((other.data / "master.key").read_bytes())
+        self.database = other.database
         return self
 
     def stop(self):

@@ -10,7 +10,7 @@ namespace {
 class AdminKeyTest : public ApiFixture {
  protected:
   std::string ensure() {
-    EXPECT_TRUE(ensure_admin_key(*store, DataDir(directory / "data"), ids, clock, random));
+    EXPECT_TRUE(ensure_admin_key(*store, "admin", DataDir(directory / "data"), ids, clock, random));
     std::string key = read_file(directory / "data" / kAdminKeyFile).value();
     EXPECT_TRUE(key.ends_with('\n'));
     key.pop_back();

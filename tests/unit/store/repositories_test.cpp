@@ -6,6 +6,11 @@
 namespace postern::relay {
 namespace {
 
+std::string bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 /// Two workspaces; what belongs to one is not found through the other.
 class RepositoriesTest : public ConformanceTest {
  protected:
@@ -432,11 +437,6 @@ TEST_P(RepositoriesTest, TheCatalogHoldsWhatIsRouted) {
   holder.replace(catalog);
   EXPECT_EQ(changes, 1);
   EXPECT_EQ(holder.current(), catalog);
-}
-
-std::string bytes_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 TEST_P(RepositoriesTest, NoSecretIsInTheFiles) {

@@ -1,0 +1,28 @@
+// When others have taken over what this node had leased.
+#include "relay/delivery/core_guard.hpp"
+
+namespace postern::relay {
+
+void DispatcherCore::leases_lost() {
+  enter("leases_lost", [](DispatcherCore& core) { core.on_leases_lost(); });
+}
+
+// What has not started is forgotten: it is pending in the store, or another node's. What is under way goes
+// on, and its outcome is fenced out.
+void DispatcherCore::on_leases_lost() {
+  std::size_t forgotten = 0;
+  for (auto& [id, queue] : queues_) {
+    const auto waiting = queue->give_up();
+    std::vector<LeaseEnd> ends;
+    for (const LeasedDelivery& it : waiting) ends.push_back({id, memory_cost(*it.event)});
+    desk_.release(ends);
+    forgotten += waiting.size();
+    if (queue->mode() == QueueMode::direct) drain_behind(*queue);
+    touch(*queue);
+  }
+  log::warn("delivery.leases_lost", {{"forgotten", forgotten}, {"in_flight", ring_.in_flight()}});
+  pump_due();
+  schedule_turn();
+}
+
+}  // namespace postern::relay
