@@ -107,25 +107,35 @@ class Postgres:
     def name_of(url):
         return url.rsplit("/", 1)[1]
 
+    def _signal_all(self, number):
+        """The server's process and its children, each of which leads a session of its own. Returns their pids."""
+        children = subprocess.run(["pgrep", "-P", str(self.child.pid)], capture_output=True, text=True).stdout.split()
+        pids = [self.child.pid, *map(int, children)]
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+        return pids
+
     def kill(self):
         """All of it at once, as a power cut would."""
-        if self.child and self.child.poll() is None:
-            os.killpg(self.child.pid, signal.SIGKILL)
-            self.child.wait()
-        # Backends are in the postmaster's session, but each leads a group of its own.
-        subprocess.run(["pkill", "-KILL", "-s", str(self.child.pid)], check=False)
+        if self.child is None or self.child.poll() is not None:
+            return
+        pids = self._signal_all(signal.SIGKILL)
+        self.child.wait()
         deadline = time.monotonic() + 10
-        while subprocess.run(["pgrep", "-s", str(self.child.pid)], capture_output=True).returncode == 0:
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
             if time.monotonic() > deadline:
                 raise TimeoutError("backends of PostgreSQL are still there")
-            time.sleep(0.02)
+            time.sleep(0.01)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def freeze(self):
-        subprocess.run(["pkill", "-STOP", "-s", str(self.child.pid)], check=True)
+        self._signal_all(signal.SIGSTOP)
 
     def thaw(self):
-        subprocess.run(["pkill", "-CONT", "-s", str(self.child.pid)], check=True)
+        self._signal_all(signal.SIGCONT)
 
     def stop(self):
         if self.child and self.child.poll() is None:
