@@ -178,7 +178,7 @@ CREATE TABLE dedupe (
   event_id uuid NOT NULL,
   event_row bigint NOT NULL,
   expires_at bigint NOT NULL,
-  PRIMARY KEY (day, key)
+  PRIMARY KEY (key, day)
 ) PARTITION BY RANGE (day);
 
 -- One event owed to one destination. What goes well (committed as leased, then delivered) touches no index that a claim

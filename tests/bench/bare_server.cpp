@@ -1,5 +1,5 @@
 // The machine's own limit: a minimal Beast server that answers 200, at once or after a group-committed SQLite
-// writer has made one row of what came in durable. No routing, no checks, nothing else.
+// or PostgreSQL writer has made one row of what came in durable. No routing, no checks, nothing else.
 #include <sqlite3.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "base/spawn.hpp"
+#include "relay/store/postgres/connection.hpp"
 
 namespace postern::bench {
 namespace {
@@ -25,11 +26,59 @@ void must(int code, sqlite3* db) {
     throw std::runtime_error(sqlite3_errmsg(db));
 }
 
-/// One thread, one connection: takes what is queued when the last commit ends. Keys are ordered (the row
-/// number).
+struct Job {
+  std::string headers, body;
+  Committed done;
+};
+
+/// Takes what is queued when the last commit ends. Keys are ordered (the row number).
 class Writer {
  public:
-  explicit Writer(const std::string& file) {
+  virtual ~Writer() = default;
+
+  void write(std::string headers, std::string body, Committed done) {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(headers), std::move(body), std::move(done)});
+    ready_.notify_one();
+  }
+
+ protected:
+  void start(std::function<void(const std::vector<Job>&)> commit) {
+    threads_.emplace_back([this, commit](std::stop_token stop) { run(stop, commit); });
+  }
+  void stop() {
+    for (auto& thread : threads_) thread.request_stop();
+    ready_.notify_all();
+    threads_.clear();
+  }
+
+ private:
+  void run(std::stop_token stop, const std::function<void(const std::vector<Job>&)>& commit) {
+    while (true) {
+      std::vector<Job> group;
+      {
+        std::unique_lock lock(mutex_);
+        ready_.wait(lock, stop, [this] { return !queue_.empty(); });
+        if (queue_.empty()) return;
+        group.swap(queue_);
+      }
+      commit(group);
+      for (Job& job : group) job.done();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any ready_;
+  std::vector<Job> queue_;
+  std::vector<std::jthread> threads_;
+};
+
+constexpr char kId[17] = "0123456789abcdef";
+
+/// One thread, one connection.
+class SqliteWriter final : public Writer {
+ public:
+  explicit SqliteWriter(const std::string& file) {
     must(sqlite3_open(file.c_str(), &db_), db_);
     exec("PRAGMA journal_mode=WAL");
     exec("PRAGMA synchronous=FULL");
@@ -41,32 +90,22 @@ class Writer {
                             "INSERT INTO event(id,source,type,dedupe,headers,body,at) VALUES(?,?,?,?,?,?,?)",
                             -1, &insert_, nullptr),
          db_);
-    thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+    start([this](const std::vector<Job>& group) {
+      exec("BEGIN IMMEDIATE");
+      for (const Job& job : group) insert(job);
+      exec("COMMIT");
+    });
   }
-  ~Writer() {
-    thread_.request_stop();
-    ready_.notify_all();
-    thread_.join();
+  ~SqliteWriter() override {
+    stop();
     sqlite3_finalize(insert_);
     sqlite3_close(db_);
   }
 
-  void write(std::string headers, std::string body, Committed done) {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back({std::move(headers), std::move(body), std::move(done)});
-    ready_.notify_one();
-  }
-
  private:
-  struct Job {
-    std::string headers, body;
-    Committed done;
-  };
-
   void exec(const char* sql) { must(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr), db_); }
 
   void insert(const Job& job) {
-    static constexpr char kId[17] = "0123456789abcdef";
     sqlite3_bind_blob(insert_, 1, kId, 16, SQLITE_STATIC);
     sqlite3_bind_blob(insert_, 2, kId, 16, SQLITE_STATIC);
     sqlite3_bind_text(insert_, 3, "invoice.paid", -1, SQLITE_STATIC);
@@ -78,28 +117,51 @@ class Writer {
     sqlite3_reset(insert_);
   }
 
-  void run(std::stop_token stop) {
-    while (true) {
-      std::vector<Job> group;
-      {
-        std::unique_lock lock(mutex_);
-        ready_.wait(lock, stop, [this] { return !queue_.empty(); });
-        if (queue_.empty()) return;
-        group.swap(queue_);
-      }
-      exec("BEGIN IMMEDIATE");
-      for (const Job& job : group) insert(job);
-      exec("COMMIT");
-      for (Job& job : group) job.done();
-    }
-  }
-
   sqlite3* db_ = nullptr;
   sqlite3_stmt* insert_ = nullptr;
-  std::mutex mutex_;
-  std::condition_variable_any ready_;
-  std::vector<Job> queue_;
-  std::jthread thread_;
+};
+
+/// Two connections, one statement of arrays for each group: the columns of the relay's event table, and no
+/// index but the key.
+class PostgresWriter final : public Writer {
+ public:
+  explicit PostgresWriter(const std::string& url) {
+    relay::pg::Connection setup({.url = url, .application = "bare"}, abandon_);
+    setup.script(
+        "CREATE TABLE bare (row bigint PRIMARY KEY, id uuid, workspace uuid, source uuid, received bigint, "
+        "verified "
+        "smallint, type text, dedupe bytea, method text, target bytea, peer text, headers bytea, body "
+        "bytea)");
+    for (int i = 0; i < 2; ++i) {
+      connections_.push_back(std::make_unique<relay::pg::Connection>(
+          relay::pg::Options{.url = url, .application = "bare"}, abandon_));
+      start([this, own = connections_.back().get()](const std::vector<Job>& group) { insert(*own, group); });
+    }
+  }
+  ~PostgresWriter() override { stop(); }
+
+ private:
+  void insert(relay::pg::Connection& connection, const std::vector<Job>& group) {
+    using relay::pg::Array, relay::pg::Type;
+    Array row(Type::int8), headers(Type::bytea), body(Type::bytea);
+    for (const Job& job : group) {
+      row.add(next_row_.fetch_add(1));
+      headers.add(job.headers);
+      body.add(job.body);
+    }
+    relay::pg::Params params;
+    params.add(std::move(row)).add(std::move(headers)).add(std::move(body)).add_bytes({kId, 16});
+    connection.run(
+        "INSERT INTO bare SELECT u.row, $4::uuid, $4::uuid, $4::uuid, 0, 1, 'invoice.paid', "
+        "'abcdefghijklmnop'::bytea, "
+        "'POST', '/in/default/bench'::bytea, '127.0.0.1:40000', u.headers, u.body "
+        "FROM unnest($1::int8[], $2::bytea[], $3::bytea[]) AS u (row, headers, body)",
+        params);
+  }
+
+  std::atomic<bool> abandon_{false};
+  std::atomic<std::int64_t> next_row_{1};
+  std::vector<std::unique_ptr<relay::pg::Connection>> connections_;
 };
 
 asio::awaitable<void> committed(Writer& writer, Request& request) {
@@ -146,11 +208,14 @@ asio::awaitable<void> accept(asio::ip::tcp::acceptor& acceptor, Writer* writer) 
 int main(int argc, char** argv) {
   std::string store;
   CLI::App app{"A server with nothing in it, for the bare limits of this machine"};
+  std::string postgres;
   app.add_option("--store", store, "SQLite file to commit each request to before it is answered");
+  app.add_option("--postgres", postgres, "The same, into a PostgreSQL database that is empty");
   CLI11_PARSE(app, argc, argv);
   namespace asio = boost::asio;
   std::unique_ptr<postern::bench::Writer> writer;
-  if (!store.empty()) writer = std::make_unique<postern::bench::Writer>(store);
+  if (!store.empty()) writer = std::make_unique<postern::bench::SqliteWriter>(store);
+  if (!postgres.empty()) writer = std::make_unique<postern::bench::PostgresWriter>(postgres);
   asio::io_context loop(1);
   asio::ip::tcp::acceptor acceptor(loop, {asio::ip::make_address("127.0.0.1"), 0});
   std::cout << "ready port=" << acceptor.local_endpoint().port() << std::endl;

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from harness import http  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
 from harness.process import BIN, ROOT, Process  # noqa: E402
 from harness.relay import Agent, Relay  # noqa: E402
 
@@ -41,6 +42,17 @@ class Bench:
     def __init__(self, directory, seconds):
         self.directory, self.seconds = directory, seconds
         self.results = {}
+        self._server = None
+
+    @property
+    def server(self):
+        if self._server is None:
+            self._server = Postgres(shared_buffers="512MB", max_wal_size="4GB").start()
+        return self._server
+
+    def close(self):
+        if self._server:
+            self._server.remove()
 
     def keep(self, name, figures):
         self.results[name] = figures
@@ -59,7 +71,10 @@ class Bench:
 
     # -- the machine ------------------------------------------------------------------------------------------------
     def bare(self):
-        for name, flags in (("bare", []), ("bare-sqlite", ["--store", self.directory / "bare.db"])):
+        self.bare_servers(("bare", []), ("bare-sqlite", ["--store", self.directory / "bare.db"]))
+
+    def bare_servers(self, *servers):
+        for name, flags in servers:
             process = Process([BIN / "bench_bare", *flags], self.directory / f"{name}.log")
             port = int(process.wait_line("ready ").split("port=")[1])
             for connections in (64, 256):
@@ -69,8 +84,8 @@ class Bench:
                 file.unlink()
 
     # -- Postern ----------------------------------------------------------------------------------------------------
-    def relay(self, name):
-        relay = Relay(self.directory / name, env={"POSTERN_LOG_LEVEL": "warn"}).start()
+    def relay(self, name, database=None):
+        relay = Relay(self.directory / name, env={"POSTERN_LOG_LEVEL": "warn"}, database=database).start()
         return relay, relay.api.source("bench", "stripe", [SECRET])
 
     def sink(self):
@@ -84,6 +99,41 @@ class Bench:
         for connections in (64, 256):
             self.under_load(f"ingest-{connections}", relay.process, port, path, connections)
         relay.kill()
+
+    def postgres(self):
+        """The bare multi-row insert of the same rows, then ingest; then nodes that take and deliver together."""
+        self.bare_servers(("bare-postgres", ["--postgres", self.server.database()]))
+        relay, source = self.relay("ingest-postgres", self.server.database())
+        port, path = relay.ports["ingest"], "/in/default/bench"
+        load(port, path, 64, 1)
+        for connections in (64, 256):
+            self.under_load(f"postgres-ingest-{connections}", relay.process, port, path, connections)
+        relay.kill()
+        for count in (1, 2, 3):
+            self.nodes(count)
+
+    def nodes(self, count):
+        """Each node is sent its share; what counts is what all of them have delivered and recorded."""
+        first, source = self.relay(f"nodes{count}-1", self.server.database())
+        nodes = [first]
+        for n in range(2, count + 1):
+            nodes.append(Relay(self.directory / f"nodes{count}-{n}", env={"POSTERN_LOG_LEVEL": "warn"})
+                         .join_cluster_of(first).start())
+        sink, url = self.sink()
+        first.api.route(source, first.api.destination("sink", "http", url + "/", concurrency=256))
+        time.sleep(3)  # the others read the configuration
+        loads = [Process([BIN / "bench_load", "--port", node.ports["ingest"], "--path", "/in/default/bench", "--secret",
+                          SECRET, "--connections", 64 // count, "--seconds", self.seconds, "--rate", 0],
+                         self.directory / f"load{count}-{n}.log") for n, node in enumerate(nodes)]
+        began = time.monotonic()
+        for each in loads:
+            each.child.wait()
+        ends = [self.settle(node) for node in nodes]
+        done = sum(self.delivered(node) for node in nodes)
+        self.keep(f"deliver-{count}-nodes", {"per_second": round(done / (max(ends) - began))})
+        for node in nodes:
+            node.kill()
+        sink.kill()
 
     def connected(self, name, kind):
         relay, source = self.relay(name)
@@ -179,6 +229,8 @@ class Bench:
         print(f"\n{'':22}{'per second':>12}{'p50 µs':>10}{'p99 µs':>10}{'CPU µs':>9}  ratio")
         for name, r in self.results.items():
             ratio = self.ratio(name, name.replace("ingest", "bare-sqlite")) if name.startswith("ingest-") else None
+            if name.startswith("postgres-ingest-"):
+                ratio = self.ratio(name, name.replace("postgres-ingest", "bare-postgres"))
             told = f"{ratio:.2f} of the bare writer" if ratio else ""
             cell = lambda key: r[key] if key in r else ""
             if "per_second" in r or "p50_us" in r:
@@ -191,14 +243,17 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--seconds", type=float, default=5, help="length of each measurement")
-    parser.add_argument("--only", default="bare,ingest,deliver-http,deliver-agent,latency-http,latency-agent,memory")
+    parser.add_argument("--only", default="bare,ingest,postgres,deliver-http,deliver-agent,latency-http,latency-agent,memory")
     parser.add_argument("--json", default=str(ROOT / "build" / "bench.json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as directory:
         bench = Bench(Path(directory), options.seconds)
-        for name in options.only.split(","):
-            what, _, kind = name.partition("-")
-            getattr(bench, what)(*([kind] if kind else []))
+        try:
+            for name in options.only.split(","):
+                what, _, kind = name.partition("-")
+                getattr(bench, what)(*([kind] if kind else []))
+        finally:
+            bench.close()
     bench.table()
     Path(options.json).write_text(json.dumps(bench.results, indent=1))
     print(f"\nwritten to {options.json}")

@@ -25,7 +25,7 @@ constexpr std::string_view kClaimKeys =
     "FROM unnest($2::uuid[], $3::uuid[], $4::int8[], $5::int8[]) AS u (key, event_id, event_row, expires_at) "
     "WHERE NOT EXISTS (SELECT 1 FROM dedupe o WHERE o.key = u.key AND o.day <> $1 AND o.expires_at > $6 "
     "AND o.event_row <> u.event_row) ORDER BY u.key "
-    "ON CONFLICT (day, key) DO UPDATE SET event_id = EXCLUDED.event_id, event_row = EXCLUDED.event_row, "
+    "ON CONFLICT (key, day) DO UPDATE SET event_id = EXCLUDED.event_id, event_row = EXCLUDED.event_row, "
     "expires_at = EXCLUDED.expires_at WHERE d.expires_at <= $6 RETURNING d.key";
 
 constexpr std::string_view kInsertEvents =

@@ -98,6 +98,7 @@ Result<MigrationReport> migrate(const PostgresOptions& options, Time now) {
     Connection connection(calm, never);
     if (auto safe = assert_durable(connection); !safe) return std::unexpected(safe.error());
     auto report = migrate(connection, postgres_migrations(), now);
+    const AdvisoryLock lock(connection);
     if (report) ensure_tenant_role(connection);
     return report;
   } catch (const Failure& failure) {

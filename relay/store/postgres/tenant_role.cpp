@@ -30,9 +30,22 @@ bool may_become(Connection& connection) {
   return connection.run("SELECT pg_has_role(current_user, $1, 'MEMBER')", name).integer(0, 0) != 0;
 }
 
+/// A grant is a change of the catalog: not at every start of every node.
+bool has_its_rights(Connection& connection) {
+  if (!exists(connection) || !may_become(connection)) return false;
+  const Params name = std::move(Params().add_text(kTenantRole));
+  return connection
+             .run(
+                 "SELECT bool_and(has_table_privilege($1, c.oid, 'SELECT')) FROM pg_class c "
+                 "WHERE c.relrowsecurity AND c.relnamespace = current_schema()::regnamespace",
+                 name)
+             .integer(0, 0) != 0;
+}
+
 }  // namespace
 
 void ensure_tenant_role(Connection& connection) {
+  if (has_its_rights(connection)) return;
   if (!exists(connection)) create(connection);
   if (!may_become(connection)) connection.run(fmt::format("GRANT {} TO current_user", kTenantRole));
   connection.script(

@@ -5,9 +5,12 @@
 
 #include <filesystem>
 #include <future>
+#include <set>
+#include <thread>
 
 #include "relay/store/open_store.hpp"
 #include "relay/store/repositories.hpp"
+#include "relay/store/rows.hpp"
 #include "tests/unit/store/postgres_database_fixture.hpp"
 
 namespace postern::relay {

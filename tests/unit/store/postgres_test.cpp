@@ -1,0 +1,308 @@
+// What only PostgreSQL has: several nodes, leases of nodes, the wall between workspaces, migrations by many.
+#include "relay/store/postgres/database.hpp"
+#include "relay/store/postgres/event_log.hpp"
+#include "relay/store/postgres/migrate.hpp"
+#include "relay/store/postgres/transaction.hpp"
+#include "tests/unit/store/store_fixture.hpp"
+
+namespace postern::relay {
+namespace {
+
+constexpr Duration kLease = std::chrono::milliseconds(400);
+
+class PostgresTest : public StoreTest {
+ protected:
+  Engine engine() const override { return Engine::postgres; }
+  void adjust(StoreOptions& options) override { options.postgres.lease_time = kLease; }
+  void SetUp() override {
+    StoreTest::SetUp();
+    source = make_source(workspace, "a");
+    destination = make_destination(workspace, "d").id;
+  }
+  /// Another node on the same database, in a directory of its own with the same master key.
+  std::unique_ptr<Store> another(const std::string& name) {
+    const auto at = dir.path() / name;
+    std::filesystem::create_directory(at);
+    std::filesystem::permissions(at, std::filesystem::perms::owner_all);
+    std::filesystem::copy_file(dir.path() / "data" / "master.key", at / "master.key");
+    StoreOptions options;
+    options.data_dir = at;
+    options.postgres.url = server_database->url();
+    options.postgres.lease_time = kLease;
+    auto opened = open_store(options, clock, random, ids);
+    EXPECT_TRUE(opened) << opened.error().message;
+    return std::move(*opened);
+  }
+  static std::vector<LeasedDelivery> claim(EventLog& from, Time now) {
+    return wait_for<std::vector<LeasedDelivery>>(
+        [&](auto done) { from.claim_due(now, 100, {}, std::move(done)); });
+  }
+  static bool eventually(const std::function<bool()>& check) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!check()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+  }
+
+  Source source;
+  DestinationId destination;
+};
+
+TEST_F(PostgresTest, TwoNodesNeverClaimTheSame) {
+  intake.answer = {DeliveryState::pending, ""};
+  for (int i = 0; i < 60; ++i)
+    ASSERT_TRUE(append(workspace, source.id, fmt::format("k{}", i), {destination}));
+  const auto other = another("other");
+  std::vector<LeasedDelivery> mine, theirs;
+  std::thread there([&] {
+    for (int i = 0; i < 10; ++i)
+      std::ranges::move(claim(*other->event_log, clock.now()), std::back_inserter(theirs));
+  });
+  for (int i = 0; i < 10; ++i) std::ranges::move(claim(log(), clock.now()), std::back_inserter(mine));
+  there.join();
+  std::set<std::string> all;
+  for (const auto& it : mine) all.insert(it.delivery.id.to_string());
+  for (const auto& it : theirs) all.insert(it.delivery.id.to_string());
+  EXPECT_EQ(all.size(), 60U);
+  EXPECT_EQ(mine.size() + theirs.size(), 60U);
+}
+
+TEST_F(PostgresTest, AnEventOfOneNodeIsADuplicateOnTheOther) {
+  const auto other = another("other");
+  const auto first = append(workspace, source.id, "k1");
+  std::promise<Result<Appended>> answer;
+  boost::asio::io_context own;
+  auto guard = boost::asio::make_work_guard(own);
+  other->event_log->append(with_deliveries(make_event(workspace, source.id, "k1"), {}), own.get_executor(),
+                           [&](Result<Appended> outcome) {
+                             answer.set_value(std::move(outcome));
+                             guard.reset();
+                           });
+  own.run();
+  const auto again = answer.get_future().get();
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(again->event_id, first->event_id);
+}
+
+TEST_F(PostgresTest, WhatANodeHadIsTakenOverWhenItIsGone) {
+  auto other = another("other");
+  intake.answer = {DeliveryState::pending, ""};
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const auto leased = claim(*other->event_log, clock.now());
+  ASSERT_EQ(leased.size(), 1U);
+  EXPECT_TRUE(claim(log(), clock.now()).empty());
+  other.reset();
+  std::vector<LeasedDelivery> taken;
+  EXPECT_TRUE(eventually([&] { return !(taken = claim(log(), clock.now())).empty(); }));
+  EXPECT_EQ(taken.at(0).delivery.id, leased[0].delivery.id);
+  // The one that is gone is fenced out, whatever it says now.
+  EXPECT_EQ(complete({completion(leased[0], DeliveryState::delivered)}), 0U);
+  EXPECT_EQ(complete({completion(taken[0], DeliveryState::delivered)}), 1U);
+}
+
+TEST_F(PostgresTest, ANodeThatWasBuriedDropsWhatItHadAndJoinsAgain) {
+  class Told final : public DeliveryIntake {
+   public:
+    Admission admit(const NewDelivery&, const Event&) override { return {DeliveryState::leased, ""}; }
+    void handed_over(std::vector<LeasedDelivery>) override {}
+    void wake() override {}
+    void leases_lost() override { ++lost; }
+    std::atomic<int> lost{0};
+  } told;
+  const auto other = another("other");
+  other->event_log->attach(told);
+  ASSERT_TRUE(write_void([](Transaction& tx) -> Result<void> {
+    auto done = tx.execute("UPDATE node SET buried_at = now() WHERE id = (SELECT max(id) FROM node)");
+    if (!done) return std::unexpected(done.error());
+    return {};
+  }));
+  EXPECT_TRUE(eventually([&] { return told.lost == 1; }));
+  EXPECT_TRUE(eventually([&] { return other->event_log->holds_leases(); }));
+  EXPECT_EQ(number("SELECT count(*) FROM node WHERE buried_at IS NULL"), 2);
+  other->event_log->stop();
+}
+
+TEST_F(PostgresTest, ADeliveryWhoseNodeDiedOverAndOverIsDead) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const auto poison = intake.leased.at(0).delivery.id;
+  ASSERT_TRUE(write_void([](Transaction& tx) -> Result<void> {
+    auto done = tx.execute("UPDATE delivery SET crashes = 5, lease_node = 0");
+    if (!done) return std::unexpected(done.error());
+    return {};
+  }));
+  EXPECT_TRUE(eventually([&] { return delivery(poison).state == DeliveryState::dead; }));
+  EXPECT_EQ(delivery(poison).reason, "worker_crashed");
+}
+
+TEST_F(PostgresTest, AConfinedTransactionSeesItsWorkspaceOnlyWhateverItAsks) {
+  const Workspace elsewhere = make_workspace("elsewhere");
+  make_source(elsewhere.id, "theirs");
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  EXPECT_EQ(complete({completion(intake.leased.at(0), DeliveryState::delivered)}), 1U);
+  const auto seen = [&](WorkspaceId who, const std::string& what) {
+    return read([&](Transaction& tx) {
+      tx.confine(who);
+      std::int64_t count = -1;
+      tx.query("SELECT count(*) FROM " + what, {}, [&](const Row& row) { count = row.integer(0); });
+      return count;
+    });
+  };
+  for (const auto* table : {"source", "destination", "event", "delivery", "attempt"}) {
+    EXPECT_EQ(seen(workspace, table), 1) << table;
+    EXPECT_EQ(seen(elsewhere.id, table), std::string(table) == "source" ? 1 : 0) << table;
+  }
+  EXPECT_EQ(seen(elsewhere.id, "workspace"), 1);
+  const auto denied = read_and_wait(db(), [&](Transaction& tx) {
+    tx.confine(elsewhere.id);
+    tx.query("SELECT key FROM dedupe", {}, [](const Row&) {});
+  });
+  EXPECT_FALSE(denied);
+  // Nor can it write there.
+  const auto outcome = write_and_wait(db(), [&](Transaction& tx) -> Result<void> {
+    tx.confine(elsewhere.id);
+    auto changed = tx.execute("UPDATE source SET enabled = 0", {});
+    EXPECT_EQ(changed.value_or(-1), 1);
+    auto stolen = tx.execute("UPDATE source SET workspace_id = ?1", {rows::id(workspace)});
+    return stolen ? Result<void>() : std::unexpected(stolen.error());
+  });
+  EXPECT_FALSE(outcome);
+}
+
+TEST_F(PostgresTest, JobsThatMeetAreRunAgainAndNoneIsLost) {
+  ASSERT_TRUE(write_void([](Transaction& tx) -> Result<void> {
+    auto made = tx.execute("INSERT INTO store_setting (name, value) VALUES ('n', '0')");
+    return made ? Result<void>() : std::unexpected(made.error());
+  }));
+  std::vector<std::future<Result<void>>> outcomes;
+  for (int i = 0; i < 40; ++i) {
+    auto promise = std::make_shared<std::promise<Result<void>>>();
+    outcomes.push_back(promise->get_future());
+    db().write(
+        [](Transaction& tx) -> Result<void> {
+          int seen = 0;
+          tx.query("SELECT value FROM store_setting WHERE name = 'n'", {},
+                   [&](const Row& row) { seen = std::stoi(std::string(row.blob(0))); });
+          auto put = tx.execute("UPDATE store_setting SET value = ?1 WHERE name = 'n'",
+                                {Blob{std::to_string(seen + 1)}});
+          return put ? Result<void>() : std::unexpected(put.error());
+        },
+        [promise](Result<void> outcome) { promise->set_value(std::move(outcome)); });
+  }
+  int done = 0;
+  for (auto& outcome : outcomes) done += outcome.get().has_value();
+  EXPECT_EQ(number("SELECT convert_from(value, 'UTF8')::bigint FROM store_setting WHERE name = 'n'"), done);
+  EXPECT_GT(done, 0);
+}
+
+TEST_F(PostgresTest, AKeyIsOneAroundMidnightWhateverTheNodesClocksSay) {
+  const auto midnight = std::chrono::ceil<std::chrono::days>(clock.now());
+  const auto other = another("other");
+  clock.advance(midnight - clock.now() - std::chrono::seconds(1));
+  for (int step = 0; step < 8; ++step) {
+    const std::string key = fmt::format("k{}", step);
+    EXPECT_FALSE(append(workspace, source.id, key)->duplicate);
+    clock.advance(std::chrono::seconds(45));
+    EXPECT_TRUE(append(workspace, source.id, key)->duplicate) << step;
+  }
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 8);
+}
+
+TEST_F(PostgresTest, TextThatTheServerWouldRefuseIsMendedAndBytesAreKept) {
+  Event event = make_event(workspace, source.id, std::string("\0\xff key", 6));
+  event.type = std::string("half\0a\xc3", 7);
+  event.target = std::string("/\0\xfe", 3);
+  const auto id = event.id;
+  ASSERT_TRUE(append(with_deliveries(event, {destination})));
+  const auto stored = read([&](Transaction& tx) { return EventRepository(tx).get(workspace, id); });
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->event.type,
+            "half\xef\xbf\xbd"
+            "a\xef\xbf\xbd");
+  EXPECT_EQ(stored->event.target, event.target);
+  EXPECT_EQ(stored->event.dedupe_key, event.dedupe_key);
+}
+
+TEST_F(PostgresTest, ALostConnectionCostsABusyAnswerAndThenAllGoesOn) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const auto leased = intake.leased.at(0);
+  auto admin = server_database->connect();
+  for (int i = 0; i < 5; ++i) {
+    admin.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'postern %' AND "
+        "datname = current_database()");
+    const auto outcome = append(workspace, source.id, fmt::format("l{}", i));
+    if (!outcome) EXPECT_EQ(outcome.error().code, "store_busy");
+  }
+  EXPECT_TRUE(eventually([&] { return append(workspace, source.id, "later").has_value(); }));
+  EXPECT_EQ(complete({completion(leased, DeliveryState::delivered)}), 1U);
+}
+
+class PostgresMigrateTest : public ::testing::Test {
+ protected:
+  TestDatabase database;
+  ManualClock clock;
+};
+
+TEST_F(PostgresMigrateTest, ManyAtOnceApplyEachMigrationOnce) {
+  PostgresOptions options;
+  options.url = database.url();
+  std::atomic<std::size_t> applied{0}, failed{0};
+  std::vector<std::thread> nodes;
+  for (int i = 0; i < 6; ++i) {
+    nodes.emplace_back([&] {
+      const auto report = pg::migrate(options, clock.now());
+      if (report)
+        applied += report->applied.size();
+      else
+        ++failed;
+    });
+  }
+  for (auto& node : nodes) node.join();
+  EXPECT_EQ(failed, 0U);
+  EXPECT_EQ(applied, postgres_migrations().size());
+}
+
+TEST_F(PostgresMigrateTest, OneThatIsKilledMidwayLeavesNothingBehind) {
+  const Migration slow{1, "0001_slow",
+                       "CREATE TABLE half (x int); SELECT pg_sleep(20); CREATE TABLE other (x int);"};
+  std::thread killer([this] {
+    auto admin = database.connect();
+    const std::string_view kill =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE half%' AND "
+        "datname = current_database()";
+    while (admin.run(kill).size() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  });
+  static const std::atomic<bool> never{false};
+  {
+    pg::Connection connection(
+        {.url = database.url(), .application = "migrate", .statement_time = {}, .silence_time = {}}, never);
+    const auto killed = pg::migrate(connection, {&slow, 1}, clock.now());
+    EXPECT_FALSE(killed);
+  }
+  killer.join();
+  auto after = database.connect();
+  EXPECT_EQ(after.run("SELECT count(*) FROM pg_tables WHERE tablename IN ('half', 'other')").integer(0, 0),
+            0);
+  const Migration quick{1, "0001_quick", "CREATE TABLE half (x int);"};
+  EXPECT_TRUE(pg::migrate(after, {&quick, 1}, clock.now()));
+  const auto changed = pg::migrate(after, {&slow, 1}, clock.now());
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().code, "migration_changed");
+}
+
+TEST_F(PostgresMigrateTest, AServerThatMayLoseWhatItAcknowledgedIsRefused) {
+  auto connection = database.connect();
+  EXPECT_TRUE(assert_durable(connection));
+  PostgresOptions nowhere;
+  nowhere.url = "postgresql://relay:sesame@127.0.0.1:1/nothing";
+  const auto refused = PostgresDatabase::open(nowhere, clock.now());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "store_unreachable");
+  EXPECT_EQ(refused.error().message.find("sesame"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace postern::relay
