@@ -18,6 +18,7 @@
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/destinations/drivers.hpp"
 #include "relay/ingest/ingest_handler.hpp"
+#include "relay/limits/limiter.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
@@ -69,6 +70,7 @@ struct Node::Parts {
   std::vector<relay::Drivers> drivers;  ///< one for each loop
   std::unique_ptr<relay::Dispatcher> dispatcher;
   std::unique_ptr<DispatchControl> deliveries;
+  std::unique_ptr<relay::Limiter> limiter;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

@@ -2,6 +2,7 @@
 #include "control/descriptors.hpp"
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
+#include "relay/limits/local_limiter.hpp"
 
 namespace postern::control {
 namespace {
@@ -99,6 +100,7 @@ Result<void> Node::Parts::assemble() {
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
+  limiter = std::make_unique<relay::LocalLimiter>();
   make_drivers();
   make_dispatcher();
   store->event_log->attach(*dispatcher);
@@ -195,8 +197,11 @@ Result<void> Node::Parts::listen_ingest() {
                          .ids = ids,
                          .metrics = metrics,
                          .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
-                         .allowed = [this] { return store->database->ingest_allowed(); }},
-      relay::IngestOptions{.store_limit = settings.ingest.store_time});
+                         .allowed = [this] { return store->database->ingest_allowed(); },
+                         .limiter = *limiter},
+      relay::IngestOptions{.store_limit = settings.ingest.store_time,
+                           .limits = {settings.ingest.source_limit, settings.ingest.workspace_limit},
+                           .failures_per_minute = settings.ingest.failures_per_minute});
   http::ServerOptions options{
       .listen = *endpoint, .limits = {}, .tls = *tls, .on_refusal = log_refusals("ingest")};
   options.limits.header_time = settings.ingest.header_time;

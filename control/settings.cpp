@@ -19,6 +19,10 @@ constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr Duration kShutdownMost = std::chrono::seconds(28);
 
+constexpr Setting limit(const char* key, const char* unit, const char* fallback, const char* help) {
+  return {key, Type::integer, unit, fallback, help, {}, 0, 1'000'000};
+}
+
 constexpr Setting kSettings[] = {
     {"data_dir", Type::text, "path", "postern-data",
      "Where everything is kept: database, master key, tunnel certificate, first API key."},
@@ -77,6 +81,15 @@ constexpr Setting kSettings[] = {
      {},
      kSecond / 10,
      30 * kSecond},
+    limit("ingest.source_rate", "requests/s", "100",
+          "What one source takes unless it says otherwise; more are answered 429. 0: unlimited."),
+    limit("ingest.source_burst", "requests", "200", "How much of it at once; 0: as much as a second brings."),
+    limit("ingest.workspace_rate", "requests/s", "500",
+          "What all sources of one workspace take together unless it says otherwise. 0: unlimited."),
+    limit("ingest.workspace_burst", "requests", "1000",
+          "How much of it at once; 0: as much as a second brings."),
+    limit("ingest.failures_per_minute", "requests/min", "10",
+          "Wrong signatures that one address may send to one source; more are answered 429. 0: unlimited."),
 
     {"tunnel.listen", Type::address, "host:port", "0.0.0.0:9700", "Where agents dial in; always TLS 1.3."},
     {"tunnel.public_address", Type::text, "host:port", "",
@@ -270,7 +283,15 @@ struct Checker {
             .header_time = values.duration("ingest.header_time"),
             .idle_time = values.duration("ingest.idle_time"),
             .write_time = values.duration("ingest.write_time"),
-            .store_time = values.duration("ingest.store_time")};
+            .store_time = values.duration("ingest.store_time"),
+            .source_limit = rate("ingest.source_rate", "ingest.source_burst"),
+            .workspace_limit = rate("ingest.workspace_rate", "ingest.workspace_burst"),
+            .failures_per_minute = static_cast<std::uint32_t>(values.integer("ingest.failures_per_minute"))};
+  }
+
+  relay::RateLimit rate(std::string_view per_second, std::string_view burst) {
+    return {static_cast<std::uint32_t>(values.integer(per_second)),
+            static_cast<std::uint32_t>(values.integer(burst))};
   }
 
   TunnelSettings tunnel() {

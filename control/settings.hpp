@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/config.hpp"
 #include "base/log.hpp"
+#include "relay/limits/gcra.hpp"
 
 /// Every setting of the relay. configs/relay.toml shows the same table to people; a test holds the two
 /// together.
@@ -23,6 +24,8 @@ struct IngestSettings {
   std::string public_url;                          ///< empty: from the bound address
   std::size_t max_connections = 0;
   Duration header_time{}, idle_time{}, write_time{}, store_time{};
+  relay::RateLimit source_limit, workspace_limit;
+  std::uint32_t failures_per_minute = 0;
 };
 struct TunnelSettings {
   config::Address listen;

@@ -39,6 +39,12 @@ std::string ingest_url(const relay::Source& source, const ApiServices& services)
   return fmt::format("{}/in/{}/{}", services.addresses.ingest_url, name, source.name);
 }
 
+/// null: the relay's default.
+json::value rate_view(std::uint32_t per_second, std::uint32_t burst) {
+  if (per_second == 0) return nullptr;
+  return {{"per_second", per_second}, {"burst", burst == 0 ? per_second : burst}};
+}
+
 double to_milliseconds(Duration duration) {
   return static_cast<double>(duration.count()) / 1000;
 }
@@ -69,6 +75,7 @@ json::object view(const relay::Source& source, const ApiServices& services) {
                       {"dedupe_window", format_duration(source.dedupe_window)},
                       {"created_at", to_rfc3339(source.created_at)},
                       {"updated_at", to_rfc3339(source.updated_at)}};
+  object["rate_limit"] = rate_view(source.rate_per_second, source.rate_burst);
   if (!source.scheme_json.empty()) object["scheme"] = parsed_or_null(source.scheme_json);
   if (source.unsigned_ok) {
     object["warning"] = "This source accepts anything from anyone: signatures are not checked.";

@@ -42,6 +42,7 @@ IngestHandler::IngestHandler(IngestParts parts, IngestOptions options)
     : parts_(std::move(parts)),
       options_(options),
       metrics_(parts_.metrics),
+      limits_(parts_.limiter, parts_.clock, options_.failures_per_minute, parts_.metrics),
       catalog_version_(std::make_shared<std::atomic<std::uint64_t>>(1)),
       serial_(next_serial++) {
   parts_.catalog.on_change([version = catalog_version_](const Catalog&) { version->fetch_add(1); });
@@ -57,7 +58,7 @@ IngestHandler::Loop& IngestHandler::here() {
   const std::lock_guard lock(loops_mutex_);
   auto& made = loops_[std::this_thread::get_id()];
   if (!made) {
-    made.reset(new Loop{{parts_.catalog, *catalog_version_},
+    made.reset(new Loop{{parts_.catalog, *catalog_version_, options_.limits},
                         {parts_.log, options_.store_limit, [this] { metrics_.late_commits.Increment(); }}});
   }
   owner = serial_;
@@ -80,7 +81,13 @@ http::HeadDecision IngestHandler::on_head(const http::Request& head) {
     metrics_.count(find_provider(ready->source->provider), IngestResult::not_allowed);
     return storage_low();
   }
-  return http::ReadBody{static_cast<std::size_t>(ready->source->body_limit_bytes)};
+  const auto entry = limits_.enter(*ready, head.peer);
+  if (!entry) {
+    metrics_.count(find_provider(ready->source->provider), IngestResult::rate_limited);
+    return answer_limited(entry.error());
+  }
+  return http::ReadBody{static_cast<std::size_t>(ready->source->body_limit_bytes),
+                        static_cast<std::uint32_t>(*entry)};
 }
 
 asio::awaitable<http::Response> IngestHandler::on_request(http::Request request) {
@@ -110,8 +117,14 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
   if (ready->compiled->is_signed()) {
     const Verdict verdict = ready->compiled->verify(request.headers, request.body, received_at);
     if (!verdict.ok()) {
+      const auto often = limits_.failed(*ready, request.peer);
+      if (!often) return turn_away(IngestResult::rate_limited, answer_limited(often.error()));
       return turn_away(result_of_verdict(verdict.code), refuse(*ready, verdict, request.peer, received_at));
     }
+  }
+  const auto charged = limits_.verified(*ready, IngestLimits::Entry{request.note});
+  if (!charged) return turn_away(IngestResult::rate_limited, answer_limited(charged.error()));
+  if (ready->compiled->is_signed()) {
     auto handshake = answer_handshake(*provider, request.headers, request.body);
     if (handshake) return turn_away(IngestResult::handshake, std::move(*handshake));
   }

@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "fake_event_log.hpp"
 #include "relay/ingest/ingest_handler.hpp"
+#include "relay/limits/local_limiter.hpp"
 
 namespace postern::relay {
 
@@ -79,6 +80,7 @@ class Ingest : public testing::Test {
     head.body.clear();
     const auto decision = handler->on_head(head);
     if (const auto* const refused = std::get_if<http::Response>(&decision)) return *refused;
+    request.note = std::get<http::ReadBody>(decision).note;
     return ask_whole(std::move(request));
   }
   http::Response ask_whole(http::Request request) {
@@ -107,8 +109,10 @@ class Ingest : public testing::Test {
                             ids,
                             *registry,
                             [this](AuditEntry entry) { audit.push_back(std::move(entry)); },
-                            [this] { return allowed; }};
-    handler = std::make_unique<IngestHandler>(parts, IngestOptions{.store_limit = store_limit});
+                            [this] { return allowed; },
+                            limiter};
+    options.store_limit = store_limit;
+    handler = std::make_unique<IngestHandler>(parts, options);
   }
   double count(const std::string& family, const std::string& provider = "",
                const std::string& result = "") const {
@@ -140,6 +144,8 @@ class Ingest : public testing::Test {
   FakeEventLog log;
   std::vector<AuditEntry> audit;
   bool allowed = true;
+  LocalLimiter limiter;
+  IngestOptions options;
   std::unique_ptr<prometheus::Registry> registry;
   std::unique_ptr<IngestHandler> handler;
 };

@@ -48,6 +48,8 @@ TEST_F(RepositoriesTest, SourcesComeBackWhole) {
   source.secrets = {"one"};
   source.body_limit_bytes = 5;
   source.dedupe_window = std::chrono::hours(1);
+  source.rate_per_second = 7;
+  source.rate_burst = 9;
   EXPECT_EQ(code([&](Transaction& tx) { return sources(tx).update(source); }), "ok");
   const auto found = read([&](Transaction& tx) { return sources(tx).get(workspace, source.id); });
   ASSERT_TRUE(found);
@@ -56,6 +58,8 @@ TEST_F(RepositoriesTest, SourcesComeBackWhole) {
   EXPECT_EQ(found->enabled, false);
   EXPECT_EQ(found->body_limit_bytes, 5U);
   EXPECT_EQ(found->dedupe_window, std::chrono::hours(1));
+  EXPECT_EQ(found->rate_per_second, 7U);
+  EXPECT_EQ(found->rate_burst, 9U);
   EXPECT_EQ(found->provider, "stripe");
 }
 
