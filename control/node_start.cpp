@@ -1,8 +1,11 @@
+#include <prometheus/gauge.h>
+
 #include "base/log.hpp"
 #include "control/descriptors.hpp"
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
 #include "relay/limits/local_limiter.hpp"
+#include "relay/limits/redis_limiter.hpp"
 
 namespace postern::control {
 namespace {
@@ -100,7 +103,7 @@ Result<void> Node::Parts::assemble() {
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
-  limiter = std::make_unique<relay::LocalLimiter>();
+  make_limiter();
   make_drivers();
   make_dispatcher();
   store->event_log->attach(*dispatcher);
@@ -167,6 +170,25 @@ void Node::Parts::make_dispatcher() {
       .disable = [this](DestinationId id, std::string reason) { disabler->disable(id, std::move(reason)); },
       .options = options});
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
+}
+
+void Node::Parts::make_limiter() {
+  if (!settings.redis.target) {
+    limiter = std::make_unique<relay::LocalLimiter>();
+    return;
+  }
+  auto& up = prometheus::BuildGauge()
+                 .Name("postern_redis_up")
+                 .Help("1 while the connection to Redis stands")
+                 .Register(metrics)
+                 .Add({});
+  relay::RedisOptions options;
+  options.target = *settings.redis.target;
+  options.on_change = [&up](bool is_up) { up.Set(is_up ? 1 : 0); };
+  redis = std::make_unique<relay::RedisClient>(std::move(options), random);
+  limiter = std::make_unique<relay::RedisLimiter>(
+      *redis, clock, metrics, relay::RedisLimiterOptions{.prefix = settings.redis.prefix});
+  redis->start();
 }
 
 Result<void> Node::Parts::listen() {

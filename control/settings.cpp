@@ -198,6 +198,13 @@ constexpr Setting kSettings[] = {
      1,
      64},
 
+    {"redis.url", Type::text, "URL", "",
+     "Redis of a cluster, for limits that count on all nodes together: "
+     "redis://[[user]:password@]host[:port][/db]; "
+     "empty: none."},
+    {"redis.prefix", Type::text, "text",
+     "postern:", "Before every key there, so that clusters can share one."},
+
     {"shutdown.notice_time",
      Type::duration,
      "duration",
@@ -317,6 +324,15 @@ struct Checker {
     return text;
   }
 
+  RedisSettings redis() {
+    RedisSettings redis{std::nullopt, values.text("redis.prefix")};
+    if (values.text("redis.url").empty()) return redis;
+    auto target = relay::parse_redis_url(values.text("redis.url"));
+    if (!target) return wrong("redis.url", target.error().message), redis;
+    redis.target = std::move(*target);
+    return redis;
+  }
+
   ShutdownSettings shutdown() {
     const ShutdownSettings times{
         values.duration("shutdown.notice_time"), values.duration("shutdown.requests_time"),
@@ -365,6 +381,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
       .store = {values.size("store.low_water_bytes"),
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},
+      .redis = check.redis(),
       .shutdown = check.shutdown(),
       .log_level = level_of(values.text("log.level")),
       .log_format = values.text("log.format") == "json" ? log::Format::json : log::Format::text};

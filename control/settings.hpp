@@ -11,6 +11,7 @@
 #include "base/config.hpp"
 #include "base/log.hpp"
 #include "relay/limits/gcra.hpp"
+#include "relay/limits/redis_url.hpp"
 
 /// Every setting of the relay. configs/relay.toml shows the same table to people; a test holds the two
 /// together.
@@ -49,6 +50,10 @@ struct EgressSettings {
   std::vector<std::string> allow_networks;
   std::string ca_file;
 };
+struct RedisSettings {
+  std::optional<relay::RedisTarget> target;  ///< absent: one node, limits in memory
+  std::string prefix;
+};
 struct StoreSettings {
   std::uint64_t low_water_bytes = 0;
   unsigned low_water_percent = 0;
@@ -70,6 +75,7 @@ struct Settings {
   EgressSettings egress;
   std::string slack_base_url;  ///< empty: what the destination's URL says
   StoreSettings store;
+  RedisSettings redis;
   ShutdownSettings shutdown;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;

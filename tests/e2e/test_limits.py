@@ -1,5 +1,7 @@
 """Rate limits at the public listener: what a sender is told, and who is not harmed by whom."""
 import http.client
+import shutil
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -7,6 +9,8 @@ import pytest
 
 from harness import http as plain
 from harness import sign
+from harness.redis import Redis
+from harness.relay import Relay
 
 SECRET = "a github secret of some length"
 
@@ -125,3 +129,102 @@ def test_wrong_signatures_of_one_address_harm_nobody_else(make):
     assert Sender(source, address="127.0.0.3").statuses(19) == [202] * 19, "the forger used up what others have"
     assert limited(relay, "failures") >= 200
     assert len([e for e in relay.api.items("audit") if e["action"] == "ingest.refused"]) <= 10
+
+
+RATE, BURST = 50, 50
+
+
+class Cluster:
+    """Two relays with the same source in their stores, and one Redis."""
+
+    def __init__(self, directory):
+        self.redis = Redis(directory / "redis").start()
+        env = {"POSTERN_REDIS_URL": self.redis.url, "POSTERN_REDIS_PREFIX": "test:",
+               "POSTERN_INGEST_SOURCE_RATE": str(RATE), "POSTERN_INGEST_SOURCE_BURST": str(BURST)}
+        self.relays = [Relay(directory / name, env=env) for name in ("a", "b")]
+        first, second = self.relays
+        first.start()
+        self.source = first.api.source("hub", "github", [SECRET])
+        first.stop()
+        shutil.copytree(first.data, second.data)
+        for relay in self.relays:
+            relay.start()
+            self.wait_up(relay, 1)
+
+    def wait_up(self, relay, value, timeout=15.0):
+        deadline = time.monotonic() + timeout
+        while metric(relay, "postern_redis_up") != value:
+            assert time.monotonic() < deadline, relay.log()
+            time.sleep(0.02)
+
+    def flood(self, seconds):
+        """As much as both will take, from two senders each; how many each accepted, and how long it took."""
+        accepted, until = [0, 0], time.monotonic() + seconds
+
+        def send(which):
+            sender = Sender({"ingest_url": self.relays[which].ingest + "/in/default/hub"})
+            while time.monotonic() < until:
+                status = sender.post().status
+                assert status in (202, 429)
+                accepted[which] += status == 202
+
+        began = time.monotonic()
+        threads = [threading.Thread(target=send, args=(which,)) for which in (0, 1, 0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return accepted, time.monotonic() - began
+
+    def close(self):
+        for relay in self.relays:
+            relay.kill()
+        self.redis.kill()
+
+
+def metric(relay, name):
+    text = plain.send("GET", relay.admin + "/metrics").body.decode()
+    return next(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path)
+    yield made
+    made.close()
+
+
+def test_two_relays_keep_one_limit_together(cluster):
+    accepted, took = cluster.flood(4)
+    # In the long run the rate, and at the beginning at most a burst of each. Alone they would take twice the rate.
+    assert RATE * took * 0.9 <= sum(accepted) <= RATE * took + BURST * 2 + 20, (accepted, took)
+    assert min(accepted) > 0
+    assert cluster.redis.ask("KEYS test:*").startswith(b"*"), "the keys have the prefix that was set"
+    assert b"limit:source:src_" in cluster.redis.ask("KEYS test:*")
+
+
+def test_ingest_goes_on_without_redis_and_each_relay_limits_by_itself(cluster):
+    cluster.redis.kill()
+    for relay in cluster.relays:
+        cluster.wait_up(relay, 0)
+    accepted, took = cluster.flood(2)
+    for count in accepted:
+        assert RATE * took * 0.9 <= count <= RATE * took + BURST + 10, (accepted, took)
+    cluster.redis.start()
+    for relay in cluster.relays:
+        cluster.wait_up(relay, 1)
+        assert relay.log().count("redis.away") == 1
+        assert relay.log().count("redis.back") == 1
+
+
+def test_a_redis_that_hangs_or_is_wiped_costs_no_sender_anything(cluster):
+    sender = Sender({"ingest_url": cluster.relays[0].ingest + "/in/default/hub"})
+    assert sender.post().status == 202
+    cluster.redis.freeze()
+    began = time.monotonic()
+    assert sender.statuses(30) == [202] * 30
+    assert time.monotonic() - began < 5, "requests waited for Redis, which has 250 ms for each"
+    cluster.redis.thaw()
+    cluster.wait_up(cluster.relays[0], 1)
+    cluster.redis.ask("FLUSHALL")
+    assert sender.post().status in (202, 429)
