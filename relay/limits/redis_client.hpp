@@ -25,7 +25,7 @@ struct RedisOptions {
   Duration retry_base = std::chrono::milliseconds(100), retry_cap = std::chrono::seconds(5);
 };
 
-/// A Lua script that the server knows by its digest, once it has seen it.
+/// A Lua script, which the server knows by its digest once it has seen it.
 class RedisScript {
  public:
   explicit RedisScript(std::string text);
@@ -65,7 +65,8 @@ class RedisClient {
   /// False: too many commands are open, or it has stopped, and `done` will not be called. Otherwise `done` is
   /// called exactly once, on the client's thread; it must not throw, and may call run() again.
   bool run(std::vector<std::string> words, Done done);
-  /// EVALSHA, and EVAL when the server does not know the script (yet, or any more). `script` outlives it.
+  /// EVAL once on each connection, then EVALSHA, and EVAL again when the server has forgotten the script
+  /// (only then may it take effect after commands that were given later). `script` outlives the client.
   bool run(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> arguments,
            Done done);
 

@@ -44,6 +44,7 @@ awaitable<void> RedisClient::Core::one_connection() {
   }
   connected = true;
   replies.emplace();
+  scripts_said.clear();
   log_in();
   write_more();
   co_await read_replies();

@@ -80,8 +80,16 @@ void RedisClient::Core::take_inbox() {
   write_more();
 }
 
-/// Into the buffer; write_more() sees to the rest.
+void RedisClient::Core::say_in_full(Command& command) {
+  command.words[0] = "EVAL";
+  command.words[1] = command.script->text();
+  command.script = nullptr;
+}
+
+/// Into the buffer; write_more() sees to the rest. A script is said in full once on each connection, so that
+/// commands take effect in the order in which they were given.
 void RedisClient::Core::send(Command command) {
+  if (command.script && scripts_said.insert(command.script).second) say_in_full(command);
   append_command(out, command.words);
   command.until = std::chrono::steady_clock::now() + (up ? options.command_time : options.connect_time);
   waiting.push_back(std::move(command));
@@ -109,9 +117,7 @@ void RedisClient::Core::answered(RedisReply reply) {
   waiting.pop_front();
   const bool unknown = command.script && reply.is_error() && reply.text.starts_with("NOSCRIPT");
   if (!unknown) return finish(command, std::move(reply));
-  command.words[0] = "EVAL";
-  command.words[1] = command.script->text();
-  command.script = nullptr;
+  say_in_full(command);
   send(std::move(command));
   write_more();
 }

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "base/backoff.hpp"
@@ -48,6 +49,7 @@ struct RedisClient::Core {
   void ended(std::exception_ptr why);
   void take_inbox();
   void send(Command command);
+  static void say_in_full(Command& command);
   void write_more();
   void written(boost::system::error_code error);
   void answered(RedisReply reply);
@@ -88,8 +90,9 @@ struct RedisClient::Core {
   boost::asio::steady_timer pause{io};
   std::shared_ptr<http::Resolver> resolver = http::system_resolver();
   std::optional<RedisReplies> replies;
-  std::deque<Command> waiting;  ///< sent, or in `out`; in the order of their replies
-  std::string out, sending;     ///< not yet given to the socket, and being written
+  std::deque<Command> waiting;                ///< sent, or in `out`; in the order of their replies
+  std::string out, sending;                   ///< not yet given to the socket, and being written
+  std::set<const RedisScript*> scripts_said;  ///< on this connection
   bool writing = false;
   bool watching = false;
   bool connected = false;  ///< the socket is; `up` says that the login is through, too

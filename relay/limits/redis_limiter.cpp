@@ -27,6 +27,8 @@ for i, key in ipairs(KEYS) do
   arrival = math.min(math.max(arrival, now - age) + taken * interval, now + most)
   if arrival > now then
     redis.call('SET', key, string.format('%.0f', arrival), 'PX', math.ceil((arrival - now) / 1000) + 1000)
+  else
+    redis.call('DEL', key)
   end
   answers[i] = arrival - now
 end
