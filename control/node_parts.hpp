@@ -20,6 +20,7 @@
 #include "relay/ingest/ingest_handler.hpp"
 #include "relay/limits/limiter.hpp"
 #include "relay/limits/redis_client.hpp"
+#include "relay/limits/shared_activity.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
@@ -43,7 +44,7 @@ struct Node::Parts {
   std::string link_base() const;
   void make_drivers();
   void make_dispatcher();
-  void make_limiter();
+  void make_limits();
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -74,6 +75,7 @@ struct Node::Parts {
   std::unique_ptr<DispatchControl> deliveries;
   std::unique_ptr<relay::RedisClient> redis;  ///< null without a URL
   std::unique_ptr<relay::Limiter> limiter;
+  std::unique_ptr<relay::SharedActivity> activity;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

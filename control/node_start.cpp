@@ -103,7 +103,7 @@ Result<void> Node::Parts::assemble() {
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
-  make_limiter();
+  make_limits();
   make_drivers();
   make_dispatcher();
   store->event_log->attach(*dispatcher);
@@ -172,23 +172,24 @@ void Node::Parts::make_dispatcher() {
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
 }
 
-void Node::Parts::make_limiter() {
-  if (!settings.redis.target) {
+void Node::Parts::make_limits() {
+  if (settings.redis.target) {
+    auto& up = prometheus::BuildGauge()
+                   .Name("postern_redis_up")
+                   .Help("1 while the connection to Redis stands")
+                   .Register(metrics)
+                   .Add({});
+    relay::RedisOptions options;
+    options.target = *settings.redis.target;
+    options.on_change = [&up](bool is_up) { up.Set(is_up ? 1 : 0); };
+    redis = std::make_unique<relay::RedisClient>(std::move(options), random);
+    limiter = std::make_unique<relay::RedisLimiter>(
+        *redis, clock, metrics, relay::RedisLimiterOptions{.prefix = settings.redis.prefix});
+  } else {
     limiter = std::make_unique<relay::LocalLimiter>();
-    return;
   }
-  auto& up = prometheus::BuildGauge()
-                 .Name("postern_redis_up")
-                 .Help("1 while the connection to Redis stands")
-                 .Register(metrics)
-                 .Add({});
-  relay::RedisOptions options;
-  options.target = *settings.redis.target;
-  options.on_change = [&up](bool is_up) { up.Set(is_up ? 1 : 0); };
-  redis = std::make_unique<relay::RedisClient>(std::move(options), random);
-  limiter = std::make_unique<relay::RedisLimiter>(
-      *redis, clock, metrics, relay::RedisLimiterOptions{.prefix = settings.redis.prefix});
-  redis->start();
+  activity = std::make_unique<relay::SharedActivity>(redis.get(), clock, settings.redis.prefix);
+  if (redis) redis->start();
 }
 
 Result<void> Node::Parts::listen() {
@@ -220,7 +221,8 @@ Result<void> Node::Parts::listen_ingest() {
                          .metrics = metrics,
                          .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
                          .allowed = [this] { return store->database->ingest_allowed(); },
-                         .limiter = *limiter},
+                         .limiter = *limiter,
+                         .activity = activity.get()},
       relay::IngestOptions{.store_limit = settings.ingest.store_time,
                            .limits = {settings.ingest.source_limit, settings.ingest.workspace_limit},
                            .failures_per_minute = settings.ingest.failures_per_minute});
@@ -252,7 +254,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .clock = clock,
                                                        .random = random,
                                                        .addresses = addresses,
-                                                       .egress = egress});
+                                                       .egress = egress,
+                                                       .activity = *activity});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

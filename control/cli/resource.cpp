@@ -43,6 +43,7 @@ Outcome<json::value> json_from(std::string_view flag, std::string text) {
 
 Outcome<json::value> rate_from(std::string_view flag, std::string_view text) {
   if (text == "default") return json::value(nullptr);
+  if (text.starts_with('{') || text.starts_with('@')) return json_from(flag, std::string(text));
   const auto colon = text.find(':');
   const auto per_second = parse_u64(text.substr(0, colon));
   const auto burst = colon == text.npos ? std::optional<std::uint64_t>(0) : parse_u64(text.substr(colon + 1));

@@ -78,12 +78,12 @@ http::HeadDecision IngestHandler::on_head(const http::Request& head) {
     return answer_not_found();
   }
   if (!parts_.allowed()) {
-    metrics_.count(find_provider(ready->source->provider), IngestResult::not_allowed);
+    count(ready->source->id, find_provider(ready->source->provider), IngestResult::not_allowed);
     return storage_low();
   }
   const auto entry = limits_.enter(*ready, head.peer);
   if (!entry) {
-    metrics_.count(find_provider(ready->source->provider), IngestResult::rate_limited);
+    count(ready->source->id, find_provider(ready->source->provider), IngestResult::rate_limited);
     return answer_limited(entry.error());
   }
   return http::ReadBody{static_cast<std::size_t>(ready->source->body_limit_bytes),
@@ -98,7 +98,7 @@ asio::awaitable<http::Response> IngestHandler::on_request(http::Request request)
   auto executor = co_await asio::this_coro::executor;
   const AppendGate::Answer stored = co_await loop.gate.append(std::move(admitted->event), executor);
   metrics_.observe(parts_.clock.steady() - began);
-  co_return answer(*admitted->provider, stored);
+  co_return answer(*admitted, stored);
 }
 
 /// Everything up to the store. The source is looked up again: it may have changed while the body came in.
@@ -109,7 +109,7 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
   if (ready == nullptr) return std::unexpected(answer_not_found());
   const Provider* const provider = find_provider(ready->source->provider);
   const auto turn_away = [&](IngestResult result, http::Response response) {
-    metrics_.count(provider, result);
+    count(ready->source->id, provider, result);
     return std::unexpected(std::move(response));
   };
   if (!ready->compiled) return turn_away(IngestResult::misconfigured, unusable());
@@ -129,7 +129,7 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
     if (handshake) return turn_away(IngestResult::handshake, std::move(*handshake));
   }
   const std::string topic = decode_topic(path->topic);
-  return Admitted{provider, make_event(*ready, topic, std::move(request), received_at)};
+  return Admitted{ready->source->id, provider, make_event(*ready, topic, std::move(request), received_at)};
 }
 
 NewEvent IngestHandler::make_event(const ReadySource& ready, std::string_view topic, http::Request request,
@@ -176,19 +176,28 @@ http::Response IngestHandler::refuse(const ReadySource& ready, const Verdict& ve
   return answer_unauthorized(verdict);
 }
 
-http::Response IngestHandler::answer(const Provider& provider, const AppendGate::Answer& stored) {
+http::Response IngestHandler::answer(const Admitted& admitted, const AppendGate::Answer& stored) {
+  const auto tell = [&](IngestResult result) { count(admitted.source, admitted.provider, result); };
   if (!stored) {
-    metrics_.count(&provider, IngestResult::store_timeout);
+    tell(IngestResult::store_timeout);
     return answer_unavailable("store_timeout", "the store did not answer in time; send the event again", 2);
   }
   if (!*stored) {
     const bool busy = (*stored).error().code == "store_busy";
-    metrics_.count(&provider, busy ? IngestResult::store_busy : IngestResult::store_failed);
+    tell(busy ? IngestResult::store_busy : IngestResult::store_failed);
     return busy ? answer_unavailable("store_busy", "the store's queue is full; send the event again", 1)
                 : answer_unavailable("store_failed", "the store cannot commit; send the event again", 10);
   }
-  metrics_.count(&provider, (*stored)->duplicate ? IngestResult::duplicate : IngestResult::accepted);
-  return answer_stored(provider, **stored);
+  tell((*stored)->duplicate ? IngestResult::duplicate : IngestResult::accepted);
+  return answer_stored(*admitted.provider, **stored);
+}
+
+void IngestHandler::count(SourceId source, const Provider* provider, IngestResult result) {
+  metrics_.count(provider, result);
+  if (parts_.activity == nullptr) return;
+  if (result == IngestResult::accepted) return parts_.activity->accepted(source);
+  const bool good = result == IngestResult::duplicate || result == IngestResult::handshake;
+  if (!good) parts_.activity->refused(source);
 }
 
 }  // namespace postern::relay

@@ -17,6 +17,7 @@
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/refusal_limiter.hpp"
 #include "relay/ingest/source_cache.hpp"
+#include "relay/limits/shared_activity.hpp"
 #include "relay/model.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/event_log.hpp"
@@ -36,6 +37,7 @@ struct IngestParts {
   /// block.
   std::function<bool()> allowed;
   Limiter& limiter;
+  SharedActivity* activity = nullptr;  ///< null: nobody counts
 };
 
 struct IngestOptions {
@@ -78,6 +80,7 @@ class IngestHandler final : public http::Handler {
  private:
   struct Loop;
   struct Admitted {
+    SourceId source;
     const Provider* provider;
     NewEvent event;
   };
@@ -87,7 +90,8 @@ class IngestHandler final : public http::Handler {
   NewEvent make_event(const ReadySource& ready, std::string_view topic, http::Request request,
                       Time received_at);
   http::Response refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer, Time at);
-  http::Response answer(const Provider& provider, const AppendGate::Answer& answer);
+  http::Response answer(const Admitted& admitted, const AppendGate::Answer& answer);
+  void count(SourceId source, const Provider* provider, IngestResult result);
 
   IngestParts parts_;
   IngestOptions options_;

@@ -203,6 +203,22 @@ def test_two_relays_keep_one_limit_together(cluster):
     assert b"limit:source:src_" in cluster.redis.ask("KEYS test:*")
 
 
+def test_what_a_source_did_lately_is_the_sum_of_both_relays(cluster):
+    senders = [Sender({"ingest_url": relay.ingest + "/in/default/hub"}) for relay in cluster.relays]
+    assert senders[0].statuses(5) == [202] * 5
+    assert senders[1].statuses(3) == [202] * 3
+    assert senders[1].post(secret="wrong").status == 401
+    deadline = time.monotonic() + 10
+    while True:
+        shown = [relay.api.get(f"sources/{cluster.source['id']}/activity") for relay in cluster.relays]
+        sums = [(sum(m["accepted"] for m in s["minutes"]), sum(m["refused"] for m in s["minutes"])) for s in shown]
+        if sums == [(8, 1), (8, 1)]:
+            break
+        assert time.monotonic() < deadline, sums
+        time.sleep(0.05)
+    assert [s["of_all_nodes"] for s in shown] == [True, True]
+
+
 def test_ingest_goes_on_without_redis_and_each_relay_limits_by_itself(cluster):
     cluster.redis.kill()
     for relay in cluster.relays:

@@ -116,6 +116,7 @@ TEST(Cli, ARateIsWrittenInShort) {
   for (const auto& [text, expected] : std::initializer_list<std::pair<const char*, const char*>>{
            {"100", R"({"rate_limit":{"per_second":100,"burst":0}})"},
            {"100:200", R"({"rate_limit":{"per_second":100,"burst":200}})"},
+           {R"({"per_second":7})", R"({"rate_limit":{"per_second":7}})"},
            {"default", R"({"rate_limit":null})"}}) {
     ScriptedApi api;
     const auto body = body_from(resource("sources"), {{"--rate-limit", {text}}}, api);

@@ -110,7 +110,8 @@ class Ingest : public testing::Test {
                             *registry,
                             [this](AuditEntry entry) { audit.push_back(std::move(entry)); },
                             [this] { return allowed; },
-                            limiter};
+                            limiter,
+                            &activity};
     options.store_limit = store_limit;
     handler = std::make_unique<IngestHandler>(parts, options);
   }
@@ -145,6 +146,7 @@ class Ingest : public testing::Test {
   std::vector<AuditEntry> audit;
   bool allowed = true;
   LocalLimiter limiter;
+  SharedActivity activity{nullptr, clock};
   IngestOptions options;
   std::unique_ptr<prometheus::Registry> registry;
   std::unique_ptr<IngestHandler> handler;

@@ -51,6 +51,16 @@ TEST_F(IngestLimits, AreOffUnlessGiven) {
   EXPECT_EQ(limiter.keys(), 0U);
 }
 
+TEST_F(IngestLimits, AcceptedAndRefusedAreCountedForPeople) {
+  limit({1, 5});
+  sends(8, 202);
+  std::optional<ActivityMinute> minute;
+  activity.recent(sources["github"].id, 1, [&](RecentActivity recent) { minute = recent.minutes.back(); });
+  ASSERT_TRUE(minute);
+  EXPECT_EQ(minute->accepted, 5U);
+  EXPECT_EQ(minute->refused, 3U);
+}
+
 TEST_F(IngestLimits, ASourceIsRefusedBeforeItsBodyIsRead) {
   limit({10, 20});
   EXPECT_EQ(sends(20, 202), 20);
