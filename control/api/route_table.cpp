@@ -6,6 +6,9 @@ namespace postern::control {
 namespace {
 
 constexpr Endpoint kEndpoints[] = {
+    {"GET", "/api/v1/workspace", get_workspace},
+    {"PATCH", "/api/v1/workspace", patch_workspace},
+
     {"GET", "/api/v1/sources", list_sources},
     {"POST", "/api/v1/sources", create_source},
     {"GET", "/api/v1/sources/{id}", get_source},

@@ -39,12 +39,6 @@ std::string ingest_url(const relay::Source& source, const ApiServices& services)
   return fmt::format("{}/in/{}/{}", services.addresses.ingest_url, name, source.name);
 }
 
-/// null: the relay's default.
-json::value rate_view(std::uint32_t per_second, std::uint32_t burst) {
-  if (per_second == 0) return nullptr;
-  return {{"per_second", per_second}, {"burst", burst == 0 ? per_second : burst}};
-}
-
 double to_milliseconds(Duration duration) {
   return static_cast<double>(duration.count()) / 1000;
 }
@@ -56,6 +50,11 @@ json::array schedule_view(const std::vector<Duration>& schedule) {
 }
 
 }  // namespace
+
+json::value rate_view(std::uint32_t per_second, std::uint32_t burst) {
+  if (per_second == 0) return nullptr;
+  return {{"per_second", per_second}, {"burst", burst == 0 ? per_second : burst}};
+}
 
 std::string shown_url(const relay::Destination& destination) {
   if (destination.kind != relay::DestinationKind::slack) return destination.url;

@@ -65,6 +65,11 @@ class Ingest : public testing::Test {
   }
   void publish() {
     auto next = std::make_shared<Catalog>();
+    next->workspaces.emplace(workspace, Workspace{.id = workspace,
+                                                  .name = "default",
+                                                  .created_at = clock.now(),
+                                                  .rate_per_second = workspace_rate.per_second,
+                                                  .rate_burst = workspace_rate.burst});
     for (auto& [name, source] : sources) {
       if (source.unsigned_ok) source.secrets.clear();
       next->sources_by_path["default/" + name] = std::make_shared<Source>(source);
@@ -139,6 +144,7 @@ class Ingest : public testing::Test {
   SeededRandom random{1};
   IdGenerator ids{clock, random};
   WorkspaceId workspace = ids.make<WorkspaceTag>();
+  RateLimit workspace_rate;
   std::map<std::string, Source> sources;
   std::vector<Route> routes;
   CatalogHolder catalog;

@@ -108,6 +108,13 @@ TEST_F(IngestLimits, OfAWorkspaceCountAllItsSources) {
   EXPECT_EQ(limited("workspace"), 1);
 }
 
+TEST_F(IngestLimits, AWorkspacesOwnLimitStandsInPlaceOfTheDefault) {
+  workspace_rate = {1, 4};
+  publish();
+  limit({}, {100, 100});
+  EXPECT_EQ(sends(50, 202), 4);
+}
+
 TEST_F(IngestLimits, WhatTheWorkspaceRefusesTheSourceIsNotCharged) {
   limit({1, 5}, {1000, 2});
   EXPECT_EQ(sends(50, 202), 2);

@@ -63,6 +63,21 @@ TEST_F(RepositoriesTest, SourcesComeBackWhole) {
   EXPECT_EQ(found->provider, "stripe");
 }
 
+TEST_F(RepositoriesTest, AWorkspacesRateLimitIsItsOwn) {
+  EXPECT_EQ(code([&](Transaction& tx) { return WorkspaceRepository(tx).set_rate_limit(other, 7, 9); }), "ok");
+  const auto get = [&](WorkspaceId id) {
+    return read([id](Transaction& tx) { return WorkspaceRepository(tx).get(id); });
+  };
+  EXPECT_EQ(get(other)->rate_per_second, 7U);
+  EXPECT_EQ(get(other)->rate_burst, 9U);
+  EXPECT_EQ(get(other)->name, "other");
+  EXPECT_EQ(get(workspace)->rate_per_second, 0U);
+  const WorkspaceId nobody = ids.of<WorkspaceId>();
+  EXPECT_EQ(code([&](Transaction& tx) { return WorkspaceRepository(tx).set_rate_limit(nobody, 1, 1); }),
+            "not_found");
+  EXPECT_FALSE(get(nobody));
+}
+
 TEST_F(RepositoriesTest, NamesAreUniqueInAWorkspaceOnly) {
   Source again = source;
   again.id = ids.of<SourceId>();
