@@ -15,7 +15,7 @@ http::Response answer_stored(const Provider& provider, const Appended& appended)
 /// 404, the same for a source that is not there and one that is switched off.
 http::Response answer_not_found();
 http::Response answer_method_not_allowed();
-http::Response answer_unauthorized(const Verdict& verdict);
+http::Response answer_unauthorized(const SignatureVerdict& verdict);
 /// 429 with Retry-After, and the limit in the words of X-RateLimit-* and of the IETF draft
 /// (draft-ietf-httpapi-ratelimit-headers): docs/limits.md.
 http::Response answer_limited(const LimitRefusal& refusal);

@@ -89,7 +89,8 @@ class IngestHandler final : public http::Handler {
   std::expected<Admitted, http::Response> admit(Loop& loop, http::Request request, Time received_at);
   NewEvent make_event(const ReadySource& ready, std::string_view topic, http::Request request,
                       Time received_at);
-  http::Response refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer, Time at);
+  http::Response refuse(const ReadySource& ready, const SignatureVerdict& verdict, std::string_view peer,
+                        Time at);
   http::Response answer(const Admitted& admitted, const AppendGate::Answer& answer);
   void count(SourceId source, const Provider* provider, IngestResult result);
 
