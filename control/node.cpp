@@ -67,6 +67,7 @@ bool Node::close() {
   if (parts.ingest) parts.ingest->stop();
   if (parts.admin) parts.admin->stop();
   if (parts.hub) parts.hub->stop();
+  if (parts.redis) parts.redis->stop();
   // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
   if (parts.store && parts.store->event_log) parts.store->event_log->stop();
   if (parts.store) parts.store->database->stop();

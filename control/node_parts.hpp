@@ -18,6 +18,9 @@
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/destinations/drivers.hpp"
 #include "relay/ingest/ingest_handler.hpp"
+#include "relay/limits/limiter.hpp"
+#include "relay/limits/redis_client.hpp"
+#include "relay/limits/shared_activity.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
@@ -42,6 +45,7 @@ struct Node::Parts {
   std::string link_base() const;
   void make_drivers();
   void make_dispatcher();
+  void make_limits();
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -70,6 +74,9 @@ struct Node::Parts {
   std::vector<relay::Drivers> drivers;  ///< one for each loop
   std::unique_ptr<relay::Dispatcher> dispatcher;
   std::unique_ptr<DispatchControl> deliveries;
+  std::unique_ptr<relay::RedisClient> redis;  ///< null without a URL
+  std::unique_ptr<relay::Limiter> limiter;
+  std::unique_ptr<relay::SharedActivity> activity;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

@@ -1,9 +1,13 @@
+#include <prometheus/gauge.h>
+
 #include "base/log.hpp"
 #include "control/descriptors.hpp"
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
 #include "control/store_options.hpp"
 #include "relay/store/repositories.hpp"
+#include "relay/limits/local_limiter.hpp"
+#include "relay/limits/redis_limiter.hpp"
 
 namespace postern::control {
 namespace {
@@ -95,6 +99,7 @@ Result<void> Node::Parts::assemble() {
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
+  make_limits();
   make_drivers();
   make_dispatcher();
   follow_other_nodes();
@@ -187,6 +192,26 @@ void Node::Parts::make_dispatcher() {
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
 }
 
+void Node::Parts::make_limits() {
+  if (settings.redis.target) {
+    auto& up = prometheus::BuildGauge()
+                   .Name("postern_redis_up")
+                   .Help("1 while the connection to Redis stands")
+                   .Register(metrics)
+                   .Add({});
+    relay::RedisOptions options;
+    options.target = *settings.redis.target;
+    options.on_change = [&up](bool is_up) { up.Set(is_up ? 1 : 0); };
+    redis = std::make_unique<relay::RedisClient>(std::move(options), random);
+    limiter = std::make_unique<relay::RedisLimiter>(
+        *redis, clock, metrics, relay::RedisLimiterOptions{.prefix = settings.redis.prefix});
+  } else {
+    limiter = std::make_unique<relay::LocalLimiter>();
+  }
+  activity = std::make_unique<relay::SharedActivity>(redis.get(), clock, settings.redis.prefix);
+  if (redis) redis->start();
+}
+
 Result<void> Node::Parts::listen() {
   const auto tunnel_bound = hub->start();
   if (!tunnel_bound) return not_listening("tunnel.listen", tunnel_bound.error());
@@ -215,8 +240,12 @@ Result<void> Node::Parts::listen_ingest() {
                          .ids = ids,
                          .metrics = metrics,
                          .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
-                         .allowed = [this] { return store->database->ingest_allowed(); }},
-      relay::IngestOptions{.store_limit = settings.ingest.store_time});
+                         .allowed = [this] { return store->database->ingest_allowed(); },
+                         .limiter = *limiter,
+                         .activity = activity.get()},
+      relay::IngestOptions{.store_limit = settings.ingest.store_time,
+                           .limits = {settings.ingest.source_limit, settings.ingest.workspace_limit},
+                           .failures_per_minute = settings.ingest.failures_per_minute});
   http::ServerOptions options{
       .listen = *endpoint, .limits = {}, .tls = *tls, .on_refusal = log_refusals("ingest")};
   options.limits.header_time = settings.ingest.header_time;
@@ -245,7 +274,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .clock = clock,
                                                        .random = random,
                                                        .addresses = addresses,
-                                                       .egress = egress});
+                                                       .egress = egress,
+                                                       .activity = *activity});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

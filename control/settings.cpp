@@ -21,6 +21,10 @@ constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr Duration kShutdownMost = std::chrono::seconds(28);
 
+constexpr Setting limit(const char* key, const char* unit, const char* fallback, const char* help) {
+  return {key, Type::integer, unit, fallback, help, {}, 0, 1'000'000};
+}
+
 constexpr Setting kSettings[] = {
     {"data_dir", Type::text, "path", "postern-data",
      "Where everything is kept: database, master key, tunnel certificate, first API key."},
@@ -83,6 +87,15 @@ constexpr Setting kSettings[] = {
      {},
      kSecond / 10,
      30 * kSecond},
+    limit("ingest.source_rate", "requests/s", "100",
+          "What one source takes unless it says otherwise; more are answered 429. 0: unlimited."),
+    limit("ingest.source_burst", "requests", "200", "How much of it at once; 0: as much as a second brings."),
+    limit("ingest.workspace_rate", "requests/s", "500",
+          "What all sources of one workspace take together unless it says otherwise. 0: unlimited."),
+    limit("ingest.workspace_burst", "requests", "1000",
+          "How much of it at once; 0: as much as a second brings."),
+    limit("ingest.failures_per_minute", "requests/min", "10",
+          "Wrong signatures that one address may send to one source; more are answered 429. 0: unlimited."),
 
     {"tunnel.listen", Type::address, "host:port", "0.0.0.0:9700", "Where agents dial in; always TLS 1.3."},
     {"tunnel.public_address", Type::text, "host:port", "",
@@ -210,6 +223,13 @@ constexpr Setting kSettings[] = {
      1,
      64},
 
+    {"redis.url", Type::text, "URL", "",
+     "Redis of a cluster, for limits that count on all nodes together: "
+     "redis://[[user]:password@]host[:port][/db]; "
+     "empty: none."},
+    {"redis.prefix", Type::text, "text",
+     "postern:", "Before every key there, so that clusters can share one."},
+
     {"shutdown.notice_time",
      Type::duration,
      "duration",
@@ -295,7 +315,15 @@ struct Checker {
             .header_time = values.duration("ingest.header_time"),
             .idle_time = values.duration("ingest.idle_time"),
             .write_time = values.duration("ingest.write_time"),
-            .store_time = values.duration("ingest.store_time")};
+            .store_time = values.duration("ingest.store_time"),
+            .source_limit = rate("ingest.source_rate", "ingest.source_burst"),
+            .workspace_limit = rate("ingest.workspace_rate", "ingest.workspace_burst"),
+            .failures_per_minute = static_cast<std::uint32_t>(values.integer("ingest.failures_per_minute"))};
+  }
+
+  relay::RateLimit rate(std::string_view per_second, std::string_view burst) {
+    return {static_cast<std::uint32_t>(values.integer(per_second)),
+            static_cast<std::uint32_t>(values.integer(burst))};
   }
 
   /// The value itself is never shown: it may hold a password.
@@ -329,6 +357,15 @@ struct Checker {
     const auto origin = relay::parse_slack_base(text);
     if (!origin) wrong("slack.base_url", origin.error().message);
     return text;
+  }
+
+  RedisSettings redis() {
+    RedisSettings redis{std::nullopt, values.text("redis.prefix")};
+    if (values.text("redis.url").empty()) return redis;
+    auto target = relay::parse_redis_url(values.text("redis.url"));
+    if (!target) return wrong("redis.url", target.error().message), redis;
+    redis.target = std::move(*target);
+    return redis;
   }
 
   ShutdownSettings shutdown() {
@@ -392,6 +429,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},
       .cluster = cluster_from(values),
+      .redis = check.redis(),
       .shutdown = check.shutdown(),
       .log_level = level_of(values.text("log.level")),
       .log_format = values.text("log.format") == "json" ? log::Format::json : log::Format::text};

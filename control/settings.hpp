@@ -10,6 +10,8 @@
 #include "base/clock.hpp"
 #include "base/config.hpp"
 #include "base/log.hpp"
+#include "relay/limits/gcra.hpp"
+#include "relay/limits/redis_url.hpp"
 
 /// Every setting of the relay. configs/relay.toml shows the same table to people; a test holds the two
 /// together.
@@ -23,6 +25,8 @@ struct IngestSettings {
   std::string public_url;                          ///< empty: from the bound address
   std::size_t max_connections = 0;
   Duration header_time{}, idle_time{}, write_time{}, store_time{};
+  relay::RateLimit source_limit, workspace_limit;
+  std::uint32_t failures_per_minute = 0;
 };
 struct TunnelSettings {
   config::Address listen;
@@ -45,6 +49,10 @@ struct DeliverySettings {
 struct EgressSettings {
   std::vector<std::string> allow_networks;
   std::string ca_file;
+};
+struct RedisSettings {
+  std::optional<relay::RedisTarget> target;  ///< absent: one node, limits in memory
+  std::string prefix;
 };
 struct StoreSettings {
   std::uint64_t low_water_bytes = 0;
@@ -75,6 +83,7 @@ struct Settings {
   std::string slack_base_url;  ///< empty: what the destination's URL says
   StoreSettings store;
   ClusterSettings cluster;
+  RedisSettings redis;
   ShutdownSettings shutdown;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;

@@ -18,6 +18,8 @@ struct Workspace {
   WorkspaceId id;
   std::string name;  ///< unique; the {workspace} of an ingest URL
   Time created_at;
+  std::uint32_t rate_per_second = 0;  ///< of all its sources together; 0: the relay's default
+  std::uint32_t rate_burst = 0;       ///< at once; 0: as much as a second brings
 };
 
 /// Where one provider sends.
@@ -32,6 +34,8 @@ struct Source {
   bool enabled = true;
   std::uint64_t body_limit_bytes = 10 * 1024 * 1024;
   Duration dedupe_window = std::chrono::hours(24 * 7);
+  std::uint32_t rate_per_second = 0;  ///< requests it takes; 0: the relay's default
+  std::uint32_t rate_burst = 0;       ///< at once; 0: as much as a second brings
   Time created_at;
   Time updated_at;
 };

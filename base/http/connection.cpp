@@ -85,6 +85,7 @@ awaitable<bool> Connection::exchange() {
     co_return co_await answer(std::move(*early), !clean);
   }
   const std::size_t limit = std::get<ReadBody>(decision).limit_bytes;
+  request.note = std::get<ReadBody>(decision).note;
   const bool got_body = co_await read_body(head, limit, request.body);
   if (!got_body) co_return false;
 

@@ -26,7 +26,8 @@ struct Request {
   std::string target;
   Headers headers;
   std::string body;
-  std::string peer;  ///< "address:port" of the socket, never from a header
+  std::string peer;        ///< "address:port" of the socket, never from a header
+  std::uint32_t note = 0;  ///< what the handler said to itself when it saw the head (ReadBody::note)
 
   std::string_view path()
       const;  ///< target up to '?', still percent-encoded; without the authority of an absolute-form

@@ -37,6 +37,7 @@ struct ServerLimits {
 /// What a handler says once the headers are in and before a byte of the body is read.
 struct ReadBody {
   std::size_t limit_bytes;  ///< longer: 413, without reading the rest
+  std::uint32_t note = 0;   ///< comes back with the whole request, as Request::note
 };
 using HeadDecision = std::variant<ReadBody, Response>;
 

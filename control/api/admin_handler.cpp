@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "control/api/json.hpp"
 #include "control/api/openapi.hpp"
+#include "relay/limits/source_prefix.hpp"
 
 namespace postern::control {
 namespace {
@@ -67,14 +68,6 @@ std::optional<std::string_view> bearer(const http::Request& request) {
   return value.substr(scheme.size());
 }
 
-asio::ip::address peer_address(const std::string& peer) {
-  boost::system::error_code ec;
-  std::string_view host = std::string_view(peer).substr(0, peer.rfind(':'));
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const auto address = asio::ip::make_address(std::string(host), ec);
-  return ec ? asio::ip::address() : address;
-}
-
 Problem only_get() {
   Problem problem{405, "method_not_allowed", "This path takes GET."};
   problem.headers.push_back({"Allow", "GET"});
@@ -96,7 +89,7 @@ AdminHandler::AdminHandler(const ApiServices& services, const ApiKeys& keys, con
       failures_(services.clock, {.burst = 10, .refill = std::chrono::seconds(6)}) {}
 
 Problem AdminHandler::refuse(const http::Request& request, std::string detail) {
-  const auto source = peer_address(request.peer);
+  const auto source = relay::peer_address(request.peer);
   if (!failures_.may_try(source)) {
     return {429,
             "too_many_failures",

@@ -8,7 +8,7 @@
 #include "control/api/health.hpp"
 #include "control/api/route_table.hpp"
 #include "control/api/services.hpp"
-#include "relay/tunnel/failure_limiter.hpp"
+#include "relay/limits/failure_limiter.hpp"
 
 namespace prometheus {
 class Collectable;

@@ -139,6 +139,27 @@ const json::object* Fields::object(std::string_view name) {
   return &value->get_object();
 }
 
+std::optional<Fields::Rate> Fields::rate(std::string_view name) {
+  constexpr std::int64_t kMost = 1'000'000;
+  const json::value* value = find(name);
+  if (!value) return std::nullopt;
+  if (value->is_null()) return Rate{};
+  if (!value->is_object()) {
+    wrong(name, R"(must be an object such as {"per_second": 100, "burst": 200}, or null.)");
+    return std::nullopt;
+  }
+  Fields inner(value->get_object());
+  inner.require("per_second");
+  const auto per_second = inner.integer("per_second", 1, kMost);
+  const auto burst = inner.integer("burst", 0, kMost).value_or(0);
+  if (const auto problem = inner.finish()) {
+    for (const FieldError& error : problem->errors)
+      wrong(fmt::format("{}.{}", name, error.field), error.message);
+    return std::nullopt;
+  }
+  return Rate{static_cast<std::uint32_t>(*per_second), static_cast<std::uint32_t>(burst)};
+}
+
 std::optional<Problem> Fields::finish() {
   const std::vector<std::string_view> known(asked_.begin(), asked_.end());
   for (const auto& [key, value] : object_) {

@@ -36,6 +36,12 @@ class Fields {
   std::optional<std::vector<int>> integers(std::string_view name, std::size_t most_items, int least,
                                            int most);
   const boost::json::object* object(std::string_view name);
+  /// {"per_second": 1…1000000, "burst": 0…1000000}; null is both 0, which is the default's.
+  struct Rate {
+    std::uint32_t per_second = 0;
+    std::uint32_t burst = 0;
+  };
+  std::optional<Rate> rate(std::string_view name);
 
   template <class IdType>
   std::optional<IdType> id(std::string_view name) {

@@ -12,6 +12,13 @@ boost::asio::awaitable<Reply> get_source(const ApiServices& services, Call call)
 boost::asio::awaitable<Reply> patch_source(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> delete_source(const ApiServices& services, Call call);
 
+// workspace.cpp
+boost::asio::awaitable<Reply> get_workspace(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> patch_workspace(const ApiServices& services, Call call);
+
+// activity.cpp
+boost::asio::awaitable<Reply> get_source_activity(const ApiServices& services, Call call);
+
 // destinations.cpp
 boost::asio::awaitable<Reply> list_destinations(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> create_destination(const ApiServices& services, Call call);

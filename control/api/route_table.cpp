@@ -6,11 +6,15 @@ namespace postern::control {
 namespace {
 
 constexpr Endpoint kEndpoints[] = {
+    {"GET", "/api/v1/workspace", get_workspace},
+    {"PATCH", "/api/v1/workspace", patch_workspace},
+
     {"GET", "/api/v1/sources", list_sources},
     {"POST", "/api/v1/sources", create_source},
     {"GET", "/api/v1/sources/{id}", get_source},
     {"PATCH", "/api/v1/sources/{id}", patch_source},
     {"DELETE", "/api/v1/sources/{id}", delete_source},
+    {"GET", "/api/v1/sources/{id}/activity", get_source_activity},
 
     {"GET", "/api/v1/destinations", list_destinations},
     {"POST", "/api/v1/destinations", create_destination},

@@ -13,6 +13,10 @@
 #include "relay/store/keyring.hpp"
 #include "relay/tunnel/agent_directory.hpp"
 
+namespace postern::relay {
+class SharedActivity;
+}
+
 namespace postern::control {
 
 /// How one destination is doing, for people to see.
@@ -53,6 +57,7 @@ struct ApiServices {
   Random& random;
   const PublicAddresses& addresses;
   const relay::EgressPolicy& egress;
+  relay::SharedActivity& activity;
 };
 
 }  // namespace postern::control

@@ -34,6 +34,10 @@ void read_fields(Fields& fields, Source& source) {
   if (const auto window = fields.duration("dedupe_window", std::chrono::seconds(0), kDedupeMost)) {
     source.dedupe_window = *window;
   }
+  if (const auto rate = fields.rate("rate_limit")) {
+    source.rate_per_second = rate->per_second;
+    source.rate_burst = rate->burst;
+  }
   if (const json::object* scheme = fields.object("scheme")) source.scheme_json = json::serialize(*scheme);
 }
 

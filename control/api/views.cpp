@@ -51,6 +51,11 @@ json::array schedule_view(const std::vector<Duration>& schedule) {
 
 }  // namespace
 
+json::value rate_view(std::uint32_t per_second, std::uint32_t burst) {
+  if (per_second == 0) return nullptr;
+  return {{"per_second", per_second}, {"burst", burst == 0 ? per_second : burst}};
+}
+
 std::string shown_url(const relay::Destination& destination) {
   if (destination.kind != relay::DestinationKind::slack) return destination.url;
   const auto url = http::parse_url(destination.url);
@@ -69,6 +74,7 @@ json::object view(const relay::Source& source, const ApiServices& services) {
                       {"dedupe_window", format_duration(source.dedupe_window)},
                       {"created_at", to_rfc3339(source.created_at)},
                       {"updated_at", to_rfc3339(source.updated_at)}};
+  object["rate_limit"] = rate_view(source.rate_per_second, source.rate_burst);
   if (!source.scheme_json.empty()) object["scheme"] = parsed_or_null(source.scheme_json);
   if (source.unsigned_ok) {
     object["warning"] = "This source accepts anything from anyone: signatures are not checked.";

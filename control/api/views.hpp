@@ -20,6 +20,9 @@ boost::json::object view(const relay::Delivery& delivery);
 boost::json::object view(const relay::Attempt& attempt);
 boost::json::object view(const relay::AuditEntry& entry);
 
+/// {"per_second": …, "burst": …}; null where the relay's default holds.
+boost::json::value rate_view(std::uint32_t per_second, std::uint32_t burst);
+
 /// {"items": […], "next_cursor": "…" or null}
 template <class T, class View>
 boost::json::value listing(const relay::Listing<T>& found, View view_of) {

@@ -41,6 +41,18 @@ Outcome<json::value> json_from(std::string_view flag, std::string text) {
   return parsed;
 }
 
+Outcome<json::value> rate_from(std::string_view flag, std::string_view text) {
+  if (text == "default") return json::value(nullptr);
+  if (text.starts_with('{') || text.starts_with('@')) return json_from(flag, std::string(text));
+  const auto colon = text.find(':');
+  const auto per_second = parse_u64(text.substr(0, colon));
+  const auto burst = colon == text.npos ? std::optional<std::uint64_t>(0) : parse_u64(text.substr(colon + 1));
+  if (!per_second || !burst || *per_second > INT64_MAX || *burst > INT64_MAX) {
+    return wrong(flag, fmt::format("'{}' is none of 100, 100:200 (a second, at once) and default.", text));
+  }
+  return json::value({{"per_second", *per_second}, {"burst", *burst}});
+}
+
 /// One text of a flag as the JSON it stands for.
 Outcome<json::value> value_from(const FieldFlag& field, const std::string& text, ApiClient& api) {
   switch (field.kind) {
@@ -60,6 +72,8 @@ Outcome<json::value> value_from(const FieldFlag& field, const std::string& text,
     }
     case FieldKind::json:
       return json_from(field.flag, text);
+    case FieldKind::rate:
+      return rate_from(field.flag, text);
     case FieldKind::reference: {
       auto id = find_id(api, field.refers_to, text);
       if (!id) return std::unexpected(id.error());

@@ -22,6 +22,7 @@ enum class FieldKind {
   secret_file,  ///< a file (or - for stdin) whose content, without its last line break, joins the texts of
                 ///< the field
   json,         ///< an object, or @FILE
+  rate,         ///< PER_SECOND or PER_SECOND:BURST, "default", or what json takes
   reference,    ///< a name or id of another kind
 };
 

@@ -39,6 +39,11 @@ constexpr FieldFlag kSourceFields[] = {
     {.flag = "--dedupe-window",
      .field = "dedupe_window",
      .help = "How long a repeat is recognised, such as 7d"},
+    {.flag = "--rate-limit",
+     .field = "rate_limit",
+     .kind = FieldKind::rate,
+     .help =
+         "Requests a second it takes, and at once: 100 or 100:200; default: what the relay's settings say"},
     {.flag = "--scheme",
      .field = "scheme",
      .kind = FieldKind::json,
@@ -122,6 +127,7 @@ constexpr Resource kResources[] = {
                  "  postern sources create own --provider generic-hmac --secret-file secret.txt \\\n"
                  "    --scheme '{\"header\":\"X-Signature\",\"prefix\":\"sha256=\",\"encoding\":\"hex\"}'\n"
                  "  postern sources update github --enabled=false\n"
+                 "  postern sources update github --rate-limit 500:2000\n"
                  "Every field of --scheme: components/schemas/Scheme of the relay's /api/v1/openapi.yaml\n",
      .columns = kSourceColumns,
      .fields = kSourceFields},

@@ -14,6 +14,27 @@ http::Response json(int status, std::string body) {
   return response;
 }
 
+/// Whole seconds, never too few: a sender that waits that long is let through.
+std::int64_t seconds_up(Duration duration) {
+  return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(duration).count());
+}
+
+std::string_view code_of(LimitRefusal::By by) {
+  return by == LimitRefusal::By::failures ? "too_many_failures" : "rate_limited";
+}
+
+std::string_view message_of(LimitRefusal::By by) {
+  switch (by) {
+    case LimitRefusal::By::source:
+      return "this source takes no more requests at the moment; send the event again after Retry-After";
+    case LimitRefusal::By::workspace:
+      return "this workspace takes no more requests at the moment; send the event again after Retry-After";
+    case LimitRefusal::By::failures:
+      return "too many requests with a wrong signature came from this address; check the signing secret";
+  }
+  return "";
+}
+
 std::string problem(std::string_view code, std::string_view message) {
   return fmt::format(R"({{"code":"{}","message":{}}})", code,
                      boost::json::serialize(boost::json::string(message)));
@@ -40,7 +61,7 @@ http::Response answer_method_not_allowed() {
   return response;
 }
 
-http::Response answer_unauthorized(const Verdict& verdict) {
+http::Response answer_unauthorized(const SignatureVerdict& verdict) {
   std::string body = problem(verdict.code, verdict.message);
   if (verdict.skew_seconds) {
     body.pop_back();
@@ -49,6 +70,24 @@ http::Response answer_unauthorized(const Verdict& verdict) {
   http::Response response = json(401, std::move(body));
   // RFC 9110, section 15.5.2: a 401 names a scheme.
   response.headers.push_back({"WWW-Authenticate", "Webhook-Signature"});
+  return response;
+}
+
+http::Response answer_limited(const LimitRefusal& refusal) {
+  http::Response response = json(429, problem(code_of(refusal.by), message_of(refusal.by)));
+  const auto limit = refusal.pace.burst;
+  const auto retry = seconds_up(refusal.verdict.retry_after);
+  const auto reset = seconds_up(refusal.verdict.reset_after);
+  const auto text = [](auto number) { return std::to_string(number); };
+  response.headers.push_back({"Retry-After", text(retry)});
+  response.headers.push_back({"X-RateLimit-Limit", text(limit)});
+  response.headers.push_back({"X-RateLimit-Remaining", text(refusal.verdict.remaining)});
+  response.headers.push_back({"X-RateLimit-Reset", text(reset)});
+  const std::string_view name = to_text(refusal.by);
+  response.headers.push_back({"RateLimit-Policy", fmt::format("\"{}\";q={};w={}", name, limit,
+                                                              seconds_up(refusal.pace.tolerance()))});
+  response.headers.push_back(
+      {"RateLimit", fmt::format("\"{}\";r={};t={}", name, refusal.verdict.remaining, retry)});
   return response;
 }
 

@@ -22,7 +22,7 @@ http::Response unusable() {
                             "the source's settings cannot be used; its owner has to see to it", 30);
 }
 
-std::string refusal_detail(const Source& source, const Verdict& verdict, std::string_view peer,
+std::string refusal_detail(const Source& source, const SignatureVerdict& verdict, std::string_view peer,
                            std::uint64_t left_out) {
   boost::json::object detail = {
       {"code", verdict.code}, {"message", verdict.message}, {"provider", source.provider}, {"peer", peer}};
@@ -42,6 +42,7 @@ IngestHandler::IngestHandler(IngestParts parts, IngestOptions options)
     : parts_(std::move(parts)),
       options_(options),
       metrics_(parts_.metrics),
+      limits_(parts_.limiter, parts_.clock, options_.failures_per_minute, parts_.metrics),
       catalog_version_(std::make_shared<std::atomic<std::uint64_t>>(1)),
       serial_(next_serial++) {
   parts_.catalog.on_change([version = catalog_version_](const Catalog&) { version->fetch_add(1); });
@@ -57,7 +58,7 @@ IngestHandler::Loop& IngestHandler::here() {
   const std::lock_guard lock(loops_mutex_);
   auto& made = loops_[std::this_thread::get_id()];
   if (!made) {
-    made.reset(new Loop{{parts_.catalog, *catalog_version_},
+    made.reset(new Loop{{parts_.catalog, *catalog_version_, options_.limits},
                         {parts_.log, options_.store_limit, [this] { metrics_.late_commits.Increment(); }}});
   }
   owner = serial_;
@@ -77,10 +78,16 @@ http::HeadDecision IngestHandler::on_head(const http::Request& head) {
     return answer_not_found();
   }
   if (!parts_.allowed()) {
-    metrics_.count(find_provider(ready->source->provider), IngestResult::not_allowed);
+    count(ready->source->id, find_provider(ready->source->provider), IngestResult::not_allowed);
     return storage_low();
   }
-  return http::ReadBody{static_cast<std::size_t>(ready->source->body_limit_bytes)};
+  const auto entry = limits_.enter(*ready, head.peer);
+  if (!entry) {
+    count(ready->source->id, find_provider(ready->source->provider), IngestResult::rate_limited);
+    return answer_limited(entry.error());
+  }
+  return http::ReadBody{static_cast<std::size_t>(ready->source->body_limit_bytes),
+                        static_cast<std::uint32_t>(*entry)};
 }
 
 asio::awaitable<http::Response> IngestHandler::on_request(http::Request request) {
@@ -91,7 +98,7 @@ asio::awaitable<http::Response> IngestHandler::on_request(http::Request request)
   auto executor = co_await asio::this_coro::executor;
   const AppendGate::Answer stored = co_await loop.gate.append(std::move(admitted->event), executor);
   metrics_.observe(parts_.clock.steady() - began);
-  co_return answer(*admitted->provider, stored);
+  co_return answer(*admitted, stored);
 }
 
 /// Everything up to the store. The source is looked up again: it may have changed while the body came in.
@@ -102,21 +109,27 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
   if (ready == nullptr) return std::unexpected(answer_not_found());
   const Provider* const provider = find_provider(ready->source->provider);
   const auto turn_away = [&](IngestResult result, http::Response response) {
-    metrics_.count(provider, result);
+    count(ready->source->id, provider, result);
     return std::unexpected(std::move(response));
   };
   if (!ready->compiled) return turn_away(IngestResult::misconfigured, unusable());
   if (!parts_.allowed()) return turn_away(IngestResult::not_allowed, storage_low());
   if (ready->compiled->is_signed()) {
-    const Verdict verdict = ready->compiled->verify(request.headers, request.body, received_at);
+    const SignatureVerdict verdict = ready->compiled->verify(request.headers, request.body, received_at);
     if (!verdict.ok()) {
+      const auto often = limits_.failed(*ready, request.peer);
+      if (!often) return turn_away(IngestResult::rate_limited, answer_limited(often.error()));
       return turn_away(result_of_verdict(verdict.code), refuse(*ready, verdict, request.peer, received_at));
     }
+  }
+  const auto charged = limits_.verified(*ready, IngestLimits::Entry{request.note});
+  if (!charged) return turn_away(IngestResult::rate_limited, answer_limited(charged.error()));
+  if (ready->compiled->is_signed()) {
     auto handshake = answer_handshake(*provider, request.headers, request.body);
     if (handshake) return turn_away(IngestResult::handshake, std::move(*handshake));
   }
   const std::string topic = decode_topic(path->topic);
-  return Admitted{provider, make_event(*ready, topic, std::move(request), received_at)};
+  return Admitted{ready->source->id, provider, make_event(*ready, topic, std::move(request), received_at)};
 }
 
 NewEvent IngestHandler::make_event(const ReadySource& ready, std::string_view topic, http::Request request,
@@ -144,8 +157,8 @@ NewEvent IngestHandler::make_event(const ReadySource& ready, std::string_view to
 }
 
 /// 401, with an audit entry and a log line unless the source has had too many of them lately.
-http::Response IngestHandler::refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer,
-                                     Time at) {
+http::Response IngestHandler::refuse(const ReadySource& ready, const SignatureVerdict& verdict,
+                                     std::string_view peer, Time at) {
   const Source& source = *ready.source;
   const auto left_out = refusals_.admit(source.id, parts_.clock.steady());
   if (!left_out) {
@@ -163,19 +176,28 @@ http::Response IngestHandler::refuse(const ReadySource& ready, const Verdict& ve
   return answer_unauthorized(verdict);
 }
 
-http::Response IngestHandler::answer(const Provider& provider, const AppendGate::Answer& stored) {
+http::Response IngestHandler::answer(const Admitted& admitted, const AppendGate::Answer& stored) {
+  const auto tell = [&](IngestResult result) { count(admitted.source, admitted.provider, result); };
   if (!stored) {
-    metrics_.count(&provider, IngestResult::store_timeout);
+    tell(IngestResult::store_timeout);
     return answer_unavailable("store_timeout", "the store did not answer in time; send the event again", 2);
   }
   if (!*stored) {
     const bool busy = (*stored).error().code == "store_busy";
-    metrics_.count(&provider, busy ? IngestResult::store_busy : IngestResult::store_failed);
+    tell(busy ? IngestResult::store_busy : IngestResult::store_failed);
     return busy ? answer_unavailable("store_busy", "the store's queue is full; send the event again", 1)
                 : answer_unavailable("store_failed", "the store cannot commit; send the event again", 10);
   }
-  metrics_.count(&provider, (*stored)->duplicate ? IngestResult::duplicate : IngestResult::accepted);
-  return answer_stored(provider, **stored);
+  tell((*stored)->duplicate ? IngestResult::duplicate : IngestResult::accepted);
+  return answer_stored(*admitted.provider, **stored);
+}
+
+void IngestHandler::count(SourceId source, const Provider* provider, IngestResult result) {
+  metrics_.count(provider, result);
+  if (parts_.activity == nullptr) return;
+  if (result == IngestResult::accepted) return parts_.activity->accepted(source);
+  const bool good = result == IngestResult::duplicate || result == IngestResult::handshake;
+  if (!good) parts_.activity->refused(source);
 }
 
 }  // namespace postern::relay

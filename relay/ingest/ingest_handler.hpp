@@ -13,9 +13,11 @@
 #include "base/http/server.hpp"
 #include "base/id.hpp"
 #include "relay/ingest/append_gate.hpp"
+#include "relay/ingest/ingest_limits.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/refusal_limiter.hpp"
 #include "relay/ingest/source_cache.hpp"
+#include "relay/limits/shared_activity.hpp"
 #include "relay/model.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/event_log.hpp"
@@ -34,6 +36,8 @@ struct IngestParts {
   /// False while the store must not grow (disk low water). Called on any loop, twice a request; must not
   /// block.
   std::function<bool()> allowed;
+  Limiter& limiter;
+  SharedActivity* activity = nullptr;  ///< null: nobody counts
 };
 
 struct IngestOptions {
@@ -41,6 +45,8 @@ struct IngestOptions {
   /// that; the sender's repeat is then answered as its duplicate. Senders are promised 2 s: the rest is for
   /// the way.
   Duration store_limit = std::chrono::milliseconds(1800);
+  DefaultLimits limits = {};              ///< 0: unlimited
+  std::uint32_t failures_per_minute = 0;  ///< wrong signatures from one address at one source; 0: unlimited
 };
 
 /// POST /in/{workspace}/{source}[/{topic…}]: find, verify, store, and only then answer.
@@ -52,6 +58,7 @@ struct IngestOptions {
 ///   404  not_found             no such source, or a disabled one
 ///   405  method_not_allowed
 ///   413  from the server, at the source's body limit
+///   429  rate_limited, too_many_failures; with Retry-After; counted, never audited
 ///   503  store_busy, store_failed, store_timeout, storage_low, source_unusable; with Retry-After
 ///
 /// A source's deliveries go to the destinations of its enabled routes, one each. A disabled destination is
@@ -73,6 +80,7 @@ class IngestHandler final : public http::Handler {
  private:
   struct Loop;
   struct Admitted {
+    SourceId source;
     const Provider* provider;
     NewEvent event;
   };
@@ -81,12 +89,15 @@ class IngestHandler final : public http::Handler {
   std::expected<Admitted, http::Response> admit(Loop& loop, http::Request request, Time received_at);
   NewEvent make_event(const ReadySource& ready, std::string_view topic, http::Request request,
                       Time received_at);
-  http::Response refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer, Time at);
-  http::Response answer(const Provider& provider, const AppendGate::Answer& answer);
+  http::Response refuse(const ReadySource& ready, const SignatureVerdict& verdict, std::string_view peer,
+                        Time at);
+  http::Response answer(const Admitted& admitted, const AppendGate::Answer& answer);
+  void count(SourceId source, const Provider* provider, IngestResult result);
 
   IngestParts parts_;
   IngestOptions options_;
   IngestMetrics metrics_;
+  IngestLimits limits_;
   RefusalLimiter refusals_;
   std::shared_ptr<std::atomic<std::uint64_t>> catalog_version_;
   const std::uint64_t serial_;  ///< tells handlers apart, even one at another's old address

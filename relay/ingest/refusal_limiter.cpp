@@ -6,17 +6,15 @@ std::optional<std::uint64_t> RefusalLimiter::admit(SourceId source, SteadyTime n
   const std::lock_guard lock(mutex_);
   if (buckets_.size() >= kSourcesMax) forget_idle(now);
   Bucket& bucket = buckets_[source];
-  const SteadyTime begin = std::max(bucket.full_at, now);
-  if (begin + kInterval > now + kBurst * kInterval) {
+  if (!bucket.gcra.take(Pace{kInterval, kBurst}, now).allowed) {
     ++bucket.left_out;
     return std::nullopt;
   }
-  bucket.full_at = begin + kInterval;
   return std::exchange(bucket.left_out, 0);
 }
 
 void RefusalLimiter::forget_idle(SteadyTime now) {
-  std::erase_if(buckets_, [now](const auto& entry) { return entry.second.full_at <= now; });
+  std::erase_if(buckets_, [now](const auto& entry) { return entry.second.gcra.arrival() <= now; });
 }
 
 }  // namespace postern::relay

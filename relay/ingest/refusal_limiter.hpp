@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "base/id.hpp"
+#include "relay/limits/gcra.hpp"
 
 namespace postern::relay {
 
@@ -14,7 +15,7 @@ namespace postern::relay {
 /// from any thread. Only refused requests come here, so its lock is never on an honest one's way.
 class RefusalLimiter {
  public:
-  static constexpr std::int64_t kBurst = 10;
+  static constexpr int kBurst = 10;
   static constexpr Duration kInterval = std::chrono::seconds(5);
   static constexpr std::size_t kSourcesMax = 4096;  ///< then those that are at rest are forgotten
 
@@ -23,7 +24,7 @@ class RefusalLimiter {
 
  private:
   struct Bucket {
-    SteadyTime full_at;  ///< when the burst is whole again
+    Gcra gcra;
     std::uint64_t left_out = 0;
   };
   void forget_idle(SteadyTime now);

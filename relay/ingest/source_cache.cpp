@@ -16,8 +16,28 @@ std::vector<DestinationId> destinations_of(const Catalog& catalog, SourceId sour
   return out;
 }
 
-ReadySource make_ready(const Catalog& catalog, std::shared_ptr<const Source> source) {
+RateLimit own_or(std::uint32_t per_second, std::uint32_t burst, const RateLimit& otherwise) {
+  return per_second == 0 ? otherwise : RateLimit{per_second, burst};
+}
+
+NamedLimit source_limit(const Source& source, const DefaultLimits& limits) {
+  return {"source:" + source.id.to_string(),
+          own_or(source.rate_per_second, source.rate_burst, limits.source)};
+}
+
+NamedLimit workspace_limit(const Catalog& catalog, WorkspaceId id, const DefaultLimits& limits) {
+  NamedLimit limit{"workspace:" + id.to_string(), limits.workspace};
+  const auto found = catalog.workspaces.find(id);
+  if (found == catalog.workspaces.end()) return limit;
+  limit.rate = own_or(found->second.rate_per_second, found->second.rate_burst, limits.workspace);
+  return limit;
+}
+
+ReadySource make_ready(const Catalog& catalog, std::shared_ptr<const Source> source,
+                       const DefaultLimits& limits) {
   ReadySource ready;
+  ready.source_limit = source_limit(*source, limits);
+  ready.workspace_limit = workspace_limit(catalog, source->workspace_id, limits);
   ready.destinations = destinations_of(catalog, source->id);
   auto compiled = CompiledSource::make(*source);
   if (compiled)
@@ -46,7 +66,7 @@ ReadySource* SourceCache::find(std::string_view source_path) {
   if (found == catalog_->sources_by_path.end() || !found->second->enabled) return nullptr;
   const auto ready = ready_.find(found->second.get());
   if (ready != ready_.end()) return &ready->second;
-  return &ready_.emplace(found->second.get(), make_ready(*catalog_, found->second)).first->second;
+  return &ready_.emplace(found->second.get(), make_ready(*catalog_, found->second, limits_)).first->second;
 }
 
 }  // namespace postern::relay

@@ -7,16 +7,28 @@
 #include <unordered_map>
 #include <vector>
 
+#include "relay/limits/gcra.hpp"
 #include "relay/providers/compiled_source.hpp"
 #include "relay/store/catalog.hpp"
 
 namespace postern::relay {
+
+/// A limit, and the name of its state: the same on every node.
+struct NamedLimit {
+  std::string key;
+  RateLimit rate;
+};
+/// For sources and workspaces that have none of their own.
+struct DefaultLimits {
+  RateLimit source, workspace;
+};
 
 /// A source as a loop uses it.
 struct ReadySource {
   std::shared_ptr<const Source> source;
   std::unique_ptr<CompiledSource> compiled;  ///< null when the stored source cannot be used; logged
   std::vector<DestinationId> destinations;   ///< of its enabled routes, in their order, each once
+  NamedLimit source_limit, workspace_limit;
 };
 
 /// The sources of the current catalog, made ready when first asked for. One per loop, used on that loop
@@ -24,8 +36,8 @@ struct ReadySource {
 class SourceCache {
  public:
   /// `version` grows whenever `catalog` is replaced. Both outlive the cache.
-  SourceCache(const CatalogHolder& catalog, const std::atomic<std::uint64_t>& version)
-      : holder_(catalog), version_(version) {}
+  SourceCache(const CatalogHolder& catalog, const std::atomic<std::uint64_t>& version, DefaultLimits limits)
+      : holder_(catalog), version_(version), limits_(limits) {}
 
   /// "workspace/source"; null when there is none or it is disabled. The answer stands until the next call:
   /// never keep it over a co_await.
@@ -36,6 +48,7 @@ class SourceCache {
 
   const CatalogHolder& holder_;
   const std::atomic<std::uint64_t>& version_;
+  const DefaultLimits limits_;
   std::uint64_t seen_ = 0;
   std::shared_ptr<const Catalog> catalog_;
   std::unordered_map<const Source*, ReadySource> ready_;

@@ -1,7 +1,5 @@
 #include "relay/limits/gcra.hpp"
 
-#include <algorithm>
-
 namespace postern::relay {
 namespace {
 
@@ -9,13 +7,17 @@ constexpr std::int64_t kSecond = 1'000'000;
 
 }  // namespace
 
-Gcra::Verdict Gcra::look(const RateLimit& limit, SteadyTime now) const {
-  if (limit.unlimited()) return {};
+Pace RateLimit::pace() const {
+  if (unlimited()) return {};
   // Rounded up: a rate that does not divide the second is kept a little below, never above.
-  const Duration interval((kSecond + limit.per_second - 1) / limit.per_second);
-  const Duration tolerance = interval * limit.burst_or_default();
+  return {Duration((kSecond + per_second - 1) / per_second), burst_or_default()};
+}
+
+Gcra::Verdict Gcra::look(const Pace& pace, SteadyTime now) const {
+  if (pace.unlimited()) return {};
+  const Duration tolerance = pace.tolerance();
   const SteadyTime arrival = std::max(arrival_, now);
-  const Duration ahead = std::chrono::duration_cast<Duration>(arrival + interval - now);
+  const Duration ahead = std::chrono::duration_cast<Duration>(arrival + pace.interval - now);
   if (ahead > tolerance) {
     return {.allowed = false,
             .retry_after = ahead - tolerance,
@@ -24,13 +26,13 @@ Gcra::Verdict Gcra::look(const RateLimit& limit, SteadyTime now) const {
   }
   return {.allowed = true,
           .retry_after = {},
-          .remaining = static_cast<std::uint32_t>((tolerance - ahead) / interval),
+          .remaining = static_cast<std::uint32_t>((tolerance - ahead) / pace.interval),
           .reset_after = ahead};
 }
 
-Gcra::Verdict Gcra::take(const RateLimit& limit, SteadyTime now) {
-  const Verdict verdict = look(limit, now);
-  if (verdict.allowed && !limit.unlimited()) arrival_ = now + verdict.reset_after;
+Gcra::Verdict Gcra::take(const Pace& pace, SteadyTime now) {
+  const Verdict verdict = look(pace, now);
+  if (verdict.allowed && !pace.unlimited()) arrival_ = now + verdict.reset_after;
   return verdict;
 }
 

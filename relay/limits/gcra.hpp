@@ -1,9 +1,20 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "base/clock.hpp"
 
 namespace postern::relay {
+
+/// One in every `interval`, and `burst` of them at once from rest. An interval of 0: no limit.
+struct Pace {
+  Duration interval{};
+  std::uint32_t burst = 1;
+
+  bool unlimited() const { return interval.count() == 0; }
+  Duration tolerance() const { return interval * burst; }
+  bool operator==(const Pace&) const = default;
+};
 
 /// How much per second, and how much of it at once. `per_second` 0: no limit.
 struct RateLimit {
@@ -12,6 +23,7 @@ struct RateLimit {
 
   bool unlimited() const { return per_second == 0; }
   std::uint32_t burst_or_default() const { return burst == 0 ? per_second : burst; }
+  Pace pace() const;
   bool operator==(const RateLimit&) const = default;
 };
 
@@ -29,9 +41,18 @@ class Gcra {
 
   /// A refused request changes nothing. A `now` before that of an earlier call is taken as it is: the state
   /// is the time of the latest request let through, so a clock that steps back only makes the limit stricter.
-  Verdict take(const RateLimit& limit, SteadyTime now);
+  Verdict take(const RateLimit& limit, SteadyTime now) { return take(limit.pace(), now); }
+  Verdict take(const Pace& pace, SteadyTime now);
   /// What take() would say, without taking.
-  Verdict look(const RateLimit& limit, SteadyTime now) const;
+  Verdict look(const RateLimit& limit, SteadyTime now) const { return look(limit.pace(), now); }
+  Verdict look(const Pace& pace, SteadyTime now) const;
+  /// Undoes one take() that said yes.
+  void give_back(const Pace& pace) { arrival_ -= pace.interval; }
+  /// Makes it at least as strict as `arrival` says; never more lenient.
+  void raise(SteadyTime arrival) { arrival_ = std::max(arrival_, arrival); }
+
+  /// Makes it no stricter than `arrival` says.
+  void lower(SteadyTime arrival) { arrival_ = std::min(arrival_, arrival); }
 
   SteadyTime arrival() const { return arrival_; }
 

@@ -32,6 +32,8 @@ class WorkspaceRepository {
   explicit WorkspaceRepository(Transaction& tx) : tx_(tx) {}
   Result<void> create(const Workspace& workspace, const Keyring& keyring);  ///< with a fresh sealed data key
   std::vector<Workspace> all();
+  Result<Workspace> get(WorkspaceId id);
+  Result<void> set_rate_limit(WorkspaceId id, std::uint32_t per_second, std::uint32_t burst);
   /// Makes every workspace's data key usable. Error `wrong_master_key`.
   Result<void> load_data_keys(Keyring& keyring);
 

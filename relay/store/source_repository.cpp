@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::string_view kColumns =
     "id, workspace_id, name, provider, scheme_json, secrets_sealed, unsigned_ok, enabled, body_limit_bytes, "
-    "dedupe_window, created_at, updated_at";
+    "dedupe_window, created_at, updated_at, rate_per_second, rate_burst";
 
 std::string place_of(SourceId id) {
   return "source.secrets/" + id.to_string();
@@ -31,6 +31,8 @@ Source source_at(const Row& row, const Keyring& keyring) {
   source.dedupe_window = rows::duration_at(row, 9);
   source.created_at = rows::time_at(row, 10);
   source.updated_at = rows::time_at(row, 11);
+  source.rate_per_second = static_cast<std::uint32_t>(row.integer(12));
+  source.rate_burst = static_cast<std::uint32_t>(row.integer(13));
   return source;
 }
 
@@ -38,12 +40,14 @@ Source source_at(const Row& row, const Keyring& keyring) {
 
 Result<void> SourceRepository::create(const Source& source) {
   auto made = tx_.execute(
-      fmt::format("INSERT INTO source ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                  kColumns),
+      fmt::format(
+          "INSERT INTO source ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+          kColumns),
       {rows::id(source.id), rows::id(source.workspace_id), source.name, source.provider, source.scheme_json,
        sealed_secrets(source, keyring_), std::int64_t{source.unsigned_ok}, std::int64_t{source.enabled},
        static_cast<std::int64_t>(source.body_limit_bytes), source.dedupe_window.count(),
-       rows::time(source.created_at), rows::time(source.updated_at)});
+       rows::time(source.created_at), rows::time(source.updated_at), std::int64_t{source.rate_per_second},
+       std::int64_t{source.rate_burst}});
   if (!made) return std::unexpected(name_taken("source"));
   return {};
 }
@@ -51,12 +55,13 @@ Result<void> SourceRepository::create(const Source& source) {
 Result<void> SourceRepository::update(const Source& source) {
   auto changed = tx_.execute(
       "UPDATE source SET name = ?3, provider = ?4, scheme_json = ?5, secrets_sealed = ?6, unsigned_ok = ?7, "
-      "enabled = ?8, body_limit_bytes = ?9, dedupe_window = ?10, updated_at = ?11 WHERE id = ?1 AND "
+      "enabled = ?8, body_limit_bytes = ?9, dedupe_window = ?10, updated_at = ?11, rate_per_second = ?12, "
+      "rate_burst = ?13 WHERE id = ?1 AND "
       "workspace_id = ?2",
       {rows::id(source.id), rows::id(source.workspace_id), source.name, source.provider, source.scheme_json,
        sealed_secrets(source, keyring_), std::int64_t{source.unsigned_ok}, std::int64_t{source.enabled},
        static_cast<std::int64_t>(source.body_limit_bytes), source.dedupe_window.count(),
-       rows::time(source.updated_at)});
+       rows::time(source.updated_at), std::int64_t{source.rate_per_second}, std::int64_t{source.rate_burst}});
   if (!changed) return std::unexpected(name_taken("source"));
   if (*changed == 0) return std::unexpected(not_found("source"));
   return {};

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "relay/tunnel/source_prefix.hpp"
+#include "relay/limits/source_prefix.hpp"
 
 namespace postern::relay {
 

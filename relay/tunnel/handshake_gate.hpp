@@ -9,9 +9,9 @@
 
 namespace postern::relay {
 
-/// How many handshakes run at once, in all and for one source (source_prefix.hpp), so that nobody's slow or
-/// silent connections keep agents out or the processor busy. No source gets more than what is still free, so
-/// a few that take all they can get leave room for everybody else. Safe from any thread.
+/// How many handshakes run at once, in all and for one source (limits/source_prefix.hpp), so that nobody's
+/// slow or silent connections keep agents out or the processor busy. No source gets more than what is still
+/// free, so a few that take all they can get leave room for everybody else. Safe from any thread.
 class HandshakeGate {
  public:
   HandshakeGate(std::size_t total, std::size_t per_source) : total_(total), per_source_(per_source) {}

@@ -11,9 +11,9 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "relay/limits/failure_limiter.hpp"
 #include "relay/tunnel/agent_authority.hpp"
 #include "relay/tunnel/agent_directory.hpp"
-#include "relay/tunnel/failure_limiter.hpp"
 #include "tunnel-proto/limits.hpp"
 #include "tunnel-proto/tls_identity.hpp"
 

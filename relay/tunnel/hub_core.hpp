@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "relay/tunnel/failure_limiter.hpp"
+#include "relay/limits/failure_limiter.hpp"
 #include "relay/tunnel/handshake_gate.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/hub_metrics.hpp"

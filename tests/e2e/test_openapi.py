@@ -90,6 +90,9 @@ def walk_through(relay, make):
         assert any(item["id"] == thing["id"] for item in api.items(kind))
         api.get(f"{kind}/{thing['id']}")
         api.ok("PATCH", f"{kind}/{thing['id']}", change)
+    api.get(f"sources/{source['id']}/activity")
+    assert api.get("workspace")["rate_limit"] is None
+    api.ok("PATCH", "workspace", {"rate_limit": {"per_second": 900, "burst": 1000}})
     event_id = relay.post(source, sign.github(SECRET, b"{}"), b"{}").json()["event_id"]
     delivery = api.wait_delivery(event_id, "delivered")
     for path in ("events", f"events/{event_id}", f"events/{event_id}/body", f"events?source_id={source['id']}&limit=1",

@@ -75,3 +75,27 @@ def test_files_stay_readable():
 
 def test_headers_start_with_pragma_once():
     assert [str(p) for p in sources() if p.suffix == ".hpp" and not p.read_text().startswith("#pragma once")] == []
+
+
+DEFINED = re.compile(r"^(?:struct|class|enum class) (\w+)(?: final)?(?: :[^;]*)? *\{", re.M)
+NAMESPACE = re.compile(r"^namespace ([\w:]+) \{", re.M)
+
+
+def defined_twice(headers):
+    """Two types of one name in one namespace: the linker takes either one's copying and destroying for both."""
+    places = {}
+    for path, text in headers:
+        for name in DEFINED.findall(text):
+            places.setdefault((NAMESPACE.search(text).group(1), name), []).append(path)
+    return {key: where for key, where in places.items() if len(where) > 1}
+
+
+def test_no_type_is_defined_twice():
+    assert defined_twice((str(p.relative_to(ROOT)), p.read_text()) for p in sources() if p.suffix == ".hpp") == {}
+
+
+def test_the_check_for_types_defined_twice_can_fail():
+    one = "namespace a::b {\nstruct Same {\n};\n}"
+    other = "namespace a::b {\nclass Same final : public X {\n};\n}"
+    assert defined_twice([("1", one), ("2", other)]) == {("a::b", "Same"): ["1", "2"]}
+    assert defined_twice([("1", one), ("2", other.replace("a::b", "a::c"))]) == {}

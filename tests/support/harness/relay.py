@@ -94,9 +94,10 @@ class Relay:
         for name, port in self.ports.items():
             argv += [f"--{name}-listen", f"127.0.0.1:{port}"]
         # Deliveries of the tests go to this machine, which the default policy rightly refuses.
-        env = {"POSTERN_EGRESS_ALLOW_NETWORKS": "127.0.0.0/8", "POSTERN_STORE_LOW_WATER_BYTES": "16MiB", **self.env}
-        if self.database:
-            env.setdefault("POSTERN_DATABASE", self.database)
+        # And they send more through one source than a sender should: tests of the limits set them again.
+        env = {"POSTERN_EGRESS_ALLOW_NETWORKS": "127.0.0.0/8", "POSTERN_STORE_LOW_WATER_BYTES": "16MiB",
+               "POSTERN_INGEST_SOURCE_RATE": "0", "POSTERN_INGEST_WORKSPACE_RATE": "0",
+               "POSTERN_INGEST_FAILURES_PER_MINUTE": "0", **self.env}
         began = time.monotonic()
         self.process = Process(argv + self.flags, self.directory / "relay.log", env)
         line = self.process.wait_line("ready ", timeout)

@@ -39,7 +39,7 @@ ApiFixture::ApiFixture() {
   loop.run();
   services =
       std::make_unique<ApiServices>(ApiServices{*store->database, store->keyring, catalog, *reloader, agents,
-                                                deliveries, ids, clock, random, addresses, egress});
+                                                deliveries, ids, clock, random, addresses, egress, activity});
   handler = std::make_unique<AdminHandler>(*services, *keys, health,
                                            std::vector<const prometheus::Collectable*>{&metrics});
 }

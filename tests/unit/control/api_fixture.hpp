@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "control/api/admin_handler.hpp"
+#include "relay/limits/shared_activity.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/store/repositories.hpp"
 
@@ -70,6 +71,7 @@ class ApiFixture : public testing::Test {
   relay::EgressPolicy egress;
   FakeAgents agents;
   FakeDeliveries deliveries;
+  relay::SharedActivity activity{nullptr, clock};
   prometheus::Registry metrics;
   Health health;
   std::string key, other_key;

@@ -112,6 +112,23 @@ TEST(Cli, SecretsComeFromFilesWithoutTheirLastLineBreak) {
   std::filesystem::remove(file);
 }
 
+TEST(Cli, ARateIsWrittenInShort) {
+  for (const auto& [text, expected] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"100", R"({"rate_limit":{"per_second":100,"burst":0}})"},
+           {"100:200", R"({"rate_limit":{"per_second":100,"burst":200}})"},
+           {R"({"per_second":7})", R"({"rate_limit":{"per_second":7}})"},
+           {"default", R"({"rate_limit":null})"}}) {
+    ScriptedApi api;
+    const auto body = body_from(resource("sources"), {{"--rate-limit", {text}}}, api);
+    ASSERT_TRUE(body) << text;
+    EXPECT_EQ(*body, json::parse(expected).as_object());
+  }
+  ScriptedApi api;
+  for (const char* wrong : {"", "fast", "1:", ":1", "1:2:3", "-1"}) {
+    EXPECT_FALSE(body_from(resource("sources"), {{"--rate-limit", {wrong}}}, api)) << wrong;
+  }
+}
+
 TEST(Cli, WrongFlagTextsAreUsageErrors) {
   ScriptedApi api;
   for (const GivenFlags& given :

@@ -65,6 +65,7 @@ TEST_F(IsolationTest, AnotherWorkspacesIdsAreNotThere) {
 TEST_F(IsolationTest, ListingsShowOnlyTheOwn) {
   for (const Endpoint& endpoint : endpoints()) {
     if (endpoint.method != "GET" || endpoint.pattern.find("{id}") != std::string_view::npos) continue;
+    if (endpoint.pattern == "/api/v1/workspace") continue;  // no listing: whoever asks sees their own
     const auto response = call_as(other_key, "GET", std::string(endpoint.pattern));
     ASSERT_EQ(response.status, 200) << endpoint.pattern;
     EXPECT_TRUE(parsed(response).at("items").as_array().empty()) << endpoint.pattern;
@@ -75,6 +76,21 @@ TEST_F(IsolationTest, ListingsShowOnlyTheOwn) {
     EXPECT_TRUE(parsed(call_as(other_key, "GET", "/api/v1/" + filtered)).at("items").as_array().empty())
         << filtered;
   }
+}
+
+TEST_F(IsolationTest, EachSeesAndChangesTheOwnWorkspace) {
+  const auto changed = call_as(other_key, "PATCH", "/api/v1/workspace", R"({"rate_limit":{"per_second":7}})");
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  const auto theirs = parsed(call_as(other_key, "GET", "/api/v1/workspace"));
+  EXPECT_EQ(theirs.at("name").as_string(), "other");
+  EXPECT_EQ(theirs.at("rate_limit"), boost::json::parse(R"({"per_second":7,"burst":7})"));
+  EXPECT_EQ(catalog.current()->workspaces.at(other_workspace).rate_per_second, 7U);
+  const auto mine = ok("GET", "/api/v1/workspace");
+  EXPECT_EQ(mine.at("name").as_string(), "default");
+  EXPECT_TRUE(mine.at("rate_limit").is_null());
+  EXPECT_EQ(call("PATCH", "/api/v1/workspace", R"({"name":"mine"})").status, 422);
+  EXPECT_EQ(call("PATCH", "/api/v1/workspace", R"({"rate_limit":{"per_second":0}})").status, 422);
+  EXPECT_TRUE(ok("PATCH", "/api/v1/workspace", R"({"rate_limit":null})").at("rate_limit").is_null());
 }
 
 TEST_F(IsolationTest, NothingNewCanReferToAnotherWorkspace) {

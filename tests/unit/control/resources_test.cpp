@@ -25,6 +25,40 @@ TEST_F(ResourcesTest, ASourceIsMadeChangedAndDeleted) {
   EXPECT_EQ(call("DELETE", path).status, 404);
 }
 
+TEST_F(ResourcesTest, ASourcesRateLimitIsSetAndTakenBack) {
+  const auto source = make_source("gh");
+  EXPECT_TRUE(source.at("rate_limit").is_null());
+  const std::string path = "/api/v1/sources/" + id_of(source);
+  const auto limited = ok("PATCH", path, R"({"rate_limit":{"per_second":50}})").at("rate_limit");
+  EXPECT_EQ(limited, boost::json::parse(R"({"per_second":50,"burst":50})"));
+  EXPECT_EQ(catalog.current()->sources_by_path.at("default/gh")->rate_per_second, 50U);
+  for (const char* wrong :
+       {R"({"rate_limit":50})", R"({"rate_limit":{}})", R"({"rate_limit":{"per_second":0}})",
+        R"({"rate_limit":{"per_second":1,"burst":-1}})", R"({"rate_limit":{"per_second":1,"bursts":1}})"}) {
+    EXPECT_EQ(call("PATCH", path, wrong).status, 422) << wrong;
+  }
+  EXPECT_TRUE(ok("PATCH", path, R"({"rate_limit":null})").at("rate_limit").is_null());
+}
+
+TEST_F(ResourcesTest, ASourcesLastHourIsShownMinuteByMinute) {
+  const auto source = make_source("gh");
+  const auto id = SourceId::parse(id_of(source)).value();
+  for (int i = 0; i < 3; ++i) activity.accepted(id);
+  activity.refused(id);
+  const auto shown = ok("GET", "/api/v1/sources/" + id_of(source) + "/activity");
+  EXPECT_FALSE(shown.at("of_all_nodes").as_bool());
+  const auto& minutes = shown.at("minutes").as_array();
+  ASSERT_EQ(minutes.size(), 60U);
+  std::int64_t accepted = 0, refused = 0;
+  for (const auto& minute : minutes) {
+    accepted += minute.at("accepted").to_number<std::int64_t>();
+    refused += minute.at("refused").to_number<std::int64_t>();
+  }
+  EXPECT_EQ(accepted, 3);
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(call("GET", "/api/v1/sources/" + id_of(source) + "/activity?minutes=5").status, 400);
+}
+
 TEST_F(ResourcesTest, TheCatalogHasAWriteBeforeItsAnswer) {
   const auto source = make_source("gh");
   ASSERT_TRUE(catalog.current()->sources_by_path.contains("default/gh"));

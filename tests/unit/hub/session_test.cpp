@@ -5,7 +5,7 @@
 #include "apps.hpp"
 #include "base/bytes.hpp"
 #include "hub_world.hpp"
-#include "relay/tunnel/failure_limiter.hpp"
+#include "relay/limits/failure_limiter.hpp"
 #include "relay/tunnel/handshake_gate.hpp"
 #include "relay/tunnel/hub_metrics.hpp"
 #include "tests/support/raw_socket.hpp"

@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "fake_event_log.hpp"
 #include "relay/ingest/ingest_handler.hpp"
+#include "relay/limits/local_limiter.hpp"
 
 namespace postern::relay {
 
@@ -64,6 +65,11 @@ class Ingest : public testing::Test {
   }
   void publish() {
     auto next = std::make_shared<Catalog>();
+    next->workspaces.emplace(workspace, Workspace{.id = workspace,
+                                                  .name = "default",
+                                                  .created_at = clock.now(),
+                                                  .rate_per_second = workspace_rate.per_second,
+                                                  .rate_burst = workspace_rate.burst});
     for (auto& [name, source] : sources) {
       if (source.unsigned_ok) source.secrets.clear();
       next->sources_by_path["default/" + name] = std::make_shared<Source>(source);
@@ -79,6 +85,7 @@ class Ingest : public testing::Test {
     head.body.clear();
     const auto decision = handler->on_head(head);
     if (const auto* const refused = std::get_if<http::Response>(&decision)) return *refused;
+    request.note = std::get<http::ReadBody>(decision).note;
     return ask_whole(std::move(request));
   }
   http::Response ask_whole(http::Request request) {
@@ -107,8 +114,11 @@ class Ingest : public testing::Test {
                             ids,
                             *registry,
                             [this](AuditEntry entry) { audit.push_back(std::move(entry)); },
-                            [this] { return allowed; }};
-    handler = std::make_unique<IngestHandler>(parts, IngestOptions{.store_limit = store_limit});
+                            [this] { return allowed; },
+                            limiter,
+                            &activity};
+    options.store_limit = store_limit;
+    handler = std::make_unique<IngestHandler>(parts, options);
   }
   double count(const std::string& family, const std::string& provider = "",
                const std::string& result = "") const {
@@ -134,12 +144,16 @@ class Ingest : public testing::Test {
   SeededRandom random{1};
   IdGenerator ids{clock, random};
   WorkspaceId workspace = ids.make<WorkspaceTag>();
+  RateLimit workspace_rate;
   std::map<std::string, Source> sources;
   std::vector<Route> routes;
   CatalogHolder catalog;
   FakeEventLog log;
   std::vector<AuditEntry> audit;
   bool allowed = true;
+  LocalLimiter limiter;
+  SharedActivity activity{nullptr, clock};
+  IngestOptions options;
   std::unique_ptr<prometheus::Registry> registry;
   std::unique_ptr<IngestHandler> handler;
 };

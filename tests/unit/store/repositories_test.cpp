@@ -68,6 +68,8 @@ TEST_P(RepositoriesTest, SourcesComeBackWhole) {
   source.secrets = {"one"};
   source.body_limit_bytes = 5;
   source.dedupe_window = std::chrono::hours(1);
+  source.rate_per_second = 7;
+  source.rate_burst = 9;
   EXPECT_EQ(code([&](Transaction& tx) { return sources(tx).update(source); }), "ok");
   const auto found = read([&](Transaction& tx) { return sources(tx).get(workspace, source.id); });
   ASSERT_TRUE(found);
@@ -76,7 +78,24 @@ TEST_P(RepositoriesTest, SourcesComeBackWhole) {
   EXPECT_EQ(found->enabled, false);
   EXPECT_EQ(found->body_limit_bytes, 5U);
   EXPECT_EQ(found->dedupe_window, std::chrono::hours(1));
+  EXPECT_EQ(found->rate_per_second, 7U);
+  EXPECT_EQ(found->rate_burst, 9U);
   EXPECT_EQ(found->provider, "stripe");
+}
+
+TEST_P(RepositoriesTest, AWorkspacesRateLimitIsItsOwn) {
+  EXPECT_EQ(code([&](Transaction& tx) { return WorkspaceRepository(tx).set_rate_limit(other, 7, 9); }), "ok");
+  const auto get = [&](WorkspaceId id) {
+    return read([id](Transaction& tx) { return WorkspaceRepository(tx).get(id); });
+  };
+  EXPECT_EQ(get(other)->rate_per_second, 7U);
+  EXPECT_EQ(get(other)->rate_burst, 9U);
+  EXPECT_EQ(get(other)->name, "other");
+  EXPECT_EQ(get(workspace)->rate_per_second, 0U);
+  const WorkspaceId nobody = ids.of<WorkspaceId>();
+  EXPECT_EQ(code([&](Transaction& tx) { return WorkspaceRepository(tx).set_rate_limit(nobody, 1, 1); }),
+            "not_found");
+  EXPECT_FALSE(get(nobody));
 }
 
 TEST_P(RepositoriesTest, NamesAreUniqueInAWorkspaceOnly) {
