@@ -7,8 +7,10 @@
 namespace postern::relay {
 namespace {
 
-// A type comes from outside; the server's limit for a whole subject is about 4 KiB.
+// A server cuts the connection, everybody's, over a line of more than 4 KiB: whatever a tenant's template and
+// a sender's words are, a subject stays at half of that.
 constexpr std::size_t kMostValueBytes = 200;
+constexpr std::size_t kMostPlaceholders = 8;
 constexpr std::string_view kAfterPrefix = ".{workspace}.";
 constexpr std::string_view kDefaultRest = "{source}.{type}";
 
@@ -97,6 +99,8 @@ Result<void> SubjectTemplate::read(std::string_view text) {
     }
     pieces_.push_back(std::move(piece));
   }
+  if (pieces_.size() > kMostPlaceholders)
+    return wrong(fmt::format("a subject has at most {} placeholders", kMostPlaceholders));
   return check_tokens(shape);
 }
 

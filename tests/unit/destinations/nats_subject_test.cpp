@@ -65,6 +65,9 @@ TEST(NatsSubject, WhatIsWrongIsSaid) {
   EXPECT_NE(refusal("postern.{workspace}.a}").find("letters"), std::string::npos);
   EXPECT_NE(refusal("postern.{workspace}.{type").find("no }"), std::string::npos);
   EXPECT_NE(refusal("postern.{workspace}.{tpye}").find("{domain}"), std::string::npos);
+  EXPECT_NE(refusal("postern.{workspace}.{type}.{type}.{type}.{type}.{type}.{type}.{type}.{type}")
+                .find("8 placeholders"),
+            std::string::npos);
   EXPECT_NE(refusal("postern.{workspace}." + std::string(300, 'a')).find("256"), std::string::npos);
 }
 
