@@ -99,6 +99,7 @@ Result<void> Node::Parts::assemble() {
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
+  connect_nats();
   make_drivers();
   make_dispatcher();
   store->event_log->attach(*dispatcher);
@@ -128,6 +129,23 @@ std::string Node::Parts::link_base() const {
   return endpoint ? url_of("http", *endpoint) : std::string();
 }
 
+/// Returns at once, connected or not: deliveries wait, and the relay is ready without it.
+void Node::Parts::connect_nats() {
+  if (settings.nats.servers.empty()) return;
+  relay::NatsOptions options;
+  options.servers = settings.nats.servers;
+  options.credentials_file = settings.nats.credentials_file;
+  options.ca_file = settings.nats.ca_file;
+  options.connect_time = settings.delivery.connect_time;
+  nats = std::make_shared<relay::NatsClient>(std::move(options), metrics);
+}
+
+NatsFacts Node::Parts::nats_facts() const {
+  return {.configured = nats != nullptr,
+          .subject_prefix = settings.nats.subject_prefix,
+          .connected = [client = nats] { return client && client->connected(); }};
+}
+
 void Node::Parts::make_drivers() {
   relay::DriverOptions options;
   options.egress = egress;
@@ -136,19 +154,22 @@ void Node::Parts::make_drivers() {
   options.connect_time = settings.delivery.connect_time;
   if (!settings.slack_base_url.empty())
     options.slack_stand_in = relay::parse_slack_base(settings.slack_base_url).value();
+  options.nats = {.client = nats,
+                  .subject_prefix = settings.nats.subject_prefix,
+                  .workspace_name = [this](WorkspaceId id) {
+                    const auto now = catalog.current();
+                    const auto found = now->workspaces.find(id);
+                    return found == now->workspaces.end() ? std::string() : found->second.name;
+                  }};
   drivers.reserve(loops.size());
   for (std::size_t i = 0; i < loops.size(); ++i) drivers.push_back(relay::make_drivers(options, *hub, clock));
 }
 
 void Node::Parts::make_dispatcher() {
-  using relay::DestinationKind;
   std::vector<relay::LoopDrivers> on_loops;
   on_loops.reserve(loops.size());
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    on_loops.push_back({loops.all()[i]->get_executor(),
-                        {{DestinationKind::http, drivers[i].http.get()},
-                         {DestinationKind::agent, drivers[i].agent.get()},
-                         {DestinationKind::slack, drivers[i].slack.get()}}});
+    on_loops.push_back({loops.all()[i]->get_executor(), drivers[i].by_kind()});
   }
   relay::DispatcherOptions options;
   options.leases.deliveries = settings.delivery.max_leased;
@@ -225,7 +246,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .clock = clock,
                                                        .random = random,
                                                        .addresses = addresses,
-                                                       .egress = egress});
+                                                       .egress = egress,
+                                                       .nats = nats_facts()});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

@@ -1,11 +1,15 @@
 #include "control/settings.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "base/http/client.hpp"
 #include "relay/destinations/drivers.hpp"
 #include "relay/destinations/egress_policy.hpp"
+#include "relay/destinations/nats_subject.hpp"
 
 namespace postern::control {
 namespace {
@@ -160,6 +164,15 @@ constexpr Setting kSettings[] = {
      "Sent to in place of the scheme, host and port of Slack URLs: a proxy or a test; empty: the URL "
      "itself."},
 
+    {"nats.url", Type::list, "URL", "",
+     "Servers that destinations of kind nats publish to, such as nats://nats.example:4222; empty: none."},
+    {"nats.credentials_file", Type::text, "path", "",
+     "What the relay logs in with, as nsc writes it (.creds)."},
+    {"nats.ca_file", Type::text, "path", "",
+     "PEM trust anchors for NATS, beside the system's; with it every connection is TLS."},
+    {"nats.subject_prefix", Type::text, "subject", "postern",
+     "What every subject begins with; the workspace's name follows."},
+
     {"store.low_water_bytes",
      Type::size,
      "bytes",
@@ -296,6 +309,27 @@ struct Checker {
     return text;
   }
 
+  std::string readable(std::string_view key) {
+    const std::string& path = values.text(key);
+    if (!path.empty() && ::access(path.c_str(), R_OK) != 0)
+      wrong(key, fmt::format("{} cannot be read.", path));
+    return path;
+  }
+
+  NatsSettings nats() {
+    NatsSettings nats{values.list("nats.url"), readable("nats.credentials_file"), readable("nats.ca_file"),
+                      values.text("nats.subject_prefix")};
+    std::set<std::string> schemes;
+    for (const std::string& server : nats.servers) {
+      if (const auto fine = relay::check_nats_server(server); !fine) wrong("nats.url", fine.error().message);
+      schemes.insert(server.substr(0, server.find(':')));
+    }
+    if (schemes.size() > 1) wrong("nats.url", "all servers are nats:// or all are tls://.");
+    const auto prefix = relay::check_subject_prefix(nats.subject_prefix);
+    if (!prefix) wrong("nats.subject_prefix", prefix.error().message);
+    return nats;
+  }
+
   ShutdownSettings shutdown() {
     const ShutdownSettings times{
         values.duration("shutdown.notice_time"), values.duration("shutdown.requests_time"),
@@ -341,6 +375,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
                    values.size("delivery.memory"), values.duration("delivery.connect_time")},
       .egress = check.egress(),
       .slack_base_url = check.slack(),
+      .nats = check.nats(),
       .store = {values.size("store.low_water_bytes"),
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},

@@ -46,6 +46,11 @@ struct EgressSettings {
   std::vector<std::string> allow_networks;
   std::string ca_file;
 };
+struct NatsSettings {
+  std::vector<std::string> servers;  ///< empty: no NATS
+  std::string credentials_file, ca_file;
+  std::string subject_prefix;
+};
 struct StoreSettings {
   std::uint64_t low_water_bytes = 0;
   unsigned low_water_percent = 0;
@@ -66,6 +71,7 @@ struct Settings {
   DeliverySettings delivery;
   EgressSettings egress;
   std::string slack_base_url;  ///< empty: what the destination's URL says
+  NatsSettings nats;
   StoreSettings store;
   ShutdownSettings shutdown;
   log::Level log_level = log::Level::info;
