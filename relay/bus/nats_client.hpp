@@ -26,9 +26,9 @@ class NatsClient {
  public:
   /// Begins to connect and returns at once. `metrics` outlives it.
   NatsClient(NatsOptions options, prometheus::Registry& metrics);
-  /// Ends the connection; within write_time at most. Afterwards no callback runs and nothing is posted.
-  /// Whoever still waits in request() learns nothing more than its time-out: destroy it before the loops,
-  /// after they have stopped.
+  /// Ends the connection; takes write_time at most. Afterwards no callback runs and nothing is posted.
+  /// Whoever still waits in request() hears nothing before its time-out: destroy it before the loops, after
+  /// they have stopped.
   ~NatsClient();
   NatsClient(const NatsClient&) = delete;
 

@@ -32,19 +32,25 @@ NatsCore::NatsCore(NatsOptions options, prometheus::Registry& metrics)
       outstanding_(options_.most_requests, options_.most_bytes) {}
 
 void NatsCore::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([self = shared_from_this()] { self->run(); });
 }
 
+// A server that takes connections and says nothing, or a name server that does, must not hold up the end of
+// the program: a thread that is connecting is left behind, and touches nothing but this object when it is
+// done.
 void NatsCore::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    connected_ = false;
-    outstanding_.forget();
-  }
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  connected_ = false;
+  outstanding_.forget();
+  const bool leave_behind = connecting_;
+  lock.unlock();
   changed_.notify_all();
-  thread_.join();
-  const std::lock_guard lock(hearing_);
+  if (leave_behind)
+    thread_.detach();
+  else
+    thread_.join();
+  const std::lock_guard hearing(hearing_);
   deaf_ = true;
   subscriptions_.clear();
 }
@@ -116,19 +122,30 @@ void NatsCore::on_lost(std::uint64_t link, std::string why) {
 void NatsCore::run() {
   SystemRandom random;
   Backoff backoff(options_.reconnect_least, options_.reconnect_most);
-  std::string told;
   do {
-    auto link = NatsLink::open(options_, weak_from_this());
-    if (link) {
-      told.clear();
+    if (const auto link = connect()) {
       const auto since = std::chrono::steady_clock::now();
-      serve(**link);
+      serve(*link);
       if (std::chrono::steady_clock::now() - since > kLasting) backoff.reset();
-    } else if (std::exchange(told, link.error().message) != link.error().message) {
-      log::warn("nats.unreachable", {{"error", link.error().message}});
     }
   } while (pause(backoff.next(random)));
   NatsLink::release_thread();
+}
+
+std::unique_ptr<NatsLink> NatsCore::connect() {
+  {
+    const std::lock_guard lock(mutex_);
+    connecting_ = !stopping_;
+    if (stopping_) return nullptr;
+  }
+  auto link = NatsLink::open(options_, weak_from_this());
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return nullptr;
+  connecting_ = false;
+  if (link) return std::move(*link);
+  if (std::exchange(told_, link.error().message) != link.error().message)
+    log::warn("nats.unreachable", {{"error", link.error().message}});
+  return nullptr;
 }
 
 bool NatsCore::pause(Duration time) {
@@ -144,6 +161,7 @@ void NatsCore::serve(NatsLink& link) {
 }
 
 void NatsCore::up(NatsLink& link) {
+  told_.clear();
   subscribed_ = 0;
   subscribe_new(link);
   max_payload_ = link.max_payload();

@@ -43,6 +43,8 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
   };
 
   void run();
+  /// nullptr when stopping.
+  std::unique_ptr<NatsLink> connect();
   void serve(NatsLink& link);
   void up(NatsLink& link);
   void down();
@@ -63,7 +65,8 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
   NatsOutstanding outstanding_;
   std::uint64_t link_ = 0;  ///< 0: none
   std::string inbox_;
-  std::string lost_;  ///< why the link is over; empty while it stands
+  std::string lost_;         ///< why the link is over; empty while it stands
+  bool connecting_ = false;  ///< the thread is in NatsLink::open, which nothing can hurry
   bool stopping_ = false;
 
   std::mutex hearing_;
@@ -72,6 +75,7 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
   std::size_t subscribed_ = 0;  ///< of this link; its thread's own
   bool deaf_ = false;
 
+  std::string told_;  ///< the last failure logged; the thread's own
   std::thread thread_;
 };
 

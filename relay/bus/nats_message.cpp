@@ -33,6 +33,9 @@ Result<void> check_nats_server(std::string_view url) {
   const auto parts = split(url);
   if (!parts || (parts->scheme != "nats" && parts->scheme != "tls"))
     return wrong("a URL of NATS begins with nats:// or tls://");
+  // Whether these are decoded depends on the library's version.
+  if (parts->user.find('%') != std::string_view::npos)
+    return wrong("user and password cannot be percent-encoded; with such characters use a credentials file");
   if (parts->address.find_first_of("/?#") != std::string_view::npos)
     return wrong("a URL of NATS ends with the port");
   const auto address = config::parse_address(parts->address);

@@ -49,15 +49,16 @@ std::string content(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// The file the server writes when it listens: {"nats":["nats://127.0.0.1:41234"], …}
+/// The file the server writes when it listens: {"nats":["nats://127.0.0.1:41234"], …}; "tls://…" with TLS.
 std::uint16_t port_in(const std::string& text) {
-  const auto at = text.find("nats://127.0.0.1:");
-  return at == std::string::npos ? 0 : static_cast<std::uint16_t>(std::stoi(text.substr(at + 17)));
+  constexpr std::string_view kHost = "://127.0.0.1:";
+  const auto at = text.find(kHost);
+  return at == std::string::npos ? 0 : static_cast<std::uint16_t>(std::stoi(text.substr(at + kHost.size())));
 }
 
 }  // namespace
 
-NatsServer::NatsServer() {
+NatsServer::NatsServer(std::vector<std::string> more) : more_(std::move(more)) {
   std::string pattern = (fs::temp_directory_path() / "postern-nats-XXXXXX").string();
   directory_ = ::mkdtemp(pattern.data());
   start();
@@ -74,9 +75,10 @@ void NatsServer::start() {
   fs::remove_all(ports);
   fs::create_directories(ports);
   const std::string port = port_ == 0 ? "-1" : std::to_string(port_);
-  pid_ = spawn({program(), "-a", "127.0.0.1", "-p", port, "-js", "-sd", (directory_ / "store").string(),
-                "--ports_file_dir", ports.string()},
-               directory_ / "log");
+  std::vector<std::string> words{program(), "-a", "127.0.0.1", "-p", port, "-js", "-sd"};
+  words.insert(words.end(), {(directory_ / "store").string(), "--ports_file_dir", ports.string()});
+  words.insert(words.end(), more_.begin(), more_.end());
+  pid_ = spawn(std::move(words), directory_ / "log");
   read_port();
 }
 
@@ -110,8 +112,8 @@ void NatsServer::wipe() {
   fs::remove_all(directory_ / "store");
 }
 
-std::string NatsServer::url() const {
-  return fmt::format("nats://127.0.0.1:{}", port_);
+std::string NatsServer::url_as(const std::string& before_the_host) const {
+  return fmt::format("{}127.0.0.1:{}", before_the_host, port_);
 }
 
 }  // namespace postern::test

@@ -5,11 +5,13 @@
 #include <prometheus/registry.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 
+#include "tests/support/certificate.hpp"
 #include "tests/support/nats_server.hpp"
 
 namespace postern::relay {
@@ -173,6 +175,19 @@ TEST_F(NatsClientTest, SubscribersHearAcrossConnections) {
   }));
 }
 
+TEST_F(NatsClientTest, ASilentServerDoesNotHoldUpTheEnd) {
+  asio::ip::tcp::acceptor silent(loop, {asio::ip::make_address("127.0.0.1"), 0});
+  NatsOptions options;
+  options.servers = {fmt::format("nats://127.0.0.1:{}", silent.local_endpoint().port())};
+  options.connect_time = 10s;
+  auto client = std::make_unique<NatsClient>(std::move(options), metrics);
+  asio::ip::tcp::socket greeted = silent.accept();  // it is waiting for a word now
+  EXPECT_FALSE(client->connected());
+  const auto began = std::chrono::steady_clock::now();
+  client.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+}
+
 TEST_F(NatsClientTest, EndsWhileRequestsAreOpenAndWhileNothingAnswers) {
   auto client = connected();
   std::optional<NatsAnswer> out;
@@ -182,6 +197,45 @@ TEST_F(NatsClientTest, EndsWhileRequestsAreOpenAndWhileNothingAnswers) {
   server.kill();
   auto lonely = make();
   lonely.reset();
+}
+
+/// A server that asks for more than a connection.
+class StrictNats {
+ public:
+  explicit StrictNats(std::vector<std::string> arguments) : server(std::move(arguments)) {}
+
+  /// Whether a client gets in with this beginning of the URL.
+  bool lets_in(const std::string& before_the_host, std::string ca_file = "") {
+    NatsOptions options;
+    options.servers = {server.url_as(before_the_host)};
+    options.ca_file = std::move(ca_file);
+    options.reconnect_most = 10ms;
+    NatsClient client(std::move(options), metrics);
+    const auto end = std::chrono::steady_clock::now() + 500ms;
+    while (!client.connected() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+    return client.connected();
+  }
+
+  test::NatsServer server;
+  prometheus::Registry metrics;
+};
+
+TEST(NatsClientLogin, UserAndPasswordOfTheUrl) {
+  StrictNats nats({"--user", "relay", "--pass", "secret"});
+  EXPECT_TRUE(nats.lets_in("nats://relay:secret@"));
+  EXPECT_FALSE(nats.lets_in("nats://relay:guess@"));
+  EXPECT_FALSE(nats.lets_in("nats://"));
+}
+
+TEST(NatsClientLogin, TlsNeedsACertificateThatIsTrustedAndNamesTheHost) {
+  const test::Certificate good("IP:127.0.0.1,DNS:127.0.0.1");
+  StrictNats nats({"--tls", "--tlscert", good.certificate_file(), "--tlskey", good.key_file()});
+  EXPECT_TRUE(nats.lets_in("tls://", good.certificate_file()));
+  EXPECT_FALSE(nats.lets_in("tls://")) << "nobody vouches for it";
+  const test::Certificate other("DNS:other.example");
+  EXPECT_FALSE(nats.lets_in("tls://", other.certificate_file()));
+  StrictNats stranger({"--tls", "--tlscert", other.certificate_file(), "--tlskey", other.key_file()});
+  EXPECT_FALSE(stranger.lets_in("tls://", other.certificate_file())) << "its certificate is another host's";
 }
 
 }  // namespace
