@@ -17,7 +17,7 @@ using Kind = NatsAnswer::Kind;
 /// Where the answer is put, from any thread; the timer belongs to the loop of who waits.
 class Waiter : public std::enable_shared_from_this<Waiter> {
  public:
-  Waiter(asio::any_io_executor executor, Duration limit) : timer(std::move(executor), limit) {}
+  Waiter(const asio::any_io_executor& executor, Duration limit) : timer(executor, limit) {}
 
   void give(NatsAnswer answer) {
     {

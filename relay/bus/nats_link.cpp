@@ -126,6 +126,7 @@ class Steps {
 
 natsStatus fill(natsOptions* out, const NatsOptions& options, void* closure) {
   std::vector<const char*> servers;
+  servers.reserve(options.servers.size());
   for (const std::string& server : options.servers) servers.push_back(server.c_str());
   Steps steps;
   steps.then([&] { return natsOptions_SetServers(out, servers.data(), static_cast<int>(servers.size())); })
@@ -198,8 +199,16 @@ natsStatus publish_with_headers(natsConnection* connection, const NatsMessage& m
 
 }  // namespace
 
+struct NatsLink::Handles {
+  natsConnection* connection = nullptr;
+  std::vector<natsSubscription*> subscriptions;
+};
+
 NatsLink::NatsLink(std::weak_ptr<NatsLinkEvents> events)
-    : events_(std::move(events)), id_(closures().reserve()), inbox_(new_inbox()) {
+    : events_(std::move(events)),
+      id_(closures().reserve()),
+      inbox_(new_inbox()),
+      handles_(std::make_unique<Handles>()) {
   closures().set(id_, {events_, id_, 0});
   closures_.push_back(id_);
 }
@@ -207,7 +216,7 @@ NatsLink::NatsLink(std::weak_ptr<NatsLinkEvents> events)
 Result<std::unique_ptr<NatsLink>> NatsLink::open(const NatsOptions& options,
                                                  std::weak_ptr<NatsLinkEvents> events) {
   std::unique_ptr<NatsLink> link(new NatsLink(std::move(events)));
-  const natsStatus status = connect(&link->connection_, options, Closures::pointer(link->id_));
+  const natsStatus status = connect(&link->handles_->connection, options, Closures::pointer(link->id_));
   if (status != NATS_OK || link->inbox_.empty()) return fail("nats_unreachable", last_error(status));
   if (auto done = link->subscribe(link->inbox_ + ".*", 0); !done) return std::unexpected(done.error());
   return link;
@@ -215,8 +224,8 @@ Result<std::unique_ptr<NatsLink>> NatsLink::open(const NatsOptions& options,
 
 NatsLink::~NatsLink() {
   for (const std::uint64_t id : closures_) closures().erase(id);
-  for (auto* subscription : subscriptions_) natsSubscription_Destroy(subscription);
-  natsConnection_Destroy(connection_);
+  for (auto* subscription : handles_->subscriptions) natsSubscription_Destroy(subscription);
+  natsConnection_Destroy(handles_->connection);
 }
 
 Result<void> NatsLink::subscribe(const std::string& subject, std::uint64_t tag) {
@@ -224,33 +233,33 @@ Result<void> NatsLink::subscribe(const std::string& subject, std::uint64_t tag) 
   closures().set(closure, {events_, id_, tag});
   closures_.push_back(closure);
   natsSubscription* made = nullptr;
-  const natsStatus status =
-      natsConnection_Subscribe(&made, connection_, subject.c_str(), message_came, Closures::pointer(closure));
+  const natsStatus status = natsConnection_Subscribe(&made, handles_->connection, subject.c_str(),
+                                                     message_came, Closures::pointer(closure));
   if (status != NATS_OK) return fail(std::string(code_of(status)), last_error(status));
-  subscriptions_.push_back(made);
+  handles_->subscriptions.push_back(made);
   return {};
 }
 
 Result<void> NatsLink::publish(const NatsMessage& message, const std::string& reply) {
   const natsStatus status =
-      publish_with_headers(connection_, message, reply.empty() ? nullptr : reply.c_str());
+      publish_with_headers(handles_->connection, message, reply.empty() ? nullptr : reply.c_str());
   if (status == NATS_OK) return {};
   return fail(std::string(code_of(status)), last_error(status));
 }
 
 std::string NatsLink::server() const {
   std::array<char, 512> url{};
-  if (natsConnection_GetConnectedUrl(connection_, url.data(), url.size()) != NATS_OK) return "nats";
+  if (natsConnection_GetConnectedUrl(handles_->connection, url.data(), url.size()) != NATS_OK) return "nats";
   return nats_server_shown(url.data());
 }
 
 std::size_t NatsLink::max_payload() const {
-  const std::int64_t most = natsConnection_GetMaxPayload(connection_);
+  const std::int64_t most = natsConnection_GetMaxPayload(handles_->connection);
   return most > 0 ? static_cast<std::size_t>(most) : 0;
 }
 
 bool NatsLink::closed() const {
-  return natsConnection_IsClosed(connection_);
+  return natsConnection_IsClosed(handles_->connection);
 }
 
 void NatsLink::release_thread() {

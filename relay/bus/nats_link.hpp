@@ -7,9 +7,6 @@
 
 #include "relay/bus/nats_message.hpp"
 
-struct __natsConnection;
-struct __natsSubscription;
-
 namespace postern::relay {
 
 /// What a link reports, on threads of the NATS library. `link` is NatsLink::id().
@@ -58,9 +55,9 @@ class NatsLink {
   const std::weak_ptr<NatsLinkEvents> events_;
   const std::uint64_t id_;
   std::string inbox_;
-  __natsConnection* connection_ = nullptr;
   std::vector<std::uint64_t> closures_;
-  std::vector<__natsSubscription*> subscriptions_;
+  struct Handles;  ///< the library's
+  std::unique_ptr<Handles> handles_;
 };
 
 }  // namespace postern::relay
