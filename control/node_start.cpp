@@ -136,7 +136,6 @@ void Node::Parts::connect_nats() {
   options.servers = settings.nats.servers;
   options.credentials_file = settings.nats.credentials_file;
   options.ca_file = settings.nats.ca_file;
-  options.connect_time = settings.delivery.connect_time;
   nats = std::make_shared<relay::NatsClient>(std::move(options), metrics);
 }
 

@@ -65,6 +65,10 @@ NatsClient::~NatsClient() {
   core_->stop();
 }
 
+void NatsClient::close() {
+  core_->close();
+}
+
 bool NatsClient::connected() const {
   return core_->connected();
 }

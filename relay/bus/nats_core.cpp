@@ -32,25 +32,23 @@ NatsCore::NatsCore(NatsOptions options, prometheus::Registry& metrics)
       outstanding_(options_.most_requests, options_.most_bytes) {}
 
 void NatsCore::start() {
-  thread_ = std::thread([self = shared_from_this()] { self->run(); });
+  thread_ = std::thread([this] { run(); });
 }
 
-// A server that takes connections and says nothing, or a name server that does, must not hold up the end of
-// the program: a thread that is connecting is left behind, and touches nothing but this object when it is
-// done.
-void NatsCore::stop() {
-  std::unique_lock lock(mutex_);
+void NatsCore::close() {
+  const std::lock_guard lock(mutex_);
   stopping_ = true;
   connected_ = false;
   outstanding_.forget();
-  const bool leave_behind = connecting_;
-  lock.unlock();
   changed_.notify_all();
-  if (leave_behind)
-    thread_.detach();
-  else
-    thread_.join();
-  const std::lock_guard hearing(hearing_);
+}
+
+// The thread is never left behind: one that is still in a TLS handshake when the program ends would meet
+// OpenSSL taking itself apart.
+void NatsCore::stop() {
+  close();
+  thread_.join();
+  const std::lock_guard lock(hearing_);
   deaf_ = true;
   subscriptions_.clear();
 }
@@ -122,6 +120,7 @@ void NatsCore::on_lost(std::uint64_t link, std::string why) {
 void NatsCore::run() {
   SystemRandom random;
   Backoff backoff(options_.reconnect_least, options_.reconnect_most);
+  server_ = static_cast<std::size_t>(random.unit() * static_cast<double>(options_.servers.size()));
   do {
     if (const auto link = connect()) {
       const auto since = std::chrono::steady_clock::now();
@@ -132,19 +131,16 @@ void NatsCore::run() {
   NatsLink::release_thread();
 }
 
+// One at a time, so that stop() waits for no more than one.
 std::unique_ptr<NatsLink> NatsCore::connect() {
-  {
-    const std::lock_guard lock(mutex_);
-    connecting_ = !stopping_;
-    if (stopping_) return nullptr;
-  }
-  auto link = NatsLink::open(options_, weak_from_this());
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return nullptr;
-  connecting_ = false;
+  NatsOptions options = options_;
+  options.servers = {options_.servers[server_++ % options_.servers.size()]};
+  auto link = NatsLink::open(options, weak_from_this());
   if (link) return std::move(*link);
-  if (std::exchange(told_, link.error().message) != link.error().message)
-    log::warn("nats.unreachable", {{"error", link.error().message}});
+  if (std::exchange(told_, link.error().message) != link.error().message) {
+    log::warn("nats.unreachable",
+              {{"server", nats_server_shown(options.servers[0])}, {"error", link.error().message}});
+  }
   return nullptr;
 }
 

@@ -20,7 +20,8 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
  public:
   NatsCore(NatsOptions options, prometheus::Registry& metrics);
   void start();
-  void stop();  ///< once
+  void close();  ///< from here on it is away; returns at once
+  void stop();   ///< once
 
   bool connected() const { return connected_; }
   std::size_t max_payload() const { return max_payload_; }
@@ -43,7 +44,7 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
   };
 
   void run();
-  /// nullptr when stopping.
+  /// To the next server; null when that failed.
   std::unique_ptr<NatsLink> connect();
   void serve(NatsLink& link);
   void up(NatsLink& link);
@@ -65,8 +66,7 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
   NatsOutstanding outstanding_;
   std::uint64_t link_ = 0;  ///< 0: none
   std::string inbox_;
-  std::string lost_;         ///< why the link is over; empty while it stands
-  bool connecting_ = false;  ///< the thread is in NatsLink::open, which nothing can hurry
+  std::string lost_;  ///< why the link is over; empty while it stands
   bool stopping_ = false;
 
   std::mutex hearing_;
@@ -75,7 +75,8 @@ class NatsCore final : public NatsLinkEvents, public std::enable_shared_from_thi
   std::size_t subscribed_ = 0;  ///< of this link; its thread's own
   bool deaf_ = false;
 
-  std::string told_;  ///< the last failure logged; the thread's own
+  std::size_t server_ = 0;  ///< the next one to try; the thread's own, as is told_
+  std::string told_;        ///< the last failure logged
   std::thread thread_;
 };
 

@@ -12,11 +12,11 @@ namespace postern::relay {
 
 /// How NATS is reached. The operator's own servers: no tenant names any.
 struct NatsOptions {
-  std::vector<std::string> servers;  ///< "nats://host:4222", "tls://host:4222"; tried in random order
+  std::vector<std::string> servers;  ///< "nats://host:4222", "tls://host:4222"; at least one, tried in turn
   std::string credentials_file;      ///< ".creds" as nsc writes them, read at each connect; empty: none
   std::string ca_file;               ///< PEM; with it every connection is TLS. Empty: the system's anchors
   std::string name = "postern";      ///< what the server's operator sees
-  Duration connect_time = std::chrono::seconds(5);
+  Duration connect_time = std::chrono::seconds(2);
   Duration write_time =
       std::chrono::seconds(5);  ///< one write to the socket; then the connection is given up
   Duration reconnect_least = std::chrono::milliseconds(100);

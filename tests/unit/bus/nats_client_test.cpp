@@ -161,6 +161,25 @@ TEST_F(NatsClientTest, AConnectionLostBeforeTheAnswerMayHaveBeenSent) {
   EXPECT_EQ(out->code, "nats_connection_lost");
 }
 
+TEST_F(NatsClientTest, TriesItsServersInTurn) {
+  test::NatsServer gone;
+  gone.kill();
+  for (int i = 0; i < 4; ++i) {
+    NatsOptions options;
+    options.servers = {gone.url(), server.url()};
+    options.reconnect_most = 20ms;
+    NatsClient client(std::move(options), metrics);
+    EXPECT_TRUE(soon([&] { return client.connected(); }));
+  }
+}
+
+TEST_F(NatsClientTest, ClosedMeansAway) {
+  auto client = connected();
+  client->close();
+  EXPECT_FALSE(client->connected());
+  EXPECT_EQ(ask(*client, "a").code, "nats_away");
+}
+
 TEST_F(NatsClientTest, SubscribersHearAcrossConnections) {
   auto speaker = connected();
   auto listener = make();
@@ -175,11 +194,11 @@ TEST_F(NatsClientTest, SubscribersHearAcrossConnections) {
   }));
 }
 
-TEST_F(NatsClientTest, ASilentServerDoesNotHoldUpTheEnd) {
+TEST_F(NatsClientTest, ASilentServerHoldsUpTheEndForTheTimeToConnect) {
   asio::ip::tcp::acceptor silent(loop, {asio::ip::make_address("127.0.0.1"), 0});
   NatsOptions options;
   options.servers = {fmt::format("nats://127.0.0.1:{}", silent.local_endpoint().port())};
-  options.connect_time = 10s;
+  options.connect_time = 300ms;
   auto client = std::make_unique<NatsClient>(std::move(options), metrics);
   asio::ip::tcp::socket greeted = silent.accept();  // it is waiting for a word now
   EXPECT_FALSE(client->connected());
