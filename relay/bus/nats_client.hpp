@@ -41,9 +41,8 @@ class NatsClient {
   std::size_t max_payload() const;
 
   /// Sends and waits for the answer, for at most `limit`. Never throws for what NATS does. Codes:
-  ///  - not_sent: `nats_away`, `nats_busy` (too much is under way), `nats_too_large`, `nats_refused`,
-  ///  `nats_queued`
-  ///    (the time ran out before it was written);
+  ///  - not_sent: `nats_away`, `nats_busy` (too much is under way), `nats_queued` (not written in time),
+  ///    `nats_unusable` (a server that takes no headers), and for ever `nats_too_large`, `nats_refused`;
   ///  - maybe_sent: `nats_connection_lost`, `nats_write_failed`, `nats_timeout`.
   boost::asio::awaitable<NatsAnswer> request(NatsMessage message, Duration limit);
 

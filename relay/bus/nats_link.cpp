@@ -177,9 +177,10 @@ std::string_view code_of(natsStatus status) {
       return "nats_too_large";
     case NATS_INVALID_SUBJECT:
     case NATS_INVALID_ARG:
+      return "nats_refused";
     case NATS_NO_SERVER_SUPPORT:
     case NATS_NO_MEMORY:
-      return "nats_refused";
+      return "nats_unusable";
     default:
       return "nats_write_failed";
   }

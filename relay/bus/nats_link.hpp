@@ -41,8 +41,9 @@ class NatsLink {
   std::size_t max_payload() const;
   bool closed() const;
 
-  /// `nats_not_connected`, `nats_too_large`, `nats_refused` (no header support, a bad subject): nothing was
-  /// sent. `nats_write_failed`: something may have been.
+  /// Nothing was sent: `nats_not_connected`, `nats_too_large`, `nats_refused` (this message can never be
+  /// sent), `nats_unusable` (a server that takes no headers, no memory). Something may have been:
+  /// `nats_write_failed`.
   Result<void> publish(const NatsMessage& message, const std::string& reply);
   Result<void> subscribe(const std::string& subject, std::uint64_t tag);
 

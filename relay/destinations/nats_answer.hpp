@@ -13,7 +13,7 @@ namespace postern::relay {
 /// | nobody takes the subject: no stream | rejected | yes | |
 /// | an answer that is none of JetStream's | rejected | yes | |
 /// | written, and no acknowledgement came | maybe_sent | yes | |
-/// | not connected, too much under way, not written in time | not_sent | no | |
+/// | not connected, too much under way, not written in time, a server of no use | not_sent | no | |
 /// | larger than the server takes, or refused by the library | not_sent | yes | yes |
 ///
 /// The acknowledgement is kept as the answer's body, with Nats-Stream and Nats-Sequence as headers. NATS has

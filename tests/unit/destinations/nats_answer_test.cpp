@@ -74,7 +74,7 @@ TEST(NatsAnswerRecord, WhatMayHaveBeenSentCounts) {
 }
 
 TEST(NatsAnswerRecord, WhatWasNotSentBurnsNothingAndWaits) {
-  for (const char* code : {"nats_away", "nats_busy", "nats_queued"}) {
+  for (const char* code : {"nats_away", "nats_busy", "nats_queued", "nats_unusable"}) {
     const AttemptResult result = record({Kind::not_sent, code, "away", ""});
     EXPECT_EQ(result.attempt.outcome, Outcome::not_sent) << code;
     EXPECT_FALSE(result.attempt.counted) << code;
