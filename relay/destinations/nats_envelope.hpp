@@ -16,15 +16,14 @@ struct EnvelopeInput {
   std::string_view domain_type;  ///< empty: the domain map has none
 };
 
-/// {"version":1, "event_id", "correlation_id", "dedupe_id", "delivery_id", "replay_of", "workspace",
-/// "source",
-///  "provider", "type", "domain_type", "verified", "received_at", "occurred_at", "content_type",
-///  "payload_encoding", "payload"}
+/// An object with version (1), event_id, correlation_id, dedupe_id, delivery_id, replay_of, workspace,
+/// source, provider, type, domain_type, verified, received_at, occurred_at, content_type, payload_encoding,
+/// payload.
 ///
-/// What is not known is null. `payload` is the body byte for byte when it is JSON (payload_encoding "json":
-/// at most 64 levels deep, so that numbers keep every digit), else its base64 ("base64"). `occurred_at` is
-/// when the provider says that it happened (Stripe's `created`, Shopify's X-Shopify-Triggered-At). Nothing in
-/// it changes between the tries of one delivery.
+/// What is not known is null. A body that is JSON, at most 64 levels deep, is the payload byte for byte, so
+/// that numbers keep every digit (payload_encoding "json"); of any other it is a string with its base64
+/// ("base64"). `occurred_at` is when the provider says that it happened (Stripe's `created`, Shopify's
+/// X-Shopify-Triggered-At). Nothing in it changes between the tries of one delivery.
 std::string nats_envelope(const EnvelopeInput& input);
 
 /// Nats-Msg-Id, by which JetStream drops a repeat within the stream's window, is the delivery's id: all tries
