@@ -13,3 +13,10 @@ find_package(GTest REQUIRED)
 find_path(HIREDIS_INCLUDE hiredis/hiredis.h REQUIRED)
 find_library(HIREDIS_LIBRARY hiredis REQUIRED)
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+# Not through its package file: that names the exact library file of one build type, and links what only the static
+# library needs.
+find_path(CNATS_INCLUDE nats/nats.h REQUIRED)
+find_library(CNATS_LIBRARY nats REQUIRED)
+add_library(cnats INTERFACE)
+target_include_directories(cnats SYSTEM INTERFACE ${CNATS_INCLUDE})
+target_link_libraries(cnats INTERFACE ${CNATS_LIBRARY})

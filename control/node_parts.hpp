@@ -43,6 +43,8 @@ struct Node::Parts {
   void follow_other_nodes();
   relay::HubOptions hub_options(boost::asio::ip::tcp::endpoint endpoint);
   std::string link_base() const;
+  void connect_nats();
+  NatsFacts nats_facts() const;
   void make_drivers();
   void make_dispatcher();
   void make_limits();
@@ -71,7 +73,8 @@ struct Node::Parts {
   std::unique_ptr<relay::StoreAgentAuthority> authority;
   std::unique_ptr<DestinationDisabler> disabler;
   std::unique_ptr<relay::Hub> hub;
-  std::vector<relay::Drivers> drivers;  ///< one for each loop
+  std::shared_ptr<relay::NatsClient> nats;  ///< null without nats.url
+  std::vector<relay::Drivers> drivers;      ///< one for each loop
   std::unique_ptr<relay::Dispatcher> dispatcher;
   std::unique_ptr<DispatchControl> deliveries;
   std::unique_ptr<relay::RedisClient> redis;  ///< null without a URL

@@ -5,9 +5,9 @@
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
 #include "control/store_options.hpp"
-#include "relay/store/repositories.hpp"
 #include "relay/limits/local_limiter.hpp"
 #include "relay/limits/redis_limiter.hpp"
+#include "relay/store/repositories.hpp"
 
 namespace postern::control {
 namespace {
@@ -100,6 +100,7 @@ Result<void> Node::Parts::assemble() {
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
   make_limits();
+  connect_nats();
   make_drivers();
   make_dispatcher();
   follow_other_nodes();
@@ -151,6 +152,22 @@ std::string Node::Parts::link_base() const {
   return endpoint ? url_of("http", *endpoint) : std::string();
 }
 
+/// Returns at once, connected or not: deliveries wait, and the relay is ready without it.
+void Node::Parts::connect_nats() {
+  if (settings.nats.servers.empty()) return;
+  relay::NatsOptions options;
+  options.servers = settings.nats.servers;
+  options.credentials_file = settings.nats.credentials_file;
+  options.ca_file = settings.nats.ca_file;
+  nats = std::make_shared<relay::NatsClient>(std::move(options), metrics);
+}
+
+NatsFacts Node::Parts::nats_facts() const {
+  return {.configured = nats != nullptr,
+          .subject_prefix = settings.nats.subject_prefix,
+          .connected = [client = nats] { return client && client->connected(); }};
+}
+
 void Node::Parts::make_drivers() {
   relay::DriverOptions options;
   options.egress = egress;
@@ -159,19 +176,22 @@ void Node::Parts::make_drivers() {
   options.connect_time = settings.delivery.connect_time;
   if (!settings.slack_base_url.empty())
     options.slack_stand_in = relay::parse_slack_base(settings.slack_base_url).value();
+  options.nats = {.client = nats,
+                  .subject_prefix = settings.nats.subject_prefix,
+                  .workspace_name = [this](WorkspaceId id) {
+                    const auto now = catalog.current();
+                    const auto found = now->workspaces.find(id);
+                    return found == now->workspaces.end() ? std::string() : found->second.name;
+                  }};
   drivers.reserve(loops.size());
   for (std::size_t i = 0; i < loops.size(); ++i) drivers.push_back(relay::make_drivers(options, *hub, clock));
 }
 
 void Node::Parts::make_dispatcher() {
-  using relay::DestinationKind;
   std::vector<relay::LoopDrivers> on_loops;
   on_loops.reserve(loops.size());
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    on_loops.push_back({loops.all()[i]->get_executor(),
-                        {{DestinationKind::http, drivers[i].http.get()},
-                         {DestinationKind::agent, drivers[i].agent.get()},
-                         {DestinationKind::slack, drivers[i].slack.get()}}});
+    on_loops.push_back({loops.all()[i]->get_executor(), drivers[i].by_kind()});
   }
   relay::DispatcherOptions options;
   options.leases.deliveries = settings.delivery.max_leased;
@@ -275,7 +295,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .random = random,
                                                        .addresses = addresses,
                                                        .egress = egress,
-                                                       .activity = *activity});
+                                                       .activity = *activity,
+                                                       .nats = nats_facts()});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

@@ -54,6 +54,11 @@ struct RedisSettings {
   std::optional<relay::RedisTarget> target;  ///< absent: one node, limits in memory
   std::string prefix;
 };
+struct NatsSettings {
+  std::vector<std::string> servers;  ///< empty: no NATS
+  std::string credentials_file, ca_file;
+  std::string subject_prefix;
+};
 struct StoreSettings {
   std::uint64_t low_water_bytes = 0;
   unsigned low_water_percent = 0;
@@ -81,6 +86,7 @@ struct Settings {
   DeliverySettings delivery;
   EgressSettings egress;
   std::string slack_base_url;  ///< empty: what the destination's URL says
+  NatsSettings nats;
   StoreSettings store;
   ClusterSettings cluster;
   RedisSettings redis;

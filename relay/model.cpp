@@ -6,7 +6,7 @@ namespace postern::relay {
 namespace {
 
 // In the order of the enumerators.
-constexpr std::array<std::string_view, 3> kKinds = {"http", "agent", "slack"};
+constexpr std::array<std::string_view, 4> kKinds = {"http", "agent", "slack", "nats"};
 constexpr std::array<std::string_view, 6> kStates = {"pending",   "leased", "parked",
                                                      "delivered", "dead",   "cancelled"};
 constexpr std::array<std::string_view, 4> kOutcomes = {"delivered", "rejected", "not_sent", "maybe_sent"};

@@ -40,7 +40,7 @@ struct Source {
   Time updated_at;
 };
 
-enum class DestinationKind { http, agent, slack };
+enum class DestinationKind { http, agent, slack, nats };
 
 /// Where events go, and how hard to try.
 struct Destination {
@@ -48,7 +48,10 @@ struct Destination {
   WorkspaceId workspace_id;
   std::string name;  ///< unique in the workspace
   DestinationKind kind = DestinationKind::http;
-  std::string url;  ///< http, slack: absolute URL. agent: http://host:port/path as the agent's host sees it
+  std::string url;  ///< http, slack: absolute URL. agent: http://host:port/path as the agent's host sees it.
+                    ///< nats: empty
+  std::string subject;    ///< nats only: a template (relay/destinations/nats_subject.hpp); empty: the default
+  std::string event_map;  ///< nats only: JSON of relay/notify/domain_event.hpp's EventMap; empty: none
   std::optional<AgentId> agent_id;  ///< agent only
   std::string signing_secret;       ///< "whsec_…" (Standard Webhooks); empty: not signed. Sealed at rest
   Duration timeout = std::chrono::seconds(30);  ///< one attempt, from dial to the last byte kept

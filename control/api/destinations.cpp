@@ -6,6 +6,7 @@
 #include "control/api/views.hpp"
 #include "relay/destinations/destination_url.hpp"
 #include "relay/destinations/signing_secret.hpp"
+#include "relay/notify/domain_event.hpp"
 
 namespace postern::control {
 namespace {
@@ -31,6 +32,10 @@ void read_fields(Fields& fields, Destination& destination) {
   }
   if (auto url = fields.text("url", relay::kMostUrlBytes)) destination.url = std::move(*url);
   if (const auto agent = fields.id<AgentId>("agent_id")) destination.agent_id = *agent;
+  if (auto subject = fields.text("subject", relay::kMostSubjectTemplateBytes))
+    destination.subject = std::move(*subject);
+  if (const json::object* map = fields.object("event_map"))
+    destination.event_map = map->empty() ? std::string() : json::serialize(*map);
   if (const auto limit = fields.duration("timeout", std::chrono::milliseconds(100), kTimeoutMost)) {
     destination.timeout = *limit;
   }
@@ -52,19 +57,43 @@ void read_fields(Fields& fields, Destination& destination) {
 /// True when the request asks for signing to be on (the default for what can check it).
 bool read_signed(Fields& fields, const Destination& destination) {
   const bool slack = destination.kind == DestinationKind::slack;
+  const bool nats = destination.kind == DestinationKind::nats;
   const auto wanted = fields.boolean("signed");
   if (slack && wanted.value_or(false)) fields.wrong("signed", "Slack does not check signatures.");
-  return wanted.value_or(!slack);
+  if (nats && wanted.value_or(false))
+    fields.wrong("signed", "is not for kind nats: the connection to NATS vouches for the relay.");
+  return wanted.value_or(!slack && !nats);
 }
 
-void check_kind(Fields& fields, const Destination& destination, const relay::EgressPolicy& egress) {
+/// `created`: a destination that exists stays changeable when NATS has been taken from the settings.
+void check_nats(Fields& fields, const Destination& destination, const NatsFacts& nats, bool created) {
+  if (created && !nats.configured)
+    fields.wrong("kind", "nats: this relay has no NATS; its operator sets nats.url (docs/nats.md).");
+  if (fields.has("url"))
+    fields.wrong("url", "is not for kind nats: events go to the relay's own NATS (nats.url).");
+  // As with a URL: only what is being set; what is stored is judged at every attempt.
+  if (created || fields.has("subject")) {
+    const auto subject = relay::SubjectTemplate::parse(destination.subject, nats.subject_prefix);
+    if (!subject) fields.wrong("subject", subject.error().message + ".");
+  }
+  const auto map = relay::EventMap::parse(destination.event_map);
+  if (!map) fields.wrong("event_map", map.error().message + ".");
+}
+
+void check_kind(Fields& fields, const Destination& destination, const ApiServices& services, bool created) {
   const bool agent = destination.kind == DestinationKind::agent;
   if (agent && !destination.agent_id) fields.wrong("agent_id", "is required for kind agent.");
   if (!agent && destination.agent_id) fields.wrong("agent_id", "is for kind agent only.");
+  if (destination.kind == DestinationKind::nats)
+    return check_nats(fields, destination, services.nats, created);
+  for (const std::string_view field : {"subject", "event_map"}) {
+    if (fields.has(field)) fields.wrong(field, "is for kind nats only.");
+  }
+  if (created) fields.require("url");
   // Only a URL that is being set: one that the settings have since forbidden must not stand in the way of
   // switching its destination off. What is dialled is judged at every attempt.
   if (!fields.has("url") || destination.url.empty()) return;
-  const auto url = relay::validate_destination_url(destination.kind, destination.url, egress);
+  const auto url = relay::validate_destination_url(destination.kind, destination.url, services.egress);
   if (!url) fields.wrong("url", url.error().message);
 }
 
@@ -98,7 +127,7 @@ void read_kind(Fields& fields, Destination& destination) {
   const auto text = fields.text("kind", 16);
   if (!text) return;
   const auto kind = relay::destination_kind_from(*text);
-  if (!kind) return fields.wrong("kind", "must be http, agent or slack.");
+  if (!kind) return fields.wrong("kind", "must be http, agent, slack or nats.");
   destination.kind = *kind;
 }
 
@@ -106,7 +135,7 @@ void read_kind(Fields& fields, Destination& destination) {
 bool patch_fields(Fields& fields, Destination& destination, const ApiServices& services) {
   if (fields.has("kind")) fields.wrong("kind", "cannot be changed: make a new destination.");
   read_fields(fields, destination);
-  check_kind(fields, destination, services.egress);
+  check_kind(fields, destination, services, false);
   const bool was_signed = !destination.signing_secret.empty();
   const bool wanted = fields.has("signed") ? read_signed(fields, destination) : was_signed;
   const bool rotate = fields.boolean("rotate_signing_secret").value_or(false);
@@ -139,10 +168,9 @@ asio::awaitable<Reply> create_destination(const ApiServices& services, Call call
   destination.created_at = destination.updated_at = services.clock.now();
   Fields fields(*body);
   fields.require("name");
-  fields.require("url");
   read_kind(fields, destination);
   read_fields(fields, destination);
-  check_kind(fields, destination, services.egress);
+  check_kind(fields, destination, services, true);
   if (read_signed(fields, destination))
     destination.signing_secret = relay::new_signing_secret(services.random);
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));

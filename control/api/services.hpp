@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "base/random.hpp"
 #include "control/api/catalog_reloader.hpp"
 #include "relay/destinations/egress_policy.hpp"
+#include "relay/destinations/nats_subject.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/database.hpp"
 #include "relay/store/keyring.hpp"
@@ -44,6 +46,13 @@ struct PublicAddresses {
   std::vector<std::string> tunnel_pins;  ///< SHA-256 of the tunnel certificate's key, 32 bytes each
 };
 
+/// What destinations of kind nats depend on.
+struct NatsFacts {
+  bool configured = false;
+  std::string subject_prefix{relay::kDefaultSubjectPrefix};
+  std::function<bool()> connected;  ///< safe from any thread
+};
+
 /// Everything a request handler may use. All references outlive the admin server.
 struct ApiServices {
   relay::Database& database;
@@ -58,6 +67,7 @@ struct ApiServices {
   const PublicAddresses& addresses;
   const relay::EgressPolicy& egress;
   relay::SharedActivity& activity;
+  NatsFacts nats{};
 };
 
 }  // namespace postern::control

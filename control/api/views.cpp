@@ -43,6 +43,25 @@ double to_milliseconds(Duration duration) {
   return static_cast<double>(duration.count()) / 1000;
 }
 
+/// null for other kinds. Deliveries wait while it is away; this says why.
+json::value broker_view(const relay::Destination& destination, const NatsFacts& nats) {
+  if (destination.kind != relay::DestinationKind::nats) return nullptr;
+  if (!nats.configured) return "not_configured";
+  return nats.connected && nats.connected() ? "connected" : "away";
+}
+
+json::value subject_view(const relay::Destination& destination, const NatsFacts& nats) {
+  if (destination.kind != relay::DestinationKind::nats) return nullptr;
+  if (!destination.subject.empty()) return json::value(destination.subject);
+  const auto standard = relay::SubjectTemplate::parse("", nats.subject_prefix);
+  return standard ? json::value(standard->text()) : json::value(nullptr);
+}
+
+json::value event_map_view(const relay::Destination& destination) {
+  if (destination.kind != relay::DestinationKind::nats) return nullptr;
+  return destination.event_map.empty() ? json::value(json::object()) : parsed_or_null(destination.event_map);
+}
+
 json::array schedule_view(const std::vector<Duration>& schedule) {
   json::array waits;
   for (const Duration wait : schedule) waits.push_back(json::value(format_duration(wait)));
@@ -89,6 +108,8 @@ json::object view(const relay::Destination& destination, const ApiServices& serv
           {"kind", relay::to_text(destination.kind)},
           {"url", json_text(shown_url(destination))},
           {"agent_id", optional_id(destination.agent_id)},
+          {"subject", subject_view(destination, services.nats)},
+          {"event_map", event_map_view(destination)},
           {"signed", !destination.signing_secret.empty()},
           {"timeout", format_duration(destination.timeout)},
           {"retry_schedule", schedule_view(destination.retry_schedule)},
@@ -96,7 +117,11 @@ json::object view(const relay::Destination& destination, const ApiServices& serv
           {"concurrency", destination.concurrency},
           {"enabled", destination.enabled},
           {"disabled_reason", destination.disabled_reason},
-          {"status", {{"mode", status.mode}, {"in_flight", status.in_flight}, {"waiting", status.waiting}}},
+          {"status",
+           {{"mode", status.mode},
+            {"in_flight", status.in_flight},
+            {"waiting", status.waiting},
+            {"broker", broker_view(destination, services.nats)}}},
           {"created_at", to_rfc3339(destination.created_at)},
           {"updated_at", to_rfc3339(destination.updated_at)}};
 }

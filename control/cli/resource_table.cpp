@@ -53,14 +53,26 @@ constexpr FieldFlag kSourceFields[] = {
 constexpr Column kDestinationColumns[] = {{"NAME", "name"},       {"KIND", "kind"},        {"URL", "url"},
                                           {"ENABLED", "enabled"}, {"MODE", "status.mode"}, {"ID", "id"}};
 constexpr FieldFlag kDestinationFields[] = {
-    {.flag = "--kind", .field = "kind", .help = "http, agent or slack", .update = false, .required = true},
-    {.flag = "--url", .field = "url", .help = "Where to; for an agent as its host sees it", .required = true},
+    {.flag = "--kind",
+     .field = "kind",
+     .help = "http, agent, slack or nats",
+     .update = false,
+     .required = true},
+    {.flag = "--url", .field = "url", .help = "Where to; for an agent as its host sees it; none for nats"},
     {.flag = "--name", .field = "name", .help = "A new name", .create = false},
     {.flag = "--agent",
      .field = "agent_id",
      .kind = FieldKind::reference,
      .help = "Kind agent: its name or id",
      .refers_to = "agents"},
+    {.flag = "--subject",
+     .field = "subject",
+     .help = "Kind nats: what to publish on, such as 'postern.{workspace}.{source}.{domain}'"},
+    {.flag = "--event-map",
+     .field = "event_map",
+     .kind = FieldKind::json,
+     .help =
+         "Kind nats: own names of events, as JSON or @FILE: '{\"stripe:invoice.paid\":\"billing.paid\"}'"},
     {.flag = "--timeout", .field = "timeout", .help = "For one attempt, such as 30s"},
     {.flag = "--retry",
      .field = "retry_schedule",
@@ -139,6 +151,7 @@ constexpr Resource kResources[] = {
          "  postern destinations create shop --kind http --url https://shop.example/hooks --retry 0 --retry "
          "30s\n"
          "  postern destinations create team --kind slack --url https://hooks.slack.com/services/…\n"
+         "  postern destinations create bus --kind nats --subject 'postern.{workspace}.{source}.{domain}'\n"
          "  postern destinations update app --rotate-signing-secret\n",
      .columns = kDestinationColumns,
      .fields = kDestinationFields},

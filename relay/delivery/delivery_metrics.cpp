@@ -39,7 +39,8 @@ DeliveryMetrics::DeliveryMetrics(prometheus::Registry& registry) {
                    .Name("postern_delivery_attempt_seconds")
                    .Help("Time one attempt took.")
                    .Register(registry);
-  for (const auto kind : {DestinationKind::http, DestinationKind::agent, DestinationKind::slack}) {
+  for (const auto kind :
+       {DestinationKind::http, DestinationKind::agent, DestinationKind::slack, DestinationKind::nats}) {
     const std::string name(to_text(kind));
     attempt_seconds_[index(kind)] = &took.Add({{"kind", name}}, kAttemptBuckets);
     for (const auto outcome :

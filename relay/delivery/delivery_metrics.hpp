@@ -27,8 +27,8 @@ class DeliveryMetrics {
   void depths(std::size_t in_flight, std::size_t leased, std::size_t draining);
 
  private:
-  std::array<std::array<prometheus::Counter*, 4>, 3> attempts_{};
-  std::array<prometheus::Histogram*, 3> attempt_seconds_{};
+  std::array<std::array<prometheus::Counter*, 4>, 4> attempts_{};
+  std::array<prometheus::Histogram*, 4> attempt_seconds_{};
   std::array<prometheus::Counter*, 6> ended_{};
   prometheus::Histogram* latency_ = nullptr;
   prometheus::Counter* lease_lost_ = nullptr;

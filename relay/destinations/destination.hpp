@@ -24,6 +24,7 @@ struct AttemptResult {
   std::optional<Duration> retry_after;  ///< asked for by the destination; the retry policy caps it
   bool final = false;           ///< no retry can help ("no_service" of Slack, a status listed as final)
   bool gone = false;            ///< 410: the destination is to be disabled
+  bool withheld = false;        ///< it is not to be sent at all: cancelled, with error_code as the reason
   bool wait_for_agent = false;  ///< the agent is away: park, wake on its return
 };
 

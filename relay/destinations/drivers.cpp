@@ -44,7 +44,8 @@ Result<http::Origin> parse_slack_base(std::string_view base_url) {
 std::map<DestinationKind, DestinationDriver*> Drivers::by_kind() const {
   return {{DestinationKind::http, http.get()},
           {DestinationKind::agent, agent.get()},
-          {DestinationKind::slack, slack.get()}};
+          {DestinationKind::slack, slack.get()},
+          {DestinationKind::nats, nats.get()}};
 }
 
 Drivers make_drivers(const DriverOptions& options, AgentDirectory& agents, const Clock& clock) {
@@ -53,6 +54,7 @@ Drivers make_drivers(const DriverOptions& options, AgentDirectory& agents, const
                                                options.egress, clock);
   out.agent = std::make_unique<AgentDestination>(agents, clock);
   out.slack = make_slack(options, clock);
+  out.nats = std::make_unique<NatsDestination>(options.nats, clock);
   return out;
 }
 

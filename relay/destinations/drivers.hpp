@@ -9,6 +9,7 @@
 #include "base/http/client.hpp"
 #include "relay/destinations/destination.hpp"
 #include "relay/destinations/egress_policy.hpp"
+#include "relay/destinations/nats_destination.hpp"
 #include "relay/destinations/slack_pacer.hpp"
 #include "relay/tunnel/agent_directory.hpp"
 
@@ -26,6 +27,7 @@ struct DriverOptions {
   std::size_t idle_per_origin = 64;
   std::shared_ptr<http::Resolver> resolver;  ///< null: the system's; safe from all loops
   std::shared_ptr<SlackPacer> slack_pacer = std::make_shared<SlackPacer>();
+  NatsDestinationParts nats;
 };
 
 /// slack.base_url as an origin. A path other than "/" is refused: the URL's own path is what is sent.
@@ -37,6 +39,7 @@ struct Drivers {
   std::unique_ptr<DestinationDriver> http;
   std::unique_ptr<DestinationDriver> agent;
   std::unique_ptr<DestinationDriver> slack;
+  std::unique_ptr<DestinationDriver> nats;
 
   /// As the dispatcher takes them; the pointers live as long as this.
   std::map<DestinationKind, DestinationDriver*> by_kind() const;

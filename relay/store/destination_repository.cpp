@@ -6,7 +6,7 @@ namespace {
 constexpr std::string_view kColumns =
     "id, workspace_id, name, kind, url, url_sealed, agent_id, signing_secret_sealed, timeout, "
     "retry_schedule, "
-    "final_statuses, concurrency, enabled, disabled_reason, created_at, updated_at";
+    "final_statuses, concurrency, enabled, disabled_reason, created_at, updated_at, subject, event_map";
 
 std::string url_place(DestinationId id) {
   return "destination.url/" + id.to_string();
@@ -60,7 +60,9 @@ std::vector<Value> values_of(const Destination& it, const Keyring& keyring) {
           std::int64_t{it.enabled},
           it.disabled_reason,
           rows::time(it.created_at),
-          rows::time(it.updated_at)};
+          rows::time(it.updated_at),
+          it.subject,
+          it.event_map};
 }
 
 Destination destination_at(const Row& row, const Keyring& keyring) {
@@ -68,7 +70,7 @@ Destination destination_at(const Row& row, const Keyring& keyring) {
   it.id = rows::id_at<DestinationId>(row, 0);
   it.workspace_id = rows::id_at<WorkspaceId>(row, 1);
   it.name = rows::text_at(row, 2);
-  it.kind = rows::enum_at(row, 3, DestinationKind::slack);
+  it.kind = rows::enum_at(row, 3, DestinationKind::nats);
   it.url = row.is_null(5) ? rows::text_at(row, 4)
                           : must_open(keyring, it.workspace_id, row.blob(5), url_place(it.id));
   if (!row.is_null(6)) it.agent_id = rows::id_at<AgentId>(row, 6);
@@ -82,6 +84,8 @@ Destination destination_at(const Row& row, const Keyring& keyring) {
   it.disabled_reason = rows::text_at(row, 13);
   it.created_at = rows::time_at(row, 14);
   it.updated_at = rows::time_at(row, 15);
+  it.subject = rows::text_at(row, 16);
+  it.event_map = rows::text_at(row, 17);
   return it;
 }
 
@@ -96,7 +100,7 @@ bool agent_is_ours(Transaction& tx, const Destination& it) {
 Result<void> DestinationRepository::create(const Destination& destination) {
   if (!agent_is_ours(tx_, destination)) return std::unexpected(not_found("agent"));
   auto made = tx_.execute(fmt::format("INSERT INTO destination ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-                                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
                                       kColumns),
                           values_of(destination, keyring_));
   if (!made) return std::unexpected(name_taken("destination"));
@@ -106,13 +110,13 @@ Result<void> DestinationRepository::create(const Destination& destination) {
 Result<void> DestinationRepository::update(const Destination& destination) {
   if (!agent_is_ours(tx_, destination)) return std::unexpected(not_found("agent"));
   auto values = values_of(destination, keyring_);
-  values[14] = values[15];  // created_at stays; its place is updated_at's
-  values.pop_back();
+  values.erase(values.begin() + 14);  // created_at stays
   auto changed = tx_.execute(
       "UPDATE destination SET name = ?3, kind = ?4, url = ?5, url_sealed = ?6, agent_id = ?7, "
       "signing_secret_sealed = ?8, timeout = ?9, retry_schedule = ?10, final_statuses = ?11, concurrency = "
       "?12, "
-      "enabled = ?13, disabled_reason = ?14, updated_at = ?15 WHERE id = ?1 AND workspace_id = ?2",
+      "enabled = ?13, disabled_reason = ?14, updated_at = ?15, subject = ?16, event_map = ?17 WHERE id = ?1 "
+      "AND workspace_id = ?2",
       values);
   if (!changed) return std::unexpected(name_taken("destination"));
   if (*changed == 0) return std::unexpected(not_found("destination"));

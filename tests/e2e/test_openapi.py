@@ -141,6 +141,24 @@ def test_a_create_repeated_with_its_key_answers_alike(checked):
     assert other.status == 422
 
 
+def test_a_nats_destination_is_as_documented(make):
+    relay = make.relay(env={"POSTERN_NATS_URL": f"nats://127.0.0.1:{closed_port()}"})
+    document = Document((ROOT / "control/api/openapi.yaml").read_text())
+
+    def ask(method, path, body=None):
+        answer = relay.api.call(method, path, body)
+        document.check(method, f"/api/v1/{path}", answer)
+        return answer
+
+    made = ask("POST", "destinations", {"name": "bus", "kind": "nats", "subject": "postern.{workspace}.{domain}",
+                                        "event_map": {"stripe:invoice.paid": "billing.paid", "github:push": None}})
+    assert made.status == 201 and made.json()["status"]["broker"] == "away"
+    path = f"destinations/{made.json()['id']}"
+    assert ask("PATCH", path, {"event_map": {}}).json()["event_map"] == {}
+    assert ask("PATCH", path, {"subject": "elsewhere.{type}"}).status == 422
+    assert ask("GET", path).json()["subject"] == "postern.{workspace}.{domain}"
+
+
 def test_pages_follow_their_cursor(checked):
     relay, _ = checked
     for number in range(7):

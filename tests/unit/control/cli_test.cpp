@@ -97,6 +97,19 @@ TEST(Cli, CreateSendsWhatTheFlagsSay) {
           .as_object());
 }
 
+TEST(Cli, ANatsDestinationHasASubjectAndAMapInPlaceOfAUrl) {
+  ScriptedApi api;
+  api.answer(R"({"id":"dst_1"})");
+  const GivenFlags given{{"--kind", {"nats"}},
+                         {"--subject", {"postern.{workspace}.{domain}"}},
+                         {"--event-map", {R"({"stripe:invoice.paid":"billing.paid","github:push":null})"}}};
+  ASSERT_TRUE(create_resource(api, resource("destinations"), "bus", given, Form::people));
+  const auto body = json::parse(api.asked[0].substr(api.asked[0].find('{'))).as_object();
+  EXPECT_EQ(body, json::parse(R"({"name":"bus","kind":"nats","subject":"postern.{workspace}.{domain}",
+                                  "event_map":{"stripe:invoice.paid":"billing.paid","github:push":null}})")
+                      .as_object());
+}
+
 TEST(Cli, SecretsComeFromFilesWithoutTheirLastLineBreak) {
   const auto file = std::filesystem::temp_directory_path() / "postern-cli-secret";
   std::ofstream(file) << "the secret\n";

@@ -155,6 +155,65 @@ TEST_F(ResourcesTest, ASlackUrlIsNeverShown) {
   EXPECT_EQ(call("GET", "/api/v1/audit").body.find("SECRETPART"), std::string::npos);
 }
 
+TEST_F(ResourcesTest, ANatsDestinationNeedsTheOperatorsNats) {
+  const auto refused = call("POST", "/api/v1/destinations", R"({"name":"bus","kind":"nats"})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.body.find("nats.url"), std::string::npos);
+  services->nats.configured = true;
+  bool here = true;
+  services->nats.connected = [&here] { return here; };
+  const auto made = ok("POST", "/api/v1/destinations", R"({"name":"bus","kind":"nats"})");
+  EXPECT_EQ(made.at("subject").as_string(), "postern.{workspace}.{source}.{type}");
+  EXPECT_EQ(made.at("event_map"), boost::json::object());
+  EXPECT_EQ(made.at("url").as_string(), "");
+  EXPECT_FALSE(made.at("signed").as_bool());
+  EXPECT_EQ(made.at("status").at("broker").as_string(), "connected");
+  here = false;
+  EXPECT_EQ(ok("GET", "/api/v1/destinations/" + id_of(made)).at("status").at("broker").as_string(), "away");
+  services->nats = {};
+  const std::string path = "/api/v1/destinations/" + id_of(made);
+  EXPECT_FALSE(ok("PATCH", path, R"({"enabled":false})").at("enabled").as_bool());
+  EXPECT_EQ(ok("GET", path).at("status").at("broker").as_string(), "not_configured");
+}
+
+TEST_F(ResourcesTest, ANatsDestinationStaysInItsWorkspacesSubjects) {
+  services->nats.configured = true;
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"("subject":"postern.other.{type}")", "postern.{workspace}."},
+      {R"("subject":"postern.{workspace}.>")", "wildcards"},
+      {R"("subject":"postern.{workspace}.{kind}")", "{domain}"},
+      {R"("event_map":{"invoice.paid":"x"})", "stripe:invoice.paid"},
+      {R"("event_map":{"stripe:invoice.paid":"a b"})", "order.created"},
+      {R"("url":"nats://10.0.0.1:4222")", "nats.url"},
+      {R"("signed":true)", "vouches"},
+      {R"("agent_id":"agt_00000000000000000000000000")", "kind agent only"}};
+  for (const auto& [field, says] : wrong) {
+    const auto answer =
+        call("POST", "/api/v1/destinations", fmt::format(R"({{"name":"bus","kind":"nats",{}}})", field));
+    EXPECT_EQ(answer.status, 422) << field;
+    EXPECT_NE(answer.body.find(says), std::string::npos) << answer.body;
+  }
+  const auto made = ok("POST", "/api/v1/destinations",
+                       R"({"name":"bus","kind":"nats","event_map":{"stripe:invoice.paid":null}})");
+  const std::string path = "/api/v1/destinations/" + id_of(made);
+  EXPECT_TRUE(made.at("event_map").at("stripe:invoice.paid").is_null());
+  EXPECT_EQ(ok("PATCH", path, R"({"event_map":{}})").at("event_map"), boost::json::object());
+  EXPECT_EQ(ok("PATCH", path, R"({"subject":"postern.{workspace}.x.{domain}"})").at("subject").as_string(),
+            "postern.{workspace}.x.{domain}");
+  EXPECT_EQ(call("PATCH", path, R"({"subject":"elsewhere.x"})").status, 422);
+}
+
+TEST_F(ResourcesTest, SubjectsAreOfNatsOnlyAndUrlsOfAllOthers) {
+  for (const char* body : {R"({"name":"a","kind":"http","url":"https://example.com/","subject":"x"})",
+                           R"({"name":"a","kind":"http","url":"https://example.com/","event_map":{}})",
+                           R"({"name":"a","kind":"http"})"}) {
+    EXPECT_EQ(call("POST", "/api/v1/destinations", body).status, 422) << body;
+  }
+  const auto http = make_destination("plain");
+  EXPECT_TRUE(http.at("subject").is_null());
+  EXPECT_TRUE(http.at("status").at("broker").is_null());
+}
+
 TEST_F(ResourcesTest, TheSameKeyGivesTheSameAnswerAndOnlyOneThing) {
   const std::string body = R"({"name":"app","kind":"http","url":"https://example.com/"})";
   const http::Headers once{{"Idempotency-Key", "k-1"}};

@@ -120,5 +120,18 @@ TEST(RelaySettings, ChecksWhatConcernsSeveralValues) {
   EXPECT_TRUE(problems_of({{"ingest.public_url", "https://hooks.example/"}}).empty());
 }
 
+TEST(RelaySettings, NatsIsCheckedBeforeItIsNeeded) {
+  EXPECT_THAT(problems_of({{"nats.url", "http://x:1"}}), Contains(HasSubstr("nats://nats.example:4222")));
+  EXPECT_THAT(problems_of({{"nats.url", "nats://a:4222,tls://b:4222"}}),
+              Contains(HasSubstr("all are tls://")));
+  EXPECT_THAT(problems_of({{"nats.credentials_file", "/nowhere/relay.creds"}}),
+              Contains(HasSubstr("/nowhere/relay.creds cannot be read")));
+  EXPECT_THAT(problems_of({{"nats.ca_file", "/nowhere/ca.pem"}}), Contains(HasSubstr("--nats-ca-file")));
+  EXPECT_THAT(problems_of({{"nats.subject_prefix", "$JS"}}), Contains(HasSubstr("--nats-subject-prefix")));
+  EXPECT_TRUE(
+      problems_of({{"nats.url", "nats://a:4222,nats://b:4222"}, {"nats.subject_prefix", "evt.webhook"}})
+          .empty());
+}
+
 }  // namespace
 }  // namespace postern::control

@@ -154,6 +154,30 @@ TEST_P(RepositoriesTest, DestinationsComeBackWhole) {
   EXPECT_EQ(found->disabled_reason, "gone");
 }
 
+TEST_P(RepositoriesTest, ANatsDestinationKeepsItsSubjectAndItsMap) {
+  Destination bus = destination;
+  bus.id = ids.of<DestinationId>();
+  bus.name = "bus";
+  bus.kind = DestinationKind::nats;
+  bus.url = "";
+  bus.subject = "postern.{workspace}.{domain}";
+  bus.event_map = R"({"stripe:invoice.paid":"billing.paid"})";
+  EXPECT_EQ(code([&](Transaction& tx) { return destinations(tx).create(bus); }), "ok");
+  auto found = read([&](Transaction& tx) { return destinations(tx).get(workspace, bus.id); });
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->kind, DestinationKind::nats);
+  EXPECT_EQ(found->subject, bus.subject);
+  EXPECT_EQ(found->event_map, bus.event_map);
+  EXPECT_EQ(found->created_at, bus.created_at);
+  bus.subject = "";
+  bus.event_map = "{}";
+  EXPECT_EQ(code([&](Transaction& tx) { return destinations(tx).update(bus); }), "ok");
+  found = read([&](Transaction& tx) { return destinations(tx).get(workspace, bus.id); });
+  EXPECT_EQ(found->subject, "");
+  EXPECT_EQ(found->event_map, "{}");
+  EXPECT_EQ(found->updated_at, bus.updated_at);
+}
+
 TEST_P(RepositoriesTest, ADestinationOfAForeignAgentIsRefused) {
   const Agent agent = make_agent(other, "theirs");
   destination.kind = DestinationKind::agent;
