@@ -51,7 +51,7 @@ asio::awaitable<Reply> get_source_activity(const ApiServices& services, Call cal
     if (!source) return std::unexpected(problem_from(source.error()));
     return http::Response{};
   };
-  auto there = co_await read(services, std::move(job));
+  auto there = co_await read(services, call.who, std::move(job));
   if (!there) co_return std::unexpected(std::move(there.error()));
   const auto recent = co_await ask(services.activity, *id, SharedActivity::kMinutes);
   co_return json_response(200, view(recent));

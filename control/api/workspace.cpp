@@ -30,7 +30,7 @@ asio::awaitable<Reply> get_workspace(const ApiServices& services, Call call) {
     if (!workspace) return std::unexpected(problem_from(workspace.error()));
     return json_response(200, view(*workspace));
   };
-  co_return co_await read(services, std::move(job));
+  co_return co_await read(services, call.who, std::move(job));
 }
 
 asio::awaitable<Reply> patch_workspace(const ApiServices& services, Call call) {

@@ -99,7 +99,7 @@ Result<MigrationReport> migrate(const PostgresOptions& options, Time now) {
     if (auto safe = assert_durable(connection); !safe) return std::unexpected(safe.error());
     auto report = migrate(connection, postgres_migrations(), now);
     const AdvisoryLock lock(connection);
-    if (report) ensure_tenant_role(connection);
+    if (report) ensure_tenant_role(connection, !report->applied.empty());
     return report;
   } catch (const Failure& failure) {
     return std::unexpected(unreachable(failure));

@@ -44,8 +44,8 @@ bool has_its_rights(Connection& connection) {
 
 }  // namespace
 
-void ensure_tenant_role(Connection& connection) {
-  if (has_its_rights(connection)) return;
+void ensure_tenant_role(Connection& connection, bool schema_changed) {
+  if (!schema_changed && has_its_rights(connection)) return;
   if (!exists(connection)) create(connection);
   if (!may_become(connection)) connection.run(fmt::format("GRANT {} TO current_user", kTenantRole));
   connection.script(
@@ -55,6 +55,7 @@ void ensure_tenant_role(Connection& connection) {
                   "delivery, api_key, "
                   "idempotency TO {0};"
                   "GRANT INSERT ON audit TO {0};"
+      "GRANT UPDATE (rate_per_second, rate_burst) ON workspace TO {0};"
                   "GRANT USAGE ON SEQUENCE delivery_row TO {0}",
                   kTenantRole));
 }
