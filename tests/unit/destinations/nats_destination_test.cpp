@@ -133,7 +133,7 @@ TEST_F(NatsDestinationTest, LargerThanTheStreamTakesIsFinal) {
   event_.body = "\"" + std::string(5000, 'x') + "\"";
   const AttemptResult result = attempt();
   EXPECT_EQ(result.attempt.error_code, "jetstream_refused") << result.attempt.response_body;
-  EXPECT_TRUE(result.final);
+  EXPECT_TRUE(result.withheld);
 }
 
 TEST_F(NatsDestinationTest, LargerThanTheServerTakesIsFinalAndTheConnectionStays) {
@@ -141,7 +141,7 @@ TEST_F(NatsDestinationTest, LargerThanTheServerTakesIsFinalAndTheConnectionStays
   event_.body = std::string(900'000, '\xff');  // base64 makes it 1.2 million
   const AttemptResult result = attempt();
   EXPECT_EQ(result.attempt.error_code, "nats_too_large");
-  EXPECT_TRUE(result.final);
+  EXPECT_TRUE(result.withheld);
   event_.body = std::string(3'000'000, 'x');
   EXPECT_EQ(attempt().attempt.error_code, "nats_too_large");
   event_.body = "\"" + std::string(1'040'000, 'x') + "\"";
