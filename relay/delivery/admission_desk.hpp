@@ -14,7 +14,8 @@
 namespace postern::relay {
 
 /// Bounds on what this node leases. A destination may hold no more than what is still free: one that doesn't
-/// take its deliveries gets at most half, two a third each, and there is always room for the next one.
+/// take its deliveries gets at most half, two a third each, and there is always room for the next one. A
+/// workspace may hold three times what is still free, so that a quarter is left of it for the others.
 struct LeaseLimits {
   std::size_t deliveries = 32'768;
   std::size_t bytes = 128 * 1024 * 1024;
@@ -38,7 +39,8 @@ class AdmissionDesk {
   /// `pending` too, and drains from then on, so that no newer one overtakes.
   Admission admit(DestinationId destination, std::size_t bytes);
 
-  void add(DestinationId destination, QueueMode mode, std::shared_ptr<QueueGauges> gauges);
+  void add(DestinationId destination, QueueMode mode, std::shared_ptr<QueueGauges> gauges,
+           WorkspaceId workspace = {});
   void remove(DestinationId destination);
   void set_mode(DestinationId destination, QueueMode mode);
   /// Its retry schedule does not begin with 0: its deliveries are committed pending, due after that long.
@@ -83,8 +85,13 @@ class AdmissionDesk {
   std::size_t leased() const;
 
  private:
+  struct Account {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+  };
   struct Entry {
     QueueMode mode = QueueMode::draining;
+    WorkspaceId workspace;
     std::size_t count = 0;
     std::size_t bytes = 0;
     std::uint64_t spilled = 0;
@@ -94,10 +101,14 @@ class AdmissionDesk {
   bool has_room(const Entry& entry, std::size_t bytes) const;
   Admission spill(Entry& entry);
   std::size_t room(const Entry* entry, std::size_t bytes_each) const;
+  bool workspace_has_room(const Entry& entry) const;
+  void book(Entry& entry, std::size_t count, std::size_t bytes);
+  void unbook(Entry& entry, std::size_t count, std::size_t bytes);
 
   const LeaseLimits limits_;
   mutable std::mutex mutex_;
   std::unordered_map<DestinationId, Entry> entries_;
+  std::unordered_map<WorkspaceId, Account> workspaces_;  ///< those that hold anything
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
   bool closed_ = false;

@@ -12,6 +12,9 @@ constexpr std::size_t kHoldingClaim = 64;
 // that nothing is left only while it brought less than this, too. EventLog's bound must not be lower.
 constexpr std::size_t kWholeClaimBytes = 16 * 1024 * 1024;
 
+// In strict order the oldest is wanted whether it is due or not.
+constexpr Time kWhenever = Time::max();
+
 bool is_exhausted(std::size_t count, std::size_t granted, std::size_t bytes) {
   return count < granted && (count == 0 || bytes < kWholeClaimBytes);
 }
@@ -41,7 +44,10 @@ void DispatcherCore::wake() {
 }
 
 void DispatcherCore::kick() {
-  enter("kick", [](DispatcherCore& core) { core.pump_due(); });
+  enter("kick", [](DispatcherCore& core) {
+    core.unblock_all();
+    core.pump_due();
+  });
 }
 
 // Deliveries of a destination that is draining need no claim of their own: its claims go on until one comes
@@ -70,10 +76,7 @@ void DispatcherCore::accept(LeasedDelivery delivery, Origin origin) {
     return withdraw(delivery, queue, DeliveryState::cancelled, "destination_deleted");
   }
   if (draining_) return withdraw(delivery, queue, DeliveryState::pending, "shutdown");
-  if (queue->mode() == QueueMode::away) return withdraw(delivery, queue, DeliveryState::parked, "agent_away");
-  if (queue->mode() == QueueMode::disabled) {
-    return withdraw(delivery, queue, DeliveryState::parked, "destination_disabled");
-  }
+  if (!is_running(queue->mode())) return park(delivery, *queue);
   if (origin == Origin::handed_over) {
     queue->handed_over(std::move(delivery));
   } else {
@@ -137,13 +140,15 @@ void DispatcherCore::pump_claims() {
 }
 
 bool DispatcherCore::start_claim(Queue& queue) {
-  const std::size_t granted =
-      desk_.reserve(queue.id(), parts_.options.claim_batch, bytes_each_, queue.holding() ? kHoldingClaim : 0);
+  const std::size_t want = queue.claim_size(parts_.options.claim_batch);
+  const std::size_t least = queue.holding() ? std::min(want, kHoldingClaim) : 0;
+  const std::size_t granted = desk_.reserve(queue.id(), want, bytes_each_, least);
   if (granted == 0) return false;
+  const Time due = queue.in_strict_order() ? kWhenever : parts_.clock.now();
   const std::uint64_t mark = desk_.spilled(queue.id());  // before the claim, or it would prove nothing
   queue.claim_started();
   ++claims_;
-  log_->claim_waiting(queue.id(), parts_.clock.now(), granted,
+  log_->claim_waiting(queue.id(), due, granted,
                       [weak = weak_from_this(), at = &queue, granted, mark, stops = stops_](auto claimed) {
                         auto self = weak.lock();
                         if (!self) return;

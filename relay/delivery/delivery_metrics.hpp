@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "base/clock.hpp"
+#include "relay/delivery/breaker.hpp"
 #include "relay/model.hpp"
 
 namespace prometheus {
@@ -24,7 +25,8 @@ class DeliveryMetrics {
   void ended(DeliveryState state);  ///< what an attempt or a withdrawal led to
   void delivered_after(Duration since_receipt);
   void lease_lost(std::size_t count);
-  void depths(std::size_t in_flight, std::size_t leased, std::size_t draining);
+  void breaker(BreakerState entered);
+  void depths(std::size_t in_flight, std::size_t leased, std::size_t draining, std::size_t broken);
 
  private:
   std::array<std::array<prometheus::Counter*, 4>, 3> attempts_{};
@@ -35,6 +37,8 @@ class DeliveryMetrics {
   prometheus::Gauge* in_flight_ = nullptr;
   prometheus::Gauge* leased_ = nullptr;
   prometheus::Gauge* draining_ = nullptr;
+  prometheus::Gauge* broken_ = nullptr;
+  std::array<prometheus::Counter*, 3> breaker_{};
 };
 
 }  // namespace postern::relay

@@ -100,7 +100,7 @@ void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::str
 }
 
 LeasedDelivery FakeEventLog::lease(Row& row) {
-  move_to(row, DeliveryState::leased, {}, {});
+  move_to(row, DeliveryState::leased, row.delivery.next_at, {});
   row.token = ++last_token_;
   return {row.delivery, row.event, row.token, row.tries};
 }
