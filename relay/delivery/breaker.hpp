@@ -42,6 +42,7 @@ class Breaker {
   BreakerState state() const { return shared_.state; }
   /// How many attempts may begin now while half-open.
   unsigned probes_left() const;
+  unsigned probing() const { return probing_; }  ///< half-open: begun and not over
   bool lets_through() const;
 
   /// An attempt begins; only when it lets one through. Returns its round.
@@ -86,8 +87,8 @@ class Breaker {
   std::uint64_t round_ = 1;
   std::array<Bucket, kBuckets> buckets_{};
   unsigned in_a_row_ = 0;
-  unsigned probing_ = 0;  ///< half-open: begun and not over
-  unsigned proven_ = 0;   ///< half-open: good so far
+  unsigned probing_ = 0;
+  unsigned proven_ = 0;  ///< half-open: good so far
 };
 
 }  // namespace postern::relay

@@ -73,7 +73,8 @@ bool DestinationQueue::runnable() const {
 // Attempts from before the breaker opened may hang on while it probes: they take no probe's place.
 bool DestinationQueue::has_place() const {
   if (breaker_.state() == BreakerState::closed) return in_flight_ < window();
-  return breaker_.lets_through() && (!in_strict_order() || in_flight_ == 0);
+  if (in_strict_order() && in_flight_ > 0) return false;
+  return breaker_.lets_through() && breaker_.probing() < destination_->concurrency;
 }
 
 LeasedDelivery DestinationQueue::take(SteadyTime now) {

@@ -120,6 +120,10 @@ bool FakeEventLog::apply(const Completion& completion) {
   return true;
 }
 
+void FakeEventLog::make_due(DeliveryId id) {
+  move_to(rows.at(id), DeliveryState::pending, clock_.now(), "retry_requested");
+}
+
 void FakeEventLog::complete(std::vector<Completion> completions,
                             std::function<void(Result<std::size_t>)> done) {
   if (refuse_completions_ > 0) {

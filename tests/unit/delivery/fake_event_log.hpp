@@ -54,6 +54,7 @@ class FakeEventLog final : public EventLog {
   /// Runs on the writer thread, in the middle of things.
   void interfere(std::function<void(FakeEventLog&)> deed);
   void steal_lease(DeliveryId id) { rows.at(id).token += 1'000'000; }  ///< under the board's lock
+  void make_due(DeliveryId id);  ///< as a retry by hand does; in interfere()
   /// The next `count` calls of complete() find the queue full.
   void refuse_completions(std::size_t count) { refuse_completions_ = count; }
   /// From here on complete() is taken but not carried out, until release_completions().
