@@ -21,6 +21,7 @@ void Breaker::configure(const BreakerPolicy& policy, Time now) {
   if (policy.window != policy_.window) buckets_ = {};  // their numbers mean other times now
   policy_ = policy;
   if (!policy_.enabled) reset(now);
+  if (shared_.state == BreakerState::half_open) enter(BreakerState::half_open, shared_.since);
 }
 
 unsigned Breaker::probes_left() const {

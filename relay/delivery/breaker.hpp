@@ -36,7 +36,8 @@ struct BreakerSnapshot {
 class Breaker {
  public:
   explicit Breaker(const BreakerPolicy& policy = {}) : policy_(policy) {}
-  /// Keeps the state, except that it closes when it is switched off.
+  /// Keeps the state, except that it closes when it is switched off, and that half-open the probing begins
+  /// anew.
   void configure(const BreakerPolicy& policy, Time now);
 
   BreakerState state() const { return shared_.state; }

@@ -65,6 +65,7 @@ void DispatcherCore::conclude(Finished finished) {
   judge_breaker(queue, ticket, health);
   if (queue.in_strict_order()) {
     if (ended) queue.head_ended();
+    if (queue.mode() == QueueMode::draining) desk_.set_mode(queue.id(), admission_mode(queue));
     if (again) block(queue, *again);
   }
   touch(queue);
@@ -91,6 +92,8 @@ void DispatcherCore::agent_was_away(Queue& queue, const Ticket& ticket) {
   if (!is_running(queue.mode()) || draining_) return;
   if (ticket.epoch == queue.epoch()) {
     stop(queue, QueueMode::away);
+  } else if (queue.in_strict_order()) {
+    block(queue, parts_.clock.now());  // those behind it may have been fetched since
   } else {
     drain_behind(queue);
   }

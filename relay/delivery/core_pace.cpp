@@ -6,9 +6,10 @@ namespace postern::relay {
 
 /// Of the one that ring_.next() gave. What may not start has been dealt with.
 bool DispatcherCore::may_launch(Queue& queue) {
-  if (const auto due = queue.next_not_due(parts_.clock.now())) {
-    block(queue, *due);
-    return false;
+  if (queue.in_strict_order()) {
+    const auto due = queue.next_not_due(parts_.clock.now());
+    if (due) block(queue, *due);
+    if (due) return false;
   }
   if (const auto wait = queue.charge_budget(parts_.clock.steady())) {
     postpone(queue, *wait);
@@ -22,6 +23,7 @@ void DispatcherCore::postpone(Queue& queue, Duration wait) {
   delivery.delivery.next_at = parts_.clock.now() + wait;
   arm_due(delivery.delivery.next_at);
   withdraw(delivery, &queue, DeliveryState::pending, "retry_budget");
+  metrics_.postponed();
   touch(queue);
 }
 
@@ -58,11 +60,12 @@ void DispatcherCore::breaker_moved(Queue& queue) {
   schedule_turn();
 }
 
-// While it is half-open and older ones wait in the store, new ones are parked with those: if a probe fails
-// they need not be parked then.
+// While older ones are only probed with, or wait for the first of them, new ones are parked with those: if it
+// fails again they need not be parked then.
 QueueMode DispatcherCore::admission_mode(const Queue& queue) const {
-  const bool probing = queue.breaker().state() == BreakerState::half_open;
-  return queue.mode() == QueueMode::draining && probing ? QueueMode::broken : queue.mode();
+  if (queue.mode() != QueueMode::draining) return queue.mode();
+  if (queue.breaker().state() == BreakerState::half_open) return QueueMode::broken;
+  return queue.tries_head() ? QueueMode::blocked : QueueMode::draining;
 }
 
 void DispatcherCore::reset_breaker(DestinationId id) {
@@ -110,6 +113,7 @@ void DispatcherCore::arm_alarm() {
 }
 
 void DispatcherCore::ring_alarms() {
+  if (draining_) return;
   const SteadyTime now = parts_.clock.steady();
   while (!alarms_.empty() && alarms_.begin()->first <= now) {
     Queue& queue = *alarms_.begin()->second;
@@ -121,7 +125,7 @@ void DispatcherCore::ring_alarms() {
 
 void DispatcherCore::wake_up(Queue& queue) {
   queue.tick(parts_.clock.steady());
-  if (!draining_ && queue.breaker().elapse(parts_.clock.now())) breaker_moved(queue);
+  if (queue.breaker().elapse(parts_.clock.now())) breaker_moved(queue);
   refresh(queue);
   touch(queue);
   schedule_turn();

@@ -51,7 +51,7 @@ void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Desti
   if (elsewhere) breaker.reset(parts_.clock.now());  // a new place has not failed
   if (breaker.state() != state) breaker_moved(queue);
   // One that waits for its retry is in the store only, and now goes first.
-  if (!was_ordered && queue.in_strict_order() && queue.mode() == QueueMode::direct) drain_behind(queue);
+  if (!was_ordered && queue.in_strict_order()) block(queue, parts_.clock.now());
 }
 
 void DispatcherCore::retire(Queue& queue) {

@@ -72,6 +72,11 @@ DeliveryMetrics::DeliveryMetrics(prometheus::Registry& registry) {
                      "Destinations with older deliveries in the store.");
   broken_ = &gauge(registry, "postern_delivery_breakers_not_closed",
                    "Destinations whose breaker is open or half-open.");
+  postponed_ = &prometheus::BuildCounter()
+                    .Name("postern_delivery_retries_postponed_total")
+                    .Help("Retries put off because their destination's retry budget was used up.")
+                    .Register(registry)
+                    .Add({});
   auto& breaker = prometheus::BuildCounter()
                       .Name("postern_delivery_breaker_transitions_total")
                       .Help("Changes of the destinations' breakers, by the state they went to.")
@@ -100,6 +105,10 @@ void DeliveryMetrics::lease_lost(std::size_t count) {
 
 void DeliveryMetrics::breaker(BreakerState entered) {
   breaker_[index(entered)]->Increment();
+}
+
+void DeliveryMetrics::postponed() {
+  postponed_->Increment();
 }
 
 void DeliveryMetrics::depths(std::size_t in_flight, std::size_t leased, std::size_t draining,

@@ -26,6 +26,7 @@ class DeliveryMetrics {
   void delivered_after(Duration since_receipt);
   void lease_lost(std::size_t count);
   void breaker(BreakerState entered);
+  void postponed();  ///< a retry beyond its destination's budget
   void depths(std::size_t in_flight, std::size_t leased, std::size_t draining, std::size_t broken);
 
  private:
@@ -38,6 +39,7 @@ class DeliveryMetrics {
   prometheus::Gauge* leased_ = nullptr;
   prometheus::Gauge* draining_ = nullptr;
   prometheus::Gauge* broken_ = nullptr;
+  prometheus::Counter* postponed_ = nullptr;
   std::array<prometheus::Counter*, 3> breaker_{};
 };
 

@@ -185,6 +185,7 @@ bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryI
 void DestinationQueue::opened(bool settling) {
   mode_ = QueueMode::direct;
   settling_ = settling;
+  careful_ = false;
   settle_pace();
   publish();
 }

@@ -81,6 +81,7 @@ class DestinationQueue {
   std::optional<Time> next_not_due(Time now) const;
   /// Strict order: the first one has ended, the store may be asked for more than one at a time.
   void head_ended() { careful_ = false; }
+  bool tries_head() const { return careful_ && in_strict_order(); }  ///< the first one is tried again, alone
 
   /// Over its rate until then; nullopt when it is not, or has nothing to start.
   std::optional<SteadyTime> paced_until() const { return ready_.empty() ? std::nullopt : paced_until_; }

@@ -144,6 +144,27 @@ def test_in_strict_order_nothing_passes_a_failing_head(make):
     assert numbers(app.received) == [0, 1, 1, 1, 1] + list(range(2, 30))
 
 
+def test_in_strict_order_a_replay_does_not_pass_a_failing_head(relay, make):
+    up = [True]
+    app = make.app(lambda received: 200 if up[0] else 500)
+    source, destination = connect(relay, app.url, ordering="destination", retry_schedule=["0", "1s", "1s", "1s", "1s"])
+    old = post(relay, source, 0)
+    relay.api.wait_delivery(old, "delivered")
+    up[0] = False
+    head = post(relay, source, 1)
+    wait_for(lambda: status(relay, destination)["mode"] == "blocked", "it is not blocked")
+    relay.api.post(f"events/{old}/replay")
+    behind = post(relay, source, 2)
+    relay.api.wait_delivery(behind, "parked")
+    app.wait(3)
+    up[0] = True
+    for event in (head, behind):
+        relay.api.wait_delivery(event, "delivered")
+    app.wait(5)
+    order = numbers(app.received)
+    assert order[:2] == [0, 1] and order[-2:] == [0, 2] and set(order[2:-2]) == {1}, order
+
+
 def test_the_command_line_sets_and_shows_it(relay, make):
     app = make.app()
 

@@ -143,6 +143,17 @@ TEST_F(BreakerTest, SwitchedOffItNeverOpens) {
   EXPECT_EQ(breaker.state(), BreakerState::closed);
 }
 
+TEST_F(BreakerTest, FewerProbesAskedForInTheMiddleStillCloseIt) {
+  half_open();
+  attempts(Health::good, 2);
+  BreakerPolicy one;
+  one.probes = 1;
+  breaker.configure(one, now);
+  EXPECT_EQ(breaker.probes_left(), 1U);
+  attempts(Health::good, 1);
+  EXPECT_EQ(breaker.state(), BreakerState::closed);
+}
+
 TEST_F(BreakerTest, ItsStateTravels) {
   attempts(Health::bad, 10);
   Breaker other;

@@ -325,6 +325,54 @@ TEST_F(DispatcherPaceTest, ARetryByHandOfABlockedHeadIsMade) {
   EXPECT_EQ(started().size(), 6U);
 }
 
+TEST_F(DispatcherPaceTest, InStrictOrderAHeadThatComesBackLateIsStillFirst) {
+  Destination& destination = rig.destination(1);
+  destination.kind = DestinationKind::agent;
+  destination.agent_id = nth<AgentId>(1);
+  destination.ordering = Ordering::destination;
+  rig.agents.set_quietly(nth<AgentId>(1), true);
+  rig.driver.script = [](const AttemptJob&) {
+    Plan plan = not_sent("agent_away", true);
+    plan.hold = true;
+    return plan;
+  };
+  start_direct();
+  const auto sent = append(10);
+  ASSERT_TRUE(
+      rig.eventually([&] { return rig.driver.active.contains(sent[0]) && rig.log->rows.size() == 10; }));
+  rig.agents.set(nth<AgentId>(1), false);
+  ASSERT_TRUE(settled(DeliveryState::parked, 9));
+  rig.agents.set(nth<AgentId>(1), true);
+  ASSERT_TRUE(settled(DeliveryState::parked, 0)) << "those behind it have been fetched";
+  {
+    const std::lock_guard lock(rig.board.mutex);
+    rig.driver.script = nullptr;
+  }
+  rig.driver.release();
+  ASSERT_TRUE(rig.all_ended());
+  std::vector<DeliveryId> expected{sent[0]};
+  expected.insert(expected.end(), sent.begin(), sent.end());
+  EXPECT_EQ(started(), expected);
+}
+
+TEST_F(DispatcherPaceTest, OrderAskedForLaterPutsTheRetryingOneFirst) {
+  rig.destination(1).concurrency = 1;
+  rig.destination(1).retry_schedule = {0s, 10s, 10s};
+  rig.driver.script = [this](const AttemptJob&) { return answers(up ? 200 : 500); };
+  start_direct();
+  const DeliveryId first = rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::pending, 1));
+  up = true;
+  rig.destination(1).ordering = Ordering::destination;
+  rig.publish();
+  ASSERT_TRUE(mode_becomes(QueueMode::blocked));
+  const auto later = append(3);
+  ASSERT_TRUE(settled(DeliveryState::parked, 3));
+  rig.clock.advance(12s);
+  ASSERT_TRUE(rig.all_ended());
+  EXPECT_EQ(started(), (std::vector<DeliveryId>{first, first, later[0], later[1], later[2]}));
+}
+
 // One of two workspaces owes ten thousand deliveries to a host that never answers, on a hundred destinations.
 TEST(NoisyNeighbourTest, ADeadHostInOneWorkspaceDelaysNoStartInAnother) {
   DispatcherOptions options = DispatcherRig::quick();
