@@ -316,8 +316,16 @@ TEST_F(DispatcherPaceTest, ARetryByHandOfABlockedHeadIsMade) {
   start_direct();
   const auto sent = append(5);
   ASSERT_TRUE(settled(DeliveryState::parked, 4));
+  const auto claims = [&] {
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->waiting_claims;
+  };
+  const std::size_t before = claims();
   rig.dispatcher->kick(nth<DestinationId>(1));  // for another reason: it is still not due
+  ASSERT_TRUE(rig.becomes([&] { return claims() > before; })) << "it is looked at";
   ASSERT_TRUE(mode_becomes(QueueMode::blocked));
+  ASSERT_TRUE(settled(DeliveryState::leased, 0));
+  EXPECT_EQ(attempts(), 1U);
   up = true;
   rig.log->interfere([&](FakeEventLog& log) { log.make_due(sent[0]); });
   rig.dispatcher->kick_all();
@@ -431,9 +439,11 @@ TEST(StrictOrderSimulationTest, NothingEverOvertakes) {
     rig.driver.script = [&](const AttemptJob&) {
       const auto roll = answers_dice() % 100;
       if (calm) return answers(200);
-      if (roll < 5) return not_sent("agent_away", true);
-      if (roll < 8) return not_sent("local_resources");
-      return answers(roll < 25 ? 500 : 200);
+      Plan plan = roll < 5   ? not_sent("agent_away", true)
+                  : roll < 8 ? not_sent("local_resources")
+                             : answers(roll < 25 ? 500 : 200);
+      if (answers_dice() % 4 == 0) plan.takes = std::chrono::microseconds(answers_dice() % 2'000);
+      return plan;
     };
     rig.start();
     std::mt19937_64 dice(seed);

@@ -177,17 +177,30 @@ void FakeEventLog::claim_due(Time now, std::size_t limit, std::vector<Destinatio
   });
 }
 
+// Parked ones by age; pending ones by the time they are due, or by age when any time will do.
+std::vector<DeliveryId> FakeEventLog::waiting(DestinationId destination, Time now, std::size_t limit) {
+  std::vector<DeliveryId> found;
+  for (const DeliveryId& id : waiting_[destination]) {
+    const bool wanted = now == Time::max() || rows.at(id).delivery.state == DeliveryState::parked;
+    if (wanted && found.size() < limit) found.push_back(id);
+  }
+  std::size_t room = now == Time::max() ? 0 : limit;
+  for (const auto& [due, id] : pending_[destination]) {
+    if (due > now || room-- == 0) break;
+    found.push_back(id);
+  }
+  std::sort(found.begin(), found.end());
+  if (found.size() > limit) found.resize(limit);
+  return found;
+}
+
 void FakeEventLog::claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) {
   enqueue([this, destination, now, limit, done = std::move(done)](Group& group) {
     std::vector<LeasedDelivery> claimed;
-    std::vector<DeliveryId> due;
-    for (const DeliveryId& id : waiting_[destination]) {
-      const Delivery& delivery = rows.at(id).delivery;
-      if (due.size() == std::min(limit, claim_at_most)) break;
-      if (delivery.state == DeliveryState::parked || delivery.next_at <= now) due.push_back(id);
-    }
-    for (const DeliveryId& id : due) claimed.push_back(lease(rows.at(id)));
+    for (const DeliveryId& id : waiting(destination, now, std::min(limit, claim_at_most)))
+      claimed.push_back(lease(rows.at(id)));
     ++claims;
+    ++waiting_claims;
     largest_claim_limit = std::max(largest_claim_limit, limit);
     group.after.push_back([done, claimed] { done(claimed); });
   });

@@ -65,6 +65,7 @@ class FakeEventLog final : public EventLog {
   std::map<DeliveryId, Row> rows;
   std::size_t open = 0;  ///< deliveries not in a terminal state
   std::size_t claims = 0;
+  std::size_t waiting_claims = 0;  ///< of these, for one destination
   std::size_t largest_claim_limit = 0;
   std::size_t claim_at_most = SIZE_MAX;  ///< ends claims early, as the real one does for large bodies
   std::string broken;                    ///< the first rule of the store that was broken
@@ -84,6 +85,7 @@ class FakeEventLog final : public EventLog {
   void move_to(Row& row, DeliveryState state, Time next_at, std::string reason);
   LeasedDelivery lease(Row& row);
   bool apply(const Completion& completion);
+  std::vector<DeliveryId> waiting(DestinationId destination, Time now, std::size_t limit);
   std::vector<DeliveryId> due(Time now, std::size_t limit, const std::vector<DestinationId>& except) const;
 
   Board& board_;
