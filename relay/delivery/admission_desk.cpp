@@ -11,6 +11,8 @@ std::size_t minus(std::size_t from, std::size_t what) {
 
 // A workspace may hold this many times what is still free.
 constexpr std::size_t kWorkspaceShare = 3;
+// Beyond that its destinations may still have one each, while more than this part of everything is free.
+constexpr std::size_t kOneEach = 8;
 
 }  // namespace
 
@@ -44,9 +46,17 @@ Admission AdmissionDesk::spill(Entry& entry) {
 }
 
 bool AdmissionDesk::has_room(const Entry& entry, std::size_t bytes) const {
-  if (entry.count == 0) return true;  // one each is always fine: bounded by the number of destinations
+  if (entry.count == 0) return may_have_one(entry);
   return entry.count < limits_.deliveries_each && entry.count < minus(limits_.deliveries, count_) &&
          entry.bytes + bytes <= minus(limits_.bytes, bytes_) && workspace_has_room(entry);
+}
+
+// Whatever its size, or it could never be delivered. A workspace with more destinations than there is room,
+// all of them holding one, would leave nothing to others: the last eighth is not for it.
+bool AdmissionDesk::may_have_one(const Entry& entry) const {
+  if (workspace_has_room(entry)) return true;
+  return minus(limits_.deliveries, count_) > limits_.deliveries / kOneEach &&
+         minus(limits_.bytes, bytes_) > limits_.bytes / kOneEach;
 }
 
 bool AdmissionDesk::workspace_has_room(const Entry& entry) const {
@@ -146,7 +156,7 @@ std::size_t AdmissionDesk::reserve(DestinationId destination, std::size_t want, 
   const auto found = entries_.find(destination);
   if (found == entries_.end()) return 0;
   Entry& entry = found->second;
-  if (entry.count == 0) least = std::max<std::size_t>(least, 1);
+  if (entry.count == 0 && may_have_one(entry)) least = std::max<std::size_t>(least, 1);
   const std::size_t granted = std::max(std::min(want, room(&entry, bytes_each)), least);
   if (granted > 0) book(entry, granted, 0);
   return granted;

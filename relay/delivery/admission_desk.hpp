@@ -15,7 +15,8 @@ namespace postern::relay {
 
 /// Bounds on what this node leases. A destination may hold no more than what is still free: one that doesn't
 /// take its deliveries gets at most half, two a third each, and there is always room for the next one. A
-/// workspace may hold three times what is still free, so that a quarter is left of it for the others.
+/// workspace may hold three times what is still free, and one more for each of its destinations while an
+/// eighth of all is, so that there is always some left for the others.
 struct LeaseLimits {
   std::size_t deliveries = 32'768;
   std::size_t bytes = 128 * 1024 * 1024;
@@ -101,6 +102,7 @@ class AdmissionDesk {
   bool has_room(const Entry& entry, std::size_t bytes) const;
   Admission spill(Entry& entry);
   std::size_t room(const Entry* entry, std::size_t bytes_each) const;
+  bool may_have_one(const Entry& entry) const;
   bool workspace_has_room(const Entry& entry) const;
   void book(Entry& entry, std::size_t count, std::size_t bytes);
   void unbook(Entry& entry, std::size_t count, std::size_t bytes);
