@@ -72,7 +72,10 @@ void Breaker::probe_soon(Time now) {
 
 bool Breaker::reset(Time now) {
   forget();
-  if (shared_.state == BreakerState::closed) return false;
+  if (shared_.state == BreakerState::closed) {
+    ++round_;
+    return false;
+  }
   shared_.openings = 0;
   enter(BreakerState::closed, now);
   return true;

@@ -54,7 +54,7 @@ class Breaker {
   bool elapse(Time now);
   /// There is a reason to think that it is back: the next elapse() need not wait.
   void probe_soon(Time now);
-  /// Closed, with a clean slate. True: the state has changed.
+  /// Closed, with a clean slate: attempts under way count no more. True: the state has changed.
   bool reset(Time now);
 
   struct Counts {

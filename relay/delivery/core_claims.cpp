@@ -148,19 +148,19 @@ bool DispatcherCore::start_claim(Queue& queue) {
   const std::uint64_t mark = desk_.spilled(queue.id());  // before the claim, or it would prove nothing
   queue.claim_started();
   ++claims_;
-  log_->claim_waiting(queue.id(), due, granted,
-                      [weak = weak_from_this(), at = &queue, granted, mark, stops = stops_](auto claimed) {
-                        auto self = weak.lock();
-                        if (!self) return;
-                        self->enter("claimed",
-                                    [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
-                                      core.on_claimed(*at, granted, mark, stops, std::move(claimed));
-                                    });
-                      });
+  log_->claim_waiting(
+      queue.id(), due, granted,
+      [weak = weak_from_this(), at = &queue, granted, mark, epoch = queue.epoch()](auto claimed) {
+        auto self = weak.lock();
+        if (!self) return;
+        self->enter("claimed", [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
+          core.on_claimed(*at, granted, mark, epoch, std::move(claimed));
+        });
+      });
   return true;
 }
 
-void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t stops,
+void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
                                 Result<std::vector<LeasedDelivery>> claimed) {
   --claims_;
   schedule_turn();
@@ -174,9 +174,14 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
   desk_.charge(queue.id(), bytes);
   learn_size(bytes, count);
   const auto newest = count == 0 ? std::nullopt : std::optional(claimed->back().delivery.id);
-  const Origin origin = claim_origin(stops);
+  // Asked for before the queue stopped, it proves nothing about the store as it is now, and what it brought
+  // may be newer than what was parked in between.
+  const bool stale = epoch != queue.epoch();
+  const Origin origin = stale ? Origin::handed_over : Origin::claimed;
   for (LeasedDelivery& delivery : *claimed) accept(std::move(delivery), origin);
-  if (queue.claim_ended(is_exhausted(count, granted, bytes), newest) && !draining_) {
+  if (stale) {
+    queue.claim_failed();
+  } else if (queue.claim_ended(is_exhausted(count, granted, bytes), newest) && !draining_) {
     const bool clean = desk_.open(queue.id(), mark);
     queue.opened(!clean);
   }

@@ -88,7 +88,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void place_after_backlog(Queue& queue, const EventLog::Backlog* backlog);
   void pump_claims();
   bool start_claim(Queue& queue);
-  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t stops,
+  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
                   Result<std::vector<LeasedDelivery>> claimed);
   Origin claim_origin(std::uint64_t stops) const;
   void pump_due();

@@ -39,7 +39,7 @@ class BreakerModel {
     enter();
   }
   void close() {
-    if (state != BreakerState::closed) enter();
+    enter();
     state = BreakerState::closed;
     seen_.clear();
     wait_ = policy_.open_first;

@@ -130,7 +130,10 @@ TEST_F(BreakerTest, ResetForgetsEverything) {
   EXPECT_TRUE(breaker.reset(now));
   EXPECT_FALSE(breaker.reset(now));
   attempts(Health::bad, 9);
-  EXPECT_EQ(breaker.state(), BreakerState::closed);
+  const auto before = breaker.begin();
+  breaker.reset(now);
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(breaker.record(before, Health::bad, now));
+  EXPECT_EQ(breaker.counts(now).failures, 0U) << "nor does what was under way count";
 }
 
 TEST_F(BreakerTest, SwitchedOffItNeverOpens) {

@@ -80,6 +80,7 @@ void FakeEventLog::insert(Row row) {
   ++open;
   rows.emplace(delivery.id, std::move(row));
   waiting_[delivery.destination_id].insert(delivery.id);
+  if (delivery.state == DeliveryState::parked) parked_[delivery.destination_id].insert(delivery.id);
   if (delivery.state == DeliveryState::pending)
     pending_[delivery.destination_id].emplace(delivery.next_at, delivery.id);
 }
@@ -89,10 +90,12 @@ void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::str
   if (is_terminal(delivery.state)) broken = "a terminal delivery moved";
   pending_[delivery.destination_id].erase({delivery.next_at, delivery.id});
   waiting_[delivery.destination_id].erase(delivery.id);
+  parked_[delivery.destination_id].erase(delivery.id);
   delivery.state = state;
   delivery.next_at = next_at;
   delivery.reason = std::move(reason);
   if (state == DeliveryState::pending) pending_[delivery.destination_id].emplace(next_at, delivery.id);
+  if (state == DeliveryState::parked) parked_[delivery.destination_id].insert(delivery.id);
   if (state == DeliveryState::pending || state == DeliveryState::parked) {
     waiting_[delivery.destination_id].insert(delivery.id);
   }
@@ -180,9 +183,9 @@ void FakeEventLog::claim_due(Time now, std::size_t limit, std::vector<Destinatio
 // Parked ones by age; pending ones by the time they are due, or by age when any time will do.
 std::vector<DeliveryId> FakeEventLog::waiting(DestinationId destination, Time now, std::size_t limit) {
   std::vector<DeliveryId> found;
-  for (const DeliveryId& id : waiting_[destination]) {
-    const bool wanted = now == Time::max() || rows.at(id).delivery.state == DeliveryState::parked;
-    if (wanted && found.size() < limit) found.push_back(id);
+  for (const DeliveryId& id : (now == Time::max() ? waiting_ : parked_)[destination]) {
+    if (found.size() == limit) break;
+    found.push_back(id);
   }
   std::size_t room = now == Time::max() ? 0 : limit;
   for (const auto& [due, id] : pending_[destination]) {

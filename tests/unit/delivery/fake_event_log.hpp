@@ -92,7 +92,8 @@ class FakeEventLog final : public EventLog {
   DeliveryIntake& intake_;
   const Clock& clock_;
   std::map<DestinationId, std::set<std::pair<Time, DeliveryId>>> pending_;
-  std::map<DestinationId, std::set<DeliveryId>> waiting_;
+  std::map<DestinationId, std::set<DeliveryId>> waiting_;  ///< pending or parked
+  std::map<DestinationId, std::set<DeliveryId>> parked_;
   std::atomic<std::size_t> refuse_completions_{0};
   std::atomic<bool> holding_{false};
   std::vector<Job> held_;  ///< under the queue's lock
