@@ -10,7 +10,13 @@ namespace postern::control {
 DestinationStatus DispatchControl::status(DestinationId destination) const {
   const auto status = dispatcher_.status(destination);
   if (!status) return {"unknown", 0, 0};
-  return {std::string(relay::to_text(status->mode)), status->in_flight, status->waiting};
+  const BreakerStatus breaker{.state = std::string(relay::to_text(status->breaker.state)),
+                              .since = status->breaker.since,
+                              .probe_at = status->breaker.probe_at,
+                              .attempts = status->failures.attempts,
+                              .failures = status->failures.failures,
+                              .failures_in_a_row = status->failures.in_a_row};
+  return {std::string(relay::to_text(status->mode)), status->in_flight, status->waiting, breaker};
 }
 
 void DestinationDisabler::disable(DestinationId id, std::string reason) {

@@ -13,6 +13,7 @@ class DispatchControl final : public DeliveryControl {
   void wake(DestinationId destination) override { dispatcher_.kick(destination); }
   void wake() override { dispatcher_.kick_all(); }
   DestinationStatus status(DestinationId destination) const override;
+  void reset_breaker(DestinationId destination) override { dispatcher_.reset_breaker(destination); }
 
  private:
   relay::Dispatcher& dispatcher_;

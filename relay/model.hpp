@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/http/message.hpp"
 #include "base/id.hpp"
+#include "relay/destination_policy.hpp"
 
 /// The things the relay keeps, as values. Every one of them belongs to exactly one workspace.
 /// Secrets appear here in clear, in memory only; the store seals them.
@@ -58,6 +59,10 @@ struct Destination {
   std::vector<Duration> retry_schedule;  ///< wait before attempt n; the first is normally 0. Empty: default
   std::vector<int> final_statuses;       ///< answers that end the delivery as dead at once
   unsigned concurrency = 64;             ///< attempts at once
+  std::uint32_t rate_per_second = 0;     ///< attempts begun; 0: no limit
+  std::uint32_t rate_burst = 0;          ///< of these at once, from rest; 0: as many as a second brings
+  Ordering ordering = Ordering::none;
+  BreakerPolicy breaker;
   bool enabled = true;
   std::string disabled_reason;  ///< why it was switched off, e.g. "gone" after a 410
   Time created_at;

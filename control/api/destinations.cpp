@@ -1,3 +1,4 @@
+#include "control/api/destination_policy.hpp"
 #include "control/api/fields.hpp"
 #include "control/api/handlers.hpp"
 #include "control/api/json.hpp"
@@ -48,6 +49,7 @@ void read_fields(Fields& fields, Destination& destination) {
   if (const auto most = fields.integer("concurrency", 1, kConcurrencyMost)) {
     destination.concurrency = static_cast<unsigned>(*most);
   }
+  read_policy(fields, destination);
   if (const auto enabled = fields.boolean("enabled")) {
     destination.enabled = *enabled;
     destination.disabled_reason = *enabled ? "" : "admin";
@@ -219,6 +221,22 @@ asio::awaitable<Reply> patch_destination(const ApiServices& services, Call call)
   };
   auto reply = co_await write(services, call, std::move(job));
   if (reply) services.deliveries.wake(*id);
+  co_return reply;
+}
+
+asio::awaitable<Reply> reset_breaker(const ApiServices& services, Call call) {
+  const auto id = call.id<DestinationId>("destination");
+  if (!id) co_return std::unexpected(id.error());
+  auto body = parse_body(call.request.body);
+  if (!body) co_return std::unexpected(std::move(body.error()));
+  if (auto problem = Fields(*body).finish()) co_return std::unexpected(std::move(*problem));
+  auto job = [&services, id = *id, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    const auto destination = DestinationRepository(tx, services.keyring).get(who.workspace_id, id);
+    if (!destination) return std::unexpected(problem_from(destination.error()));
+    return Written{204, nullptr, {"destination.breaker_reset", id.to_string()}};
+  };
+  auto reply = co_await write(services, call, std::move(job));
+  if (reply) services.deliveries.reset_breaker(*id);
   co_return reply;
 }
 

@@ -25,6 +25,7 @@ boost::asio::awaitable<Reply> create_destination(const ApiServices& services, Ca
 boost::asio::awaitable<Reply> get_destination(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> patch_destination(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> delete_destination(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> reset_breaker(const ApiServices& services, Call call);
 
 // routes.cpp
 boost::asio::awaitable<Reply> list_routes(const ApiServices& services, Call call);

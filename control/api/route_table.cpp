@@ -21,6 +21,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/api/v1/destinations/{id}", get_destination},
     {"PATCH", "/api/v1/destinations/{id}", patch_destination},
     {"DELETE", "/api/v1/destinations/{id}", delete_destination},
+    {"POST", "/api/v1/destinations/{id}/breaker/reset", reset_breaker},
 
     {"GET", "/api/v1/routes", list_routes},
     {"POST", "/api/v1/routes", create_route},

@@ -21,11 +21,23 @@ class SharedActivity;
 
 namespace postern::control {
 
+/// How the breaker of one destination stands. A time that is not known is Time{}.
+struct BreakerStatus {
+  std::string state = "closed";  ///< "closed", "open", "half_open"
+  Time since{};
+  Time probe_at{};             ///< open: when it is tried again
+  std::uint64_t attempts = 0;  ///< in its window
+  std::uint64_t failures = 0;
+  std::uint64_t failures_in_a_row = 0;
+};
+
 /// How one destination is doing, for people to see.
 struct DestinationStatus {
-  std::string mode;  ///< "direct", "draining", "away", "disabled"; "unknown" before its first delivery
+  std::string
+      mode;  ///< "direct", "draining", "away", …: relay::QueueMode; "unknown" before its first delivery
   std::uint64_t in_flight = 0;
   std::uint64_t waiting = 0;  ///< in memory, not started
+  BreakerStatus breaker{};
 };
 
 /// What the API needs of the dispatcher. Safe from any thread.
@@ -36,6 +48,7 @@ class DeliveryControl {
   virtual void wake(DestinationId destination) = 0;
   virtual void wake() = 0;
   virtual DestinationStatus status(DestinationId destination) const = 0;
+  virtual void reset_breaker(DestinationId destination) = 0;
 };
 
 /// What outsiders are told to connect to.

@@ -1,6 +1,7 @@
 #include "control/api/views.hpp"
 
 #include "base/bytes.hpp"
+#include "control/api/destination_policy.hpp"
 #include "control/api/json.hpp"
 #include "relay/destinations/destination_url.hpp"
 
@@ -103,27 +104,30 @@ json::object view(const relay::Source& source, const ApiServices& services) {
 
 json::object view(const relay::Destination& destination, const ApiServices& services) {
   const DestinationStatus status = services.deliveries.status(destination.id);
-  return {{"id", destination.id.to_string()},
-          {"name", json_text(destination.name)},
-          {"kind", relay::to_text(destination.kind)},
-          {"url", json_text(shown_url(destination))},
-          {"agent_id", optional_id(destination.agent_id)},
-          {"subject", subject_view(destination, services.nats)},
-          {"event_map", event_map_view(destination)},
-          {"signed", !destination.signing_secret.empty()},
-          {"timeout", format_duration(destination.timeout)},
-          {"retry_schedule", schedule_view(destination.retry_schedule)},
-          {"final_statuses", json::value_from(destination.final_statuses)},
-          {"concurrency", destination.concurrency},
-          {"enabled", destination.enabled},
-          {"disabled_reason", destination.disabled_reason},
-          {"status",
-           {{"mode", status.mode},
-            {"in_flight", status.in_flight},
-            {"waiting", status.waiting},
-            {"broker", broker_view(destination, services.nats)}}},
-          {"created_at", to_rfc3339(destination.created_at)},
-          {"updated_at", to_rfc3339(destination.updated_at)}};
+  json::object shown{{"id", destination.id.to_string()},
+                     {"name", json_text(destination.name)},
+                     {"kind", relay::to_text(destination.kind)},
+                     {"url", json_text(shown_url(destination))},
+                     {"agent_id", optional_id(destination.agent_id)},
+                     {"subject", subject_view(destination, services.nats)},
+                     {"event_map", event_map_view(destination)},
+                     {"signed", !destination.signing_secret.empty()},
+                     {"timeout", format_duration(destination.timeout)},
+                     {"retry_schedule", schedule_view(destination.retry_schedule)},
+                     {"final_statuses", json::value_from(destination.final_statuses)},
+                     {"concurrency", destination.concurrency},
+                     {"enabled", destination.enabled},
+                     {"disabled_reason", destination.disabled_reason},
+                     {"status",
+                      {{"mode", status.mode},
+                       {"in_flight", status.in_flight},
+                       {"waiting", status.waiting},
+                       {"breaker", view(status.breaker)},
+                       {"broker", broker_view(destination, services.nats)}}},
+                     {"created_at", to_rfc3339(destination.created_at)},
+                     {"updated_at", to_rfc3339(destination.updated_at)}};
+  show_policy(shown, destination);
+  return shown;
 }
 
 json::object view(const relay::Route& route) {

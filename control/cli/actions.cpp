@@ -111,6 +111,14 @@ Outcome<std::string> revoke_agent_command(ApiClient& api, const std::string& nam
   return shown(api.post(fmt::format("agents/{}/revoke", *id), json::object()), form);
 }
 
+Outcome<std::string> reset_breaker_command(ApiClient& api, const std::string& name, Form form) {
+  auto id = find_id(api, "destinations", name);
+  if (!id) return std::unexpected(id.error());
+  auto answer = api.post(fmt::format("destinations/{}/breaker/reset", *id), json::object());
+  if (!answer) return std::unexpected(answer.error());
+  return form == Form::json ? "{}\n" : fmt::format("the breaker of {} is closed\n", name);
+}
+
 Outcome<std::string> list_audit_command(ApiClient& api, std::size_t most, Form form) {
   constexpr Column columns[] = {
       {"AT", "at"}, {"ACTION", "action"}, {"OBJECT", "object"}, {"BY", "actor"}, {"DETAIL", "detail"}};

@@ -30,6 +30,7 @@ Outcome<std::string> delete_resource(ApiClient& api, const Resource& resource, c
 Outcome<std::string> enroll_agent_command(ApiClient& api, const std::string& name,
                                           const std::vector<std::string>& allow, Form form);
 Outcome<std::string> revoke_agent_command(ApiClient& api, const std::string& name, Form form);
+Outcome<std::string> reset_breaker_command(ApiClient& api, const std::string& name, Form form);
 
 struct EventQuery {
   std::string source, type, status, since, until;

@@ -177,6 +177,14 @@ void add_agent_verbs(Group& group) {
   revoke.add_option("which", *name, "Name or id")->required();
 }
 
+void add_destination_verbs(Group& group) {
+  auto name = std::make_shared<std::string>();
+  CLI::App& reset =
+      group.verb("reset-breaker", "Close its breaker now and deliver what waits",
+                 [name](ApiClient& api, Form form) { return reset_breaker_command(api, *name, form); });
+  reset.add_option("which", *name, "Name or id")->required();
+}
+
 void add_event_filter(CLI::App& command, const std::shared_ptr<EventQuery>& query) {
   command.add_option("--source", query->source, "Name or id");
   command.add_option("--type", query->type, "Exactly this event type");
@@ -243,6 +251,7 @@ void add_operator_commands(CLI::App& app, std::function<int()>& run) {
     add_looking_verbs(group, resource);
     add_changing_verbs(group, resource);
     if (resource.kind == "agents") add_agent_verbs(group);
+    if (resource.kind == "destinations") add_destination_verbs(group);
   }
   Group events(app, run, "events", "What was received");
   events.footer(

@@ -50,8 +50,13 @@ constexpr FieldFlag kSourceFields[] = {
      .help = "generic-hmac: how the sender signs, as JSON or @FILE"},
 };
 
-constexpr Column kDestinationColumns[] = {{"NAME", "name"},       {"KIND", "kind"},        {"URL", "url"},
-                                          {"ENABLED", "enabled"}, {"MODE", "status.mode"}, {"ID", "id"}};
+constexpr Column kDestinationColumns[] = {{"NAME", "name"},
+                                          {"KIND", "kind"},
+                                          {"URL", "url"},
+                                          {"ENABLED", "enabled"},
+                                          {"MODE", "status.mode"},
+                                          {"BREAKER", "status.breaker.state"},
+                                          {"ID", "id"}};
 constexpr FieldFlag kDestinationFields[] = {
     {.flag = "--kind",
      .field = "kind",
@@ -83,6 +88,17 @@ constexpr FieldFlag kDestinationFields[] = {
      .kind = FieldKind::integers,
      .help = "An answer that no retry would change; may be repeated"},
     {.flag = "--concurrency", .field = "concurrency", .kind = FieldKind::integer, .help = "Attempts at once"},
+    {.flag = "--rate-limit",
+     .field = "rate_limit",
+     .kind = FieldKind::json,
+     .help = "Attempts a second, as JSON or @FILE: {\"per_second\":10,\"burst\":20}; 0 for no limit"},
+    {.flag = "--ordering",
+     .field = "ordering",
+     .help = "none, or destination: one at a time, and nothing overtakes"},
+    {.flag = "--breaker",
+     .field = "breaker",
+     .kind = FieldKind::json,
+     .help = "When it counts as down, as JSON or @FILE: {\"failures_in_a_row\":5,\"open_first\":\"10s\"}"},
     {.flag = "--signed",
      .field = "signed",
      .kind = FieldKind::boolean,
@@ -152,7 +168,9 @@ constexpr Resource kResources[] = {
          "30s\n"
          "  postern destinations create team --kind slack --url https://hooks.slack.com/services/…\n"
          "  postern destinations create bus --kind nats --subject 'postern.{workspace}.{source}.{domain}'\n"
-         "  postern destinations update app --rotate-signing-secret\n",
+         "  postern destinations update app --rotate-signing-secret\n"
+         "  postern destinations update shop --rate-limit '{\"per_second\":10}' --ordering destination\n"
+         "  postern destinations reset-breaker shop\n",
      .columns = kDestinationColumns,
      .fields = kDestinationFields},
     {.kind = "routes",

@@ -14,7 +14,9 @@
 namespace postern::relay {
 
 /// Bounds on what this node leases. A destination may hold no more than what is still free: one that doesn't
-/// take its deliveries gets at most half, two a third each, and there is always room for the next one.
+/// take its deliveries gets at most half, two a third each, and there is always room for the next one. A
+/// workspace may hold three times what is still free, and one more for each of its destinations while an
+/// eighth of all is, so that there is always some left for the others.
 struct LeaseLimits {
   std::size_t deliveries = 32'768;
   std::size_t bytes = 128 * 1024 * 1024;
@@ -38,7 +40,8 @@ class AdmissionDesk {
   /// `pending` too, and drains from then on, so that no newer one overtakes.
   Admission admit(DestinationId destination, std::size_t bytes);
 
-  void add(DestinationId destination, QueueMode mode, std::shared_ptr<QueueGauges> gauges);
+  void add(DestinationId destination, QueueMode mode, std::shared_ptr<QueueGauges> gauges,
+           WorkspaceId workspace = {});
   void remove(DestinationId destination);
   void set_mode(DestinationId destination, QueueMode mode);
   /// Its retry schedule does not begin with 0: its deliveries are committed pending, due after that long.
@@ -83,8 +86,13 @@ class AdmissionDesk {
   std::size_t leased() const;
 
  private:
+  struct Account {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+  };
   struct Entry {
     QueueMode mode = QueueMode::draining;
+    WorkspaceId workspace;
     std::size_t count = 0;
     std::size_t bytes = 0;
     std::uint64_t spilled = 0;
@@ -94,10 +102,15 @@ class AdmissionDesk {
   bool has_room(const Entry& entry, std::size_t bytes) const;
   Admission spill(Entry& entry);
   std::size_t room(const Entry* entry, std::size_t bytes_each) const;
+  bool may_have_one(const Entry& entry) const;
+  bool workspace_has_room(const Entry& entry) const;
+  void book(Entry& entry, std::size_t count, std::size_t bytes);
+  void unbook(Entry& entry, std::size_t count, std::size_t bytes);
 
   const LeaseLimits limits_;
   mutable std::mutex mutex_;
   std::unordered_map<DestinationId, Entry> entries_;
+  std::unordered_map<WorkspaceId, Account> workspaces_;  ///< those that hold anything
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
   bool closed_ = false;

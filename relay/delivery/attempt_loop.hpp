@@ -29,6 +29,7 @@ struct Ticket {
   std::size_t bytes = 0;
   DestinationQueue* queue = nullptr;  ///< stays while it has anything in flight
   std::uint64_t epoch = 0;            ///< of the queue, when the attempt began
+  std::uint64_t round = 0;            ///< of its breaker
   std::shared_ptr<const Destination> destination;
   Time received_at;
   Time started_at;

@@ -12,6 +12,9 @@ constexpr std::size_t kHoldingClaim = 64;
 // that nothing is left only while it brought less than this, too. EventLog's bound must not be lower.
 constexpr std::size_t kWholeClaimBytes = 16 * 1024 * 1024;
 
+// In strict order the oldest is wanted whether it is due or not.
+constexpr Time kWhenever = Time::max();
+
 bool is_exhausted(std::size_t count, std::size_t granted, std::size_t bytes) {
   return count < granted && (count == 0 || bytes < kWholeClaimBytes);
 }
@@ -42,6 +45,7 @@ void DispatcherCore::wake() {
 
 void DispatcherCore::kick(std::vector<DestinationId> destinations) {
   enter("kick", [destinations = std::move(destinations)](DispatcherCore& core) mutable {
+    core.unblock_all();
     core.pump_due();
     // What this node cannot make, such as for an agent that is elsewhere, another may.
     if (core.log_ != nullptr) core.log_->announce(std::move(destinations));
@@ -90,10 +94,7 @@ void DispatcherCore::accept(LeasedDelivery delivery, Origin origin) {
     return withdraw(delivery, queue, DeliveryState::cancelled, "destination_deleted");
   }
   if (draining_) return withdraw(delivery, queue, DeliveryState::pending, "shutdown");
-  if (queue->mode() == QueueMode::away) return withdraw(delivery, queue, DeliveryState::parked, "agent_away");
-  if (queue->mode() == QueueMode::disabled) {
-    return withdraw(delivery, queue, DeliveryState::parked, "destination_disabled");
-  }
+  if (!is_running(queue->mode())) return park(delivery, *queue);
   if (origin == Origin::handed_over) {
     queue->handed_over(std::move(delivery));
   } else {
@@ -157,25 +158,27 @@ void DispatcherCore::pump_claims() {
 }
 
 bool DispatcherCore::start_claim(Queue& queue) {
-  const std::size_t granted =
-      desk_.reserve(queue.id(), parts_.options.claim_batch, bytes_each_, queue.holding() ? kHoldingClaim : 0);
+  const std::size_t want = queue.claim_size(parts_.options.claim_batch);
+  const std::size_t least = queue.holding() ? std::min(want, kHoldingClaim) : 0;
+  const std::size_t granted = desk_.reserve(queue.id(), want, bytes_each_, least);
   if (granted == 0) return false;
+  const Time due = queue.in_strict_order() ? kWhenever : parts_.clock.now();
   const std::uint64_t mark = desk_.spilled(queue.id());  // before the claim, or it would prove nothing
   queue.claim_started();
   ++claims_;
-  log_->claim_waiting(queue.id(), parts_.clock.now(), granted,
-                      [weak = weak_from_this(), at = &queue, granted, mark, stops = stops_](auto claimed) {
-                        auto self = weak.lock();
-                        if (!self) return;
-                        self->enter("claimed",
-                                    [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
-                                      core.on_claimed(*at, granted, mark, stops, std::move(claimed));
-                                    });
-                      });
+  log_->claim_waiting(
+      queue.id(), due, granted,
+      [weak = weak_from_this(), at = &queue, granted, mark, epoch = queue.epoch()](auto claimed) {
+        auto self = weak.lock();
+        if (!self) return;
+        self->enter("claimed", [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
+          core.on_claimed(*at, granted, mark, epoch, std::move(claimed));
+        });
+      });
   return true;
 }
 
-void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t stops,
+void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
                                 Result<std::vector<LeasedDelivery>> claimed) {
   --claims_;
   schedule_turn();
@@ -189,9 +192,14 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
   desk_.charge(queue.id(), bytes);
   learn_size(bytes, count);
   const auto newest = count == 0 ? std::nullopt : std::optional(claimed->back().delivery.id);
-  const Origin origin = claim_origin(stops);
+  // Asked for before the queue stopped, it proves nothing about the store as it is now, and what it brought
+  // may be newer than what was parked in between.
+  const bool stale = epoch != queue.epoch();
+  const Origin origin = stale ? Origin::handed_over : Origin::claimed;
   for (LeasedDelivery& delivery : *claimed) accept(std::move(delivery), origin);
-  if (queue.claim_ended(is_exhausted(count, granted, bytes), newest) && !draining_) {
+  if (stale) {
+    queue.claim_failed();
+  } else if (queue.claim_ended(is_exhausted(count, granted, bytes), newest) && !draining_) {
     const bool clean = desk_.open(queue.id(), mark);
     queue.opened(!clean);
   }

@@ -27,6 +27,7 @@ void DispatcherCore::begin_drain() {
   draining_ = true;
   desk_.close();
   due_timer_.cancel();
+  alarm_timer_.cancel();
   for (auto& [id, queue] : queues_) {
     for (const auto& delivery : queue->give_up()) {
       withdraw(delivery, queue.get(), DeliveryState::pending, "shutdown");

@@ -16,13 +16,6 @@ std::size_t answer_size(const Completion& completion) {
   return size;
 }
 
-// Enough of an answer to prove that the destination is up and keeps pace, whatever it thinks of the event.
-bool is_healthy(const Attempt& attempt) {
-  if (attempt.outcome == Outcome::delivered) return true;
-  const int status = attempt.response_status;
-  return attempt.outcome == Outcome::rejected && status < 500 && status != 408 && status != 429;
-}
-
 Completion without_answer(const Completion& completion) {
   Completion bare{completion.delivery_id, completion.lease_token, std::nullopt,
                   completion.next,        completion.next_at,     completion.reason};
@@ -54,17 +47,27 @@ void DispatcherCore::conclude(Finished finished) {
   const Ticket& ticket = finished.ticket;
   Attempt& attempt = finished.result.attempt;
   Queue& queue = *ticket.queue;
-  queue.finished(is_healthy(attempt));
+  const Health health = health_of(finished.result);
+  queue.finished(health == Health::good);
   ring_.freed(queue);
   attempt.delivery_id = ticket.delivery_id;
   attempt.number = ticket.tries + 1;
   if (attempt.started_at == Time{}) attempt.started_at = ticket.started_at;
   metrics_.attempt(ticket.destination->kind, attempt.outcome, attempt.total);
   Verdict verdict = verdict_for(queue, ticket, finished.result);
+  const bool ended = is_terminal(verdict.next);
+  const std::optional<Time> again =
+      verdict.next == DeliveryState::pending ? std::optional(verdict.next_at) : std::nullopt;
   log_outcome(ticket, verdict, attempt);
   record({ticket.delivery_id, ticket.lease_token, std::move(attempt), verdict.next, verdict.next_at,
           std::move(verdict.reason)},
          queue.id(), ticket.bytes, &queue);
+  judge_breaker(queue, ticket, health);
+  if (queue.in_strict_order()) {
+    if (ended) queue.head_ended();
+    if (queue.mode() == QueueMode::draining) desk_.set_mode(queue.id(), admission_mode(queue));
+    if (again) block(queue, *again);
+  }
   touch(queue);
 }
 
@@ -86,10 +89,11 @@ Verdict DispatcherCore::verdict_for(Queue& queue, const Ticket& ticket, const At
 // says nothing about now: only its own delivery goes back. If the directory still says it is there, the sweep
 // resumes.
 void DispatcherCore::agent_was_away(Queue& queue, const Ticket& ticket) {
-  const bool running = queue.mode() == QueueMode::direct || queue.mode() == QueueMode::draining;
-  if (!running || draining_) return;
+  if (!is_running(queue.mode()) || draining_) return;
   if (ticket.epoch == queue.epoch()) {
     stop(queue, QueueMode::away);
+  } else if (queue.in_strict_order()) {
+    block(queue, parts_.clock.now());  // those behind it may have been fetched since
   } else {
     drain_behind(queue);
   }
@@ -105,18 +109,26 @@ void DispatcherCore::disable_gone(Queue& queue, const Ticket& ticket) {
   if (parts_.disable) guarded("disable", [&] { parts_.disable(queue.id(), "gone"); });
 }
 
+// In strict order one that is not due keeps its time, or it would go before that.
+void DispatcherCore::park(const LeasedDelivery& delivery, Queue& queue) {
+  if (queue.in_strict_order() && delivery.delivery.next_at > parts_.clock.now()) {
+    return withdraw(delivery, &queue, DeliveryState::pending, "not_due");
+  }
+  withdraw(delivery, &queue, DeliveryState::parked, parking_reason(queue.mode()));
+}
+
 void DispatcherCore::withdraw(const LeasedDelivery& delivery, Queue* queue, DeliveryState next,
                               std::string_view reason) {
-  record({delivery.delivery.id, delivery.lease_token, std::nullopt, next, parts_.clock.now(),
-          std::string(reason)},
+  const Time next_at = std::max(parts_.clock.now(), delivery.delivery.next_at);
+  record({delivery.delivery.id, delivery.lease_token, std::nullopt, next, next_at, std::string(reason)},
          delivery.delivery.destination_id, memory_cost(*delivery.event), queue);
   schedule_turn();
 }
 
 void DispatcherCore::record(Completion completion, DestinationId destination, std::size_t bytes,
                             Queue* queue) {
-  const bool claimable_now =
-      !is_terminal(completion.next) && !(completion.attempt && completion.next_at != Time{});
+  const bool waits = completion.next == DeliveryState::pending && completion.next_at > parts_.clock.now();
+  const bool claimable_now = !is_terminal(completion.next) && (!waits || (queue && queue->in_strict_order()));
   if (queue != nullptr) {
     queue->recording();
     if (claimable_now) queue->giving_back();

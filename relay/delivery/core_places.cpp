@@ -31,13 +31,27 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
   if (!slot) {
     slot = std::make_unique<Queue>(destination);
     slot->cold = !backlog_known_;
-    desk_.add(destination->id, QueueMode::draining, slot->gauges());
+    desk_.add(destination->id, QueueMode::draining, slot->gauges(), destination->workspace_id);
   } else if (slot->destination() != destination) {
-    slot->configure(destination);
+    reconfigure(*slot, destination);
   }
   desk_.set_first_wait(destination->id, first_wait(*destination));
   refresh(*slot);
   touch(*slot);
+}
+
+void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Destination>& destination) {
+  const Destination& before = *queue.destination();
+  const bool elsewhere = before.url != destination->url || before.agent_id != destination->agent_id;
+  const bool was_ordered = queue.in_strict_order();
+  queue.configure(destination);
+  Breaker& breaker = queue.breaker();
+  const BreakerState state = breaker.state();
+  breaker.configure(destination->breaker, parts_.clock.now());
+  if (elsewhere) breaker.reset(parts_.clock.now());  // a new place has not failed
+  if (breaker.state() != state) breaker_moved(queue);
+  // One that waits for its retry is in the store only, and now goes first.
+  if (!was_ordered && queue.in_strict_order()) block(queue, parts_.clock.now());
 }
 
 void DispatcherCore::retire(Queue& queue) {
@@ -54,6 +68,7 @@ void DispatcherCore::retire(Queue& queue) {
 void DispatcherCore::forget_if_idle(Queue& queue) {
   if (!queue.retired || !queue.idle()) return;
   ring_.remove(queue);
+  unwatch(queue);
   std::erase(claim_ring_, &queue);
   excluded_.erase(queue.id());
   queues_.erase(DestinationId(queue.id()));
@@ -64,28 +79,41 @@ void DispatcherCore::forget_if_idle(Queue& queue) {
 void DispatcherCore::on_presence(AgentId agent) {
   const auto found = by_agent_.find(agent);
   if (found == by_agent_.end()) return;
+  const bool present = parts_.agents.present(agent);
   for (Queue* queue : found->second) {
+    if (present) try_again(*queue);
     refresh(*queue);
     touch(*queue);
   }
   schedule_turn();
 }
 
+// Its app may well have come back with the agent.
+void DispatcherCore::try_again(Queue& queue) {
+  if (draining_ || queue.retired) return;
+  const Time now = parts_.clock.now();
+  queue.breaker().probe_soon(now);
+  if (queue.breaker().elapse(now)) breaker_moved(queue);
+}
+
 std::optional<QueueMode> DispatcherCore::stopped_by(const Queue& queue) const {
   const Destination& destination = *queue.destination();
   if (!destination.enabled || queue.gone_at_version == destination.updated_at) return QueueMode::disabled;
-  if (destination.kind != DestinationKind::agent) return std::nullopt;
-  if (!destination.agent_id || !parts_.agents.present(*destination.agent_id)) return QueueMode::away;
+  const bool needs_agent = destination.kind == DestinationKind::agent;
+  if (needs_agent && (!destination.agent_id || !parts_.agents.present(*destination.agent_id))) {
+    return QueueMode::away;
+  }
+  if (queue.breaker().state() == BreakerState::open) return QueueMode::broken;
+  if (queue.is_blocked(parts_.clock.now())) return QueueMode::blocked;
   return std::nullopt;
 }
 
 void DispatcherCore::refresh(Queue& queue) {
   if (queue.retired || draining_) return;
   const auto stopped = stopped_by(queue);
-  const bool is_stopped = queue.mode() == QueueMode::away || queue.mode() == QueueMode::disabled;
   if (stopped && queue.mode() != *stopped) {
     stop(queue, *stopped);
-  } else if (!stopped && is_stopped) {
+  } else if (!stopped && !is_running(queue.mode())) {
     resume(queue);
   }
 }
@@ -94,20 +122,20 @@ void DispatcherCore::stop(Queue& queue, QueueMode mode) {
   desk_.set_mode(queue.id(), mode);
   queue.stop(mode);
   ++stops_;
-  const char* reason = mode == QueueMode::away ? "agent_away" : "destination_disabled";
-  for (const auto& delivery : queue.give_up()) withdraw(delivery, &queue, DeliveryState::parked, reason);
+  for (const auto& delivery : queue.give_up()) park(delivery, queue);
   touch(queue);
 }
 
 void DispatcherCore::resume(Queue& queue) {
+  queue.unblock();
   queue.resume();
-  desk_.set_mode(queue.id(), QueueMode::draining);
+  desk_.set_mode(queue.id(), admission_mode(queue));
   touch(queue);
 }
 
 void DispatcherCore::drain_behind(Queue& queue) {
   queue.drain();
-  desk_.set_mode(queue.id(), QueueMode::draining);
+  desk_.set_mode(queue.id(), admission_mode(queue));
   touch(queue);
 }
 

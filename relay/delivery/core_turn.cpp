@@ -11,6 +11,7 @@ DispatcherCore::DispatcherCore(DispatcherParts parts)
       ring_(parts_.options.in_flight),
       launches_(parts_.loops.size()),
       due_timer_(parts_.executor),
+      alarm_timer_(parts_.executor),
       sweep_timer_(parts_.executor),
       drain_timer_(parts_.executor) {}
 
@@ -66,6 +67,7 @@ void DispatcherCore::start_attempts() {
   while (unrecorded_bytes_ < parts_.options.unrecorded_bytes) {
     Queue* queue = ring_.next();
     if (queue == nullptr) break;
+    if (!may_launch(*queue)) continue;
     launches_[next_loop_].push_back(launch(*queue));
     next_loop_ = (next_loop_ + 1) % launches_.size();
     touch(*queue);
@@ -77,8 +79,9 @@ void DispatcherCore::start_attempts() {
 
 Launch DispatcherCore::launch(Queue& queue) {
   Launch launch;
-  launch.job.leased = queue.take();
-  ring_.taken(queue);
+  const std::size_t bytes = queue.next_bytes();
+  launch.job.leased = queue.take(parts_.clock.steady());
+  ring_.taken(queue, bytes);
   launch.job.destination = queue.destination();
   const LeasedDelivery& leased = launch.job.leased;
   const auto source = catalog_->sources.find(leased.delivery.source_id);
@@ -88,9 +91,10 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .lease_token = leased.lease_token,
                    .attempt_count = leased.delivery.attempt_count,
                    .tries = leased.tries,
-                   .bytes = memory_cost(*leased.event),
+                   .bytes = bytes,
                    .queue = &queue,
                    .epoch = queue.epoch(),
+                   .round = queue.breaker().begin(),
                    .destination = queue.destination(),
                    .received_at = leased.event->received_at,
                    .started_at = parts_.clock.now()};
@@ -99,7 +103,9 @@ Launch DispatcherCore::launch(Queue& queue) {
 
 // Brings the lists up to date with what has changed in the queue. Cheap: call it freely.
 void DispatcherCore::touch(Queue& queue) {
+  if (queue.paced_until()) queue.tick(parts_.clock.steady());
   ring_.add(queue);
+  watch(queue);
   if (!queue.in_claim_ring && queue.wants_claim(parts_.options.claim_batch)) {
     queue.in_claim_ring = true;
     claim_ring_.push_back(&queue);
@@ -129,8 +135,10 @@ void DispatcherCore::arm_sweep() {
 void DispatcherCore::sweep() {
   for (auto& [id, queue] : queues_) {
     refresh(*queue);
+    queue->publish_breaker(parts_.clock.now());
     touch(*queue);
   }
+  ring_alarms();
   resubmit();
   const bool stale = parts_.clock.steady() - backlog_asked_at_ >= parts_.options.backlog_check;
   if (!backlog_known_ || stale) ask_backlog();
@@ -143,7 +151,11 @@ void DispatcherCore::report_depths() {
   const auto draining = std::count_if(queues_.begin(), queues_.end(), [](const auto& entry) {
     return entry.second->mode() == QueueMode::draining;
   });
-  metrics_.depths(ring_.in_flight(), desk_.leased(), static_cast<std::size_t>(draining));
+  const auto broken = std::count_if(queues_.begin(), queues_.end(), [](const auto& entry) {
+    return entry.second->breaker().state() != BreakerState::closed;
+  });
+  metrics_.depths(ring_.in_flight(), desk_.leased(), static_cast<std::size_t>(draining),
+                  static_cast<std::size_t>(broken));
 }
 
 }  // namespace postern::relay

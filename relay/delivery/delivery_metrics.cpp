@@ -71,6 +71,20 @@ DeliveryMetrics::DeliveryMetrics(prometheus::Registry& registry) {
   leased_ = &gauge(registry, "postern_delivery_leased", "Deliveries this node holds the lease of.");
   draining_ = &gauge(registry, "postern_delivery_queues_draining",
                      "Destinations with older deliveries in the store.");
+  broken_ = &gauge(registry, "postern_delivery_breakers_not_closed",
+                   "Destinations whose breaker is open or half-open.");
+  postponed_ = &prometheus::BuildCounter()
+                    .Name("postern_delivery_retries_postponed_total")
+                    .Help("Retries put off because their destination's retry budget was used up.")
+                    .Register(registry)
+                    .Add({});
+  auto& breaker = prometheus::BuildCounter()
+                      .Name("postern_delivery_breaker_transitions_total")
+                      .Help("Changes of the destinations' breakers, by the state they went to.")
+                      .Register(registry);
+  for (const auto state : {BreakerState::closed, BreakerState::open, BreakerState::half_open}) {
+    breaker_[index(state)] = &breaker.Add({{"state", std::string(to_text(state))}});
+  }
 }
 
 void DeliveryMetrics::attempt(DestinationKind kind, Outcome outcome, Duration took) {
@@ -90,7 +104,17 @@ void DeliveryMetrics::lease_lost(std::size_t count) {
   lease_lost_->Increment(static_cast<double>(count));
 }
 
-void DeliveryMetrics::depths(std::size_t in_flight, std::size_t leased, std::size_t draining) {
+void DeliveryMetrics::breaker(BreakerState entered) {
+  breaker_[index(entered)]->Increment();
+}
+
+void DeliveryMetrics::postponed() {
+  postponed_->Increment();
+}
+
+void DeliveryMetrics::depths(std::size_t in_flight, std::size_t leased, std::size_t draining,
+                             std::size_t broken) {
+  broken_->Set(static_cast<double>(broken));
   in_flight_->Set(static_cast<double>(in_flight));
   leased_->Set(static_cast<double>(leased));
   draining_->Set(static_cast<double>(draining));

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "base/clock.hpp"
+#include "relay/delivery/breaker.hpp"
 #include "relay/model.hpp"
 
 namespace prometheus {
@@ -24,7 +25,9 @@ class DeliveryMetrics {
   void ended(DeliveryState state);  ///< what an attempt or a withdrawal led to
   void delivered_after(Duration since_receipt);
   void lease_lost(std::size_t count);
-  void depths(std::size_t in_flight, std::size_t leased, std::size_t draining);
+  void breaker(BreakerState entered);
+  void postponed();  ///< a retry beyond its destination's budget
+  void depths(std::size_t in_flight, std::size_t leased, std::size_t draining, std::size_t broken);
 
  private:
   std::array<std::array<prometheus::Counter*, 4>, 4> attempts_{};
@@ -35,6 +38,9 @@ class DeliveryMetrics {
   prometheus::Gauge* in_flight_ = nullptr;
   prometheus::Gauge* leased_ = nullptr;
   prometheus::Gauge* draining_ = nullptr;
+  prometheus::Gauge* broken_ = nullptr;
+  prometheus::Counter* postponed_ = nullptr;
+  std::array<prometheus::Counter*, 3> breaker_{};
 };
 
 }  // namespace postern::relay

@@ -5,27 +5,22 @@
 
 namespace postern::relay {
 
-std::string_view to_text(QueueMode mode) {
-  switch (mode) {
-    case QueueMode::direct:
-      return "direct";
-    case QueueMode::draining:
-      return "draining";
-    case QueueMode::away:
-      return "away";
-    case QueueMode::disabled:
-      return "disabled";
-  }
-  return "unknown";
-}
+namespace {
+
+// In strict order one is sent at a time: a few in memory keep it busy.
+constexpr std::size_t kOrderedClaim = 64;
+
+}  // namespace
 
 DestinationQueue::DestinationQueue(std::shared_ptr<const Destination> destination)
-    : destination_(std::move(destination)) {
+    : destination_(std::move(destination)), breaker_(destination_->breaker) {
   publish();
 }
 
 void DestinationQueue::configure(std::shared_ptr<const Destination> destination) {
   destination_ = std::move(destination);
+  paced_until_.reset();  // the next take() finds out what the new rate says
+  if (!in_strict_order()) unblock();
   publish();
 }
 
@@ -72,16 +67,78 @@ void DestinationQueue::hold(LeasedDelivery delivery) {
 }
 
 bool DestinationQueue::runnable() const {
-  const bool running = mode_ == QueueMode::direct || mode_ == QueueMode::draining;
-  return running && !ready_.empty() && in_flight_ < window();
+  return is_running(mode_) && !ready_.empty() && !paced_until_ && has_place();
 }
 
-LeasedDelivery DestinationQueue::take() {
-  LeasedDelivery oldest = std::move(ready_.front());
-  ready_.pop_front();
+// Attempts from before the breaker opened may hang on while it probes: they take no probe's place.
+bool DestinationQueue::has_place() const {
+  if (breaker_.state() == BreakerState::closed) return in_flight_ < window();
+  if (in_strict_order() && in_flight_ > 0) return false;
+  return breaker_.lets_through() && breaker_.probing() < destination_->concurrency;
+}
+
+LeasedDelivery DestinationQueue::take(SteadyTime now) {
+  LeasedDelivery oldest = set_aside();
   ++in_flight_;
+  gcra_.take(rate(), now);
+  const Gcra::Verdict next = gcra_.look(rate(), now);
+  if (!next.allowed) paced_until_ = now + next.retry_after;
   publish();
   return oldest;
+}
+
+LeasedDelivery DestinationQueue::set_aside() {
+  LeasedDelivery oldest = std::move(ready_.front());
+  ready_.pop_front();
+  publish();
+  return oldest;
+}
+
+std::size_t DestinationQueue::next_bytes() const {
+  return memory_cost(*ready_.front().event);
+}
+
+// Probes are few, and one at a time on its schedule cannot multiply: neither needs a budget.
+std::optional<Duration> DestinationQueue::charge_budget(SteadyTime now) {
+  if (ready_.front().delivery.attempt_count == 0) {
+    if (ready_.front().tries == 0) budget_.earn(now);
+    return std::nullopt;
+  }
+  if (breaker_.state() != BreakerState::closed || in_strict_order()) return std::nullopt;
+  if (budget_.take(now)) return std::nullopt;
+  return budget_.come_back(now);
+}
+
+void DestinationQueue::tick(SteadyTime now) {
+  if (paced_until_ && *paced_until_ <= now) paced_until_.reset();
+}
+
+void DestinationQueue::block_until(Time at) {
+  blocked_until_ = at;
+  careful_ = true;
+}
+
+std::optional<Time> DestinationQueue::next_not_due(Time now) const {
+  if (!in_strict_order() || in_flight_ > 0 || ready_.empty()) return std::nullopt;
+  const Time due = ready_.front().delivery.next_at;
+  return due > now ? std::optional(due) : std::nullopt;
+}
+
+std::optional<Time> DestinationQueue::wakes_at() const {
+  if (breaker_.state() == BreakerState::open) return breaker_.snapshot().probe_at;
+  return mode_ == QueueMode::blocked ? blocked_until_ : std::nullopt;
+}
+
+void DestinationQueue::publish_breaker(Time now) {
+  const BreakerSnapshot& state = breaker_.snapshot();
+  const Breaker::Counts counts = breaker_.counts(now);
+  constexpr auto relaxed = std::memory_order_relaxed;
+  gauges_->breaker_state.store(static_cast<int>(state.state), relaxed);
+  gauges_->breaker_since.store(to_micros(state.since), relaxed);
+  gauges_->breaker_probe_at.store(to_micros(state.probe_at), relaxed);
+  gauges_->breaker_attempts.store(counts.attempts, relaxed);
+  gauges_->breaker_failures.store(counts.failures, relaxed);
+  gauges_->breaker_in_a_row.store(counts.in_a_row, relaxed);
 }
 
 void DestinationQueue::finished(bool healthy) {
@@ -101,9 +158,17 @@ std::vector<LeasedDelivery> DestinationQueue::give_up() {
   return all;
 }
 
-bool DestinationQueue::wants_claim(std::size_t refill_below) const {
+bool DestinationQueue::wants_claim(std::size_t batch) const {
   const bool behind = mode_ == QueueMode::draining || (mode_ == QueueMode::direct && settling_);
-  return behind && !cold && !claiming_ && returning_ == 0 && ready_.size() < refill_below;
+  if (!behind || cold || claiming_ || returning_ > 0) return false;
+  return ready_.size() < claim_size(batch);
+}
+
+// What may not start soon is not fetched: it would only hold memory, and go back when the next one fails.
+std::size_t DestinationQueue::claim_size(std::size_t batch) const {
+  if (in_strict_order()) batch = !careful_ ? std::min(batch, kOrderedClaim) : in_flight_ == 0 ? 1 : 0;
+  return breaker_.state() == BreakerState::closed ? batch
+                                                  : std::min<std::size_t>(batch, breaker_.probes_left());
 }
 
 bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryId> newest) {
@@ -120,6 +185,7 @@ bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryI
 void DestinationQueue::opened(bool settling) {
   mode_ = QueueMode::direct;
   settling_ = settling;
+  careful_ = false;
   settle_pace();
   publish();
 }

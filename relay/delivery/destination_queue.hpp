@@ -5,8 +5,11 @@
 #include <optional>
 #include <vector>
 
+#include "relay/delivery/breaker.hpp"
 #include "relay/delivery/queue_mode.hpp"
+#include "relay/delivery/retry_budget.hpp"
 #include "relay/delivery/slow_start.hpp"
+#include "relay/limits/gcra.hpp"
 #include "relay/model.hpp"
 #include "relay/store/event_log.hpp"
 
@@ -20,6 +23,14 @@ namespace postern::relay {
 /// back short the store is empty and hand-over opens, but a delivery may have been committed behind that
 /// claim's back in between. Then the queue settles: what is handed over is held until one more claim, made
 /// after the opening, has come back short too.
+///
+/// Pace. While the breaker is half-open as many may start as it has probes left. A destination over its rate
+/// starts nothing before paced_until(); tick() tells it that time has passed. A retry beyond the budget goes
+/// back to the store for a while (charge_budget, set_aside).
+///
+/// Strict order (Ordering::destination). One at a time, and claims ask for the oldest whether it is due or
+/// not, so that one that waits for its retry is found in front of those behind it, also after a restart. Then
+/// the queue is blocked until it is due. Its claims are small: most of what they bring may go back.
 class DestinationQueue {
  public:
   explicit DestinationQueue(std::shared_ptr<const Destination> destination);
@@ -33,9 +44,9 @@ class DestinationQueue {
   /// Grows each time the queue stops or resumes: tells the results of attempts begun before from those after.
   std::uint64_t epoch() const { return epoch_; }
 
-  /// away or disabled: nothing starts. The caller parks what give_up() returns.
+  /// A mode that is not running: nothing starts. The caller parks what give_up() returns.
   void stop(QueueMode mode);
-  /// Back from away or disabled, or after a restart: drains, from a slow start. It settles, too: a hand-over
+  /// Back from a stop, or after a restart: drains, from a slow start. It settles, too: a hand-over
   /// admitted before it stopped may arrive now.
   void resume();
   /// Older deliveries wait in the store; the pace stays as it is.
@@ -46,13 +57,42 @@ class DestinationQueue {
   /// From the store. One that is newer than those held joins them.
   void claimed(LeasedDelivery delivery);
   bool runnable() const;
-  LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
+  /// The oldest; counts as in flight until finished(), and against the rate.
+  LeasedDelivery take(SteadyTime now = {});
   void finished(bool healthy);            ///< healthy: it answered, and not that it is overloaded or broken
   std::vector<LeasedDelivery> give_up();  ///< all that has not started, oldest first
+  std::size_t next_bytes() const;         ///< what the next to take() holds of memory
+
+  /// Before take(). Nullopt: the next may start, and its part of the retry budget is settled. Otherwise it is
+  /// a retry that may not: set_aside() and give it back for that long.
+  std::optional<Duration> charge_budget(SteadyTime now);
+  LeasedDelivery set_aside();  ///< the next, without starting it
+
+  Breaker& breaker() { return breaker_; }
+  const Breaker& breaker() const { return breaker_; }
+  void publish_breaker(Time now);
+
+  bool in_strict_order() const { return destination_->ordering == Ordering::destination; }
+  /// Strict order: the first one waits for its retry until then. stop(blocked) is the caller's.
+  void block_until(Time at);
+  void unblock() { blocked_until_.reset(); }
+  bool is_blocked(Time now) const { return blocked_until_ && *blocked_until_ > now; }
+  /// Strict order: when the next is due, if that is not now and nothing is before it.
+  std::optional<Time> next_not_due(Time now) const;
+  /// Strict order: the first one has ended, the store may be asked for more than one at a time.
+  void head_ended() { careful_ = false; }
+  bool tries_head() const { return careful_ && in_strict_order(); }  ///< the first one is tried again, alone
+
+  /// Over its rate until then; nullopt when it is not, or has nothing to start.
+  std::optional<SteadyTime> paced_until() const { return ready_.empty() ? std::nullopt : paced_until_; }
+  void tick(SteadyTime now);
+  /// When the breaker lets the first probe through, or the first one is due.
+  std::optional<Time> wakes_at() const;
 
   /// Fetch more? Not while deliveries given back are still on their way to the store: the claim could miss
   /// them.
-  bool wants_claim(std::size_t refill_below) const;
+  bool wants_claim(std::size_t batch) const;
+  std::size_t claim_size(std::size_t batch) const;  ///< how many to ask for
   void claim_started() {
     claiming_ = true;
     claim_missed_some_ = false;
@@ -74,7 +114,7 @@ class DestinationQueue {
 
   std::size_t waiting() const { return ready_.size() + held_.size(); }
   unsigned in_flight() const { return in_flight_; }
-  unsigned window() const { return slow_start_.window(destination_->concurrency); }
+  unsigned window() const { return in_strict_order() ? 1 : slow_start_.window(destination_->concurrency); }
   /// Nothing refers to it: it may be forgotten.
   bool idle() const {
     return waiting() == 0 && in_flight_ == 0 && returning_ == 0 && unrecorded_ == 0 && !claiming_;
@@ -84,10 +124,12 @@ class DestinationQueue {
 
   // Owned by the dispatcher: membership of its lists, so that nothing is listed twice.
   bool in_ring = false;
+  int credit = 0;  ///< of turns, in the ring
   bool in_claim_ring = false;
   bool excluded = false;
-  bool retired = false;  ///< its destination has been deleted
-  bool cold = true;      ///< whether the store holds older ones is not known yet
+  bool retired = false;                ///< its destination has been deleted
+  bool cold = true;                    ///< whether the store holds older ones is not known yet
+  std::optional<SteadyTime> alarm_at;  ///< its place among the alarms
   /// Switched off by an answer before the catalog knew: the configuration that was in force then.
   std::optional<Time> gone_at_version;
 
@@ -95,11 +137,19 @@ class DestinationQueue {
   void hold(LeasedDelivery delivery);
   void release_held();
   void settle_pace();
+  bool has_place() const;
+  RateLimit rate() const { return {destination_->rate_per_second, destination_->rate_burst}; }
   void publish();
 
   std::shared_ptr<const Destination> destination_;
   std::shared_ptr<QueueGauges> gauges_ = std::make_shared<QueueGauges>();
   SlowStart slow_start_;
+  Breaker breaker_;
+  Gcra gcra_;
+  RetryBudget budget_;
+  std::optional<SteadyTime> paced_until_;
+  std::optional<Time> blocked_until_;
+  bool careful_ = false;  ///< strict order: the first one has failed, so claims bring it alone
   QueueMode mode_ = QueueMode::draining;
   std::deque<LeasedDelivery> ready_;
   std::vector<LeasedDelivery> held_;

@@ -6,6 +6,18 @@
 #include "relay/delivery/dispatcher_core.hpp"
 
 namespace postern::relay {
+namespace {
+
+void read_breaker(Dispatcher::Status& status, const QueueGauges& gauges) {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  status.breaker.state = static_cast<BreakerState>(gauges.breaker_state.load(relaxed));
+  status.breaker.since = from_micros(gauges.breaker_since.load(relaxed));
+  status.breaker.probe_at = from_micros(gauges.breaker_probe_at.load(relaxed));
+  status.failures = {gauges.breaker_attempts.load(relaxed), gauges.breaker_failures.load(relaxed),
+                     gauges.breaker_in_a_row.load(relaxed)};
+}
+
+}  // namespace
 
 Dispatcher::Dispatcher(DispatcherParts parts) : core_(std::make_shared<DispatcherCore>(std::move(parts))) {
   core_->listen();
@@ -58,7 +70,12 @@ std::optional<Dispatcher::Status> Dispatcher::status(DestinationId destination) 
   status.waiting = view->gauges->waiting.load(std::memory_order_relaxed);
   status.in_flight = view->gauges->in_flight.load(std::memory_order_relaxed);
   status.window = view->gauges->window.load(std::memory_order_relaxed);
+  read_breaker(status, *view->gauges);
   return status;
+}
+
+void Dispatcher::reset_breaker(DestinationId destination) {
+  core_->reset_breaker(destination);
 }
 
 }  // namespace postern::relay

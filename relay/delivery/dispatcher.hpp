@@ -11,6 +11,7 @@
 #include "base/random.hpp"
 #include "relay/delivery/admission_desk.hpp"
 #include "relay/delivery/attempt_loop.hpp"
+#include "relay/delivery/breaker.hpp"
 #include "relay/store/event_log.hpp"
 
 namespace prometheus {
@@ -90,9 +91,13 @@ class Dispatcher final : public DeliveryIntake {
     std::size_t waiting = 0;  ///< of these, not started
     unsigned in_flight = 0;
     unsigned window = 0;  ///< attempts at once it is given just now
+    BreakerSnapshot breaker;
+    Breaker::Counts failures;
   };
   /// nullopt for a destination it doesn't know.
   std::optional<Status> status(DestinationId destination) const;
+  /// Its breaker closes with a clean slate, soon.
+  void reset_breaker(DestinationId destination);
 
  private:
   std::shared_ptr<DispatcherCore> core_;

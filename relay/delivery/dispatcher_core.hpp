@@ -5,10 +5,13 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "relay/delivery/attempt_health.hpp"
 #include "relay/delivery/delivery_metrics.hpp"
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/delivery/fair_ring.hpp"
@@ -21,7 +24,8 @@ namespace postern::relay {
 /// posted by enter(). Work is done in turns: whatever has arrived changes the queues, then one turn() starts
 /// attempts, hands outcomes to the store and asks for more, each in one group.
 ///
-/// The bodies are in core_*.cpp, one idea each: turn, claims, outcomes, places (catalog and presence), drain.
+/// The bodies are in core_*.cpp, one idea each: turn, claims, outcomes, places (catalog and presence), pace
+/// (breaker, rate, retry budget, order), drain.
 class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
  public:
   explicit DispatcherCore(DispatcherParts parts);
@@ -37,6 +41,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void wake(std::vector<DestinationId> destinations);  ///< from another node
   void kick(std::vector<DestinationId> destinations);
   void leases_lost();
+  void reset_breaker(DestinationId id);
 
   /// On the actor's loop.
   static boost::asio::awaitable<Dispatcher::Drained> drain(std::shared_ptr<DispatcherCore> self,
@@ -87,7 +92,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void place_after_backlog(Queue& queue, const EventLog::Backlog* backlog);
   void pump_claims();
   bool start_claim(Queue& queue);
-  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t stops,
+  void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
                   Result<std::vector<LeasedDelivery>> claimed);
   Origin claim_origin(std::uint64_t stops) const;
   void pump_due();
@@ -102,6 +107,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   Verdict verdict_for(Queue& queue, const Ticket& ticket, const AttemptResult& result);
   void agent_was_away(Queue& queue, const Ticket& ticket);
   void disable_gone(Queue& queue, const Ticket& ticket);
+  void park(const LeasedDelivery& delivery, Queue& queue);
   void withdraw(const LeasedDelivery& delivery, Queue* queue, DeliveryState next, std::string_view reason);
   void record(Completion completion, DestinationId destination, std::size_t bytes, Queue* queue);
   void flush_records();
@@ -114,14 +120,30 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   Queue* find(DestinationId id);
   void sync_catalog();
   void add_place(const std::shared_ptr<const Destination>& destination);
+  void reconfigure(Queue& queue, const std::shared_ptr<const Destination>& destination);
   void retire(Queue& queue);
   void forget_if_idle(Queue& queue);
   void on_presence(AgentId agent);
+  void try_again(Queue& queue);
   void refresh(Queue& queue);
   std::optional<QueueMode> stopped_by(const Queue& queue) const;
   void stop(Queue& queue, QueueMode mode);
   void resume(Queue& queue);
   void drain_behind(Queue& queue);
+
+  // core_pace.cpp
+  bool may_launch(Queue& queue);
+  void postpone(Queue& queue, Duration wait);
+  void block(Queue& queue, Time until);
+  void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
+  void breaker_moved(Queue& queue);
+  QueueMode admission_mode(const Queue& queue) const;
+  void watch(Queue& queue);
+  void unwatch(Queue& queue);
+  void arm_alarm();
+  void ring_alarms();
+  void wake_up(Queue& queue);
+  void unblock_all();
 
   // core_drain.cpp
   void begin_drain();
@@ -150,7 +172,10 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   bool due_again_ = false;
   std::optional<Time> due_at_;
   boost::asio::steady_timer due_timer_;
-  std::size_t bytes_each_ = 256 * 1024;  ///< a guess at the memory of the next delivery claimed
+  std::size_t bytes_each_ = 256 * 1024;             ///< a guess at the memory of the next delivery claimed
+  std::set<std::pair<SteadyTime, Queue*>> alarms_;  ///< at most one for each queue
+  std::optional<SteadyTime> alarm_armed_;
+  boost::asio::steady_timer alarm_timer_;
   bool backlog_known_ = false;
   bool backlog_asked_ = false;
   SteadyTime backlog_asked_at_{};

@@ -1,73 +1,68 @@
 #pragma once
 #include <deque>
+#include <memory>
+#include <unordered_map>
 
+#include "relay/delivery/deficit_ring.hpp"
 #include "relay/delivery/destination_queue.hpp"
 
 namespace postern::relay {
 
-/// Whose turn it is: one delivery each, round and round, over the destinations that have something to start.
-/// Pure.
+/// Whose turn it is: round and round over the workspaces, and within each over its destinations that have
+/// something to start. Pure.
 ///
-/// All share `most` attempts in flight. As with leases, a destination may have no more in flight than are
-/// still free, so that many that never answer can't take the last slot from one that does.
+/// A turn is one delivery with a small body; a large one costs as many as its bytes are worth. So a workspace
+/// with a thousand busy destinations gets no more than one with a single destination.
+///
+/// All share `most` attempts in flight, and nobody takes the last of them: a workspace may have three times
+/// as many as are still free, and one of its destinations no more than the workspace may still start. So many
+/// that never answer leave a place for one that does, in their own workspace and in every other.
 class FairRing {
  public:
   explicit FairRing(unsigned most) : most_(most) {}
 
   /// Call after anything that may have made it runnable. A queue already listed stays where it is.
-  void add(DestinationQueue& queue) {
-    if (queue.in_ring || !queue.runnable()) return;
-    queue.in_ring = true;
-    ring_.push_back(&queue);
-  }
-
-  /// The next to take() one from, or null. It goes to the end of the ring when it has more.
-  DestinationQueue* next() {
-    while (!ring_.empty() && in_flight_ < most_) {
-      DestinationQueue* queue = ring_.front();
-      ring_.pop_front();
-      if (!queue->runnable()) {
-        queue->in_ring = false;
-        continue;
-      }
-      if (queue->in_flight() > 0 && queue->in_flight() >= most_ - in_flight_) {
-        over_share_.push_back(queue);
-        continue;
-      }
-      return queue;
-    }
-    return nullptr;
-  }
-  /// After take().
-  void taken(DestinationQueue& queue) {
-    ++in_flight_;
-    queue.in_ring = queue.runnable();
-    if (queue.in_ring) ring_.push_back(&queue);
-  }
+  void add(DestinationQueue& queue);
+  /// The next to take() one from, or null.
+  DestinationQueue* next();
+  /// After take() of one with so many bytes, from what next() gave.
+  void taken(DestinationQueue& queue, std::size_t bytes);
   /// After finished().
-  void freed(DestinationQueue& queue) {
-    --in_flight_;
-    add(queue);
-  }
-  /// Those set aside for holding their share may try again. Once a turn, not once a delivery.
-  void retry_over_share() {
-    for (DestinationQueue* queue : over_share_) ring_.push_back(queue);
-    over_share_.clear();
-  }
+  void freed(DestinationQueue& queue);
+  /// Those set aside for holding their share may try again: some of them, in turn. Once a turn of the
+  /// dispatcher, not once a delivery.
+  void retry_over_share();
   /// Before the queue is forgotten.
-  void remove(DestinationQueue& queue) {
-    std::erase(ring_, &queue);
-    std::erase(over_share_, &queue);
-    queue.in_ring = false;
-  }
+  void remove(DestinationQueue& queue);
 
   unsigned in_flight() const { return in_flight_; }
+  std::size_t workspaces() const { return tenants_.size(); }
+
+  /// What a delivery costs, in turns.
+  static int turns_for(std::size_t bytes);
 
  private:
+  struct Tenant {
+    WorkspaceId id;
+    int credit = 0;
+    bool listed = false;  ///< in the ring, or set aside
+    unsigned in_flight = 0;
+    DeficitRing<DestinationQueue> ring;
+  };
+  Tenant& tenant_of(const DestinationQueue& queue);
+  DestinationQueue* next_of(Tenant& tenant);
+  unsigned may_start(const Tenant& tenant) const;
+  void list(Tenant& tenant);
+  void set_aside(Tenant& tenant);
+  void forget_if_idle(Tenant& tenant);
+
   const unsigned most_;
   unsigned in_flight_ = 0;
-  std::deque<DestinationQueue*> ring_;
-  std::deque<DestinationQueue*> over_share_;
+  std::unordered_map<WorkspaceId, std::unique_ptr<Tenant>> tenants_;
+  DeficitRing<Tenant> ring_;
+  // Set aside for holding their share; what they hold keeps them known.
+  std::deque<Tenant*> full_tenants_;
+  std::deque<DestinationQueue*> full_queues_;
 };
 
 }  // namespace postern::relay

@@ -6,7 +6,8 @@ namespace {
 constexpr std::string_view kColumns =
     "id, workspace_id, name, kind, url, url_sealed, agent_id, signing_secret_sealed, timeout, "
     "retry_schedule, "
-    "final_statuses, concurrency, enabled, disabled_reason, created_at, updated_at, subject, event_map";
+    "final_statuses, concurrency, enabled, disabled_reason, created_at, updated_at, subject, event_map, "
+    "rate_per_second, rate_burst, ordering, breaker";
 
 std::string url_place(DestinationId id) {
   return "destination.url/" + id.to_string();
@@ -36,6 +37,27 @@ std::vector<Number> numbers_at(const Row& row, int column) {
   return out;
 }
 
+std::string pack_breaker(const BreakerPolicy& it) {
+  if (it == BreakerPolicy{}) return "";
+  return pack_numbers({it.enabled, it.failure_percent, it.least_attempts, it.failures_in_a_row,
+                       it.window.count(), it.open_first.count(), it.open_most.count(), it.probes});
+}
+
+BreakerPolicy breaker_at(const Row& row, int column) {
+  if (row.text(column).empty()) return {};
+  const auto numbers = unpack_numbers(row.text(column));
+  if (!numbers || numbers->size() != 8) throw StoreFault(fmt::format("column {} holds no breaker", column));
+  const auto count = [&](std::size_t i) { return static_cast<unsigned>((*numbers)[i]); };
+  return {.enabled = (*numbers)[0] != 0,
+          .failure_percent = count(1),
+          .least_attempts = count(2),
+          .failures_in_a_row = count(3),
+          .window = Duration((*numbers)[4]),
+          .open_first = Duration((*numbers)[5]),
+          .open_most = Duration((*numbers)[6]),
+          .probes = count(7)};
+}
+
 /// In the order of kColumns.
 std::vector<Value> values_of(const Destination& it, const Keyring& keyring) {
   const bool url_is_secret = it.kind == DestinationKind::slack;
@@ -62,7 +84,11 @@ std::vector<Value> values_of(const Destination& it, const Keyring& keyring) {
           rows::time(it.created_at),
           rows::time(it.updated_at),
           it.subject,
-          it.event_map};
+          it.event_map,
+          std::int64_t{it.rate_per_second},
+          std::int64_t{it.rate_burst},
+          rows::number(it.ordering),
+          pack_breaker(it.breaker)};
 }
 
 Destination destination_at(const Row& row, const Keyring& keyring) {
@@ -86,6 +112,10 @@ Destination destination_at(const Row& row, const Keyring& keyring) {
   it.updated_at = rows::time_at(row, 15);
   it.subject = rows::text_at(row, 16);
   it.event_map = rows::text_at(row, 17);
+  it.rate_per_second = static_cast<std::uint32_t>(row.integer(18));
+  it.rate_burst = static_cast<std::uint32_t>(row.integer(19));
+  it.ordering = rows::enum_at(row, 20, Ordering::destination);
+  it.breaker = breaker_at(row, 21);
   return it;
 }
 
@@ -100,7 +130,7 @@ bool agent_is_ours(Transaction& tx, const Destination& it) {
 Result<void> DestinationRepository::create(const Destination& destination) {
   if (!agent_is_ours(tx_, destination)) return std::unexpected(not_found("agent"));
   auto made = tx_.execute(fmt::format("INSERT INTO destination ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-                                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
                                       kColumns),
                           values_of(destination, keyring_));
   if (!made) return std::unexpected(name_taken("destination"));
@@ -110,13 +140,14 @@ Result<void> DestinationRepository::create(const Destination& destination) {
 Result<void> DestinationRepository::update(const Destination& destination) {
   if (!agent_is_ours(tx_, destination)) return std::unexpected(not_found("agent"));
   auto values = values_of(destination, keyring_);
-  values.erase(values.begin() + 14);  // created_at stays
+  values.erase(values.begin() + 14);  // created_at stays; its place is updated_at's
   auto changed = tx_.execute(
       "UPDATE destination SET name = ?3, kind = ?4, url = ?5, url_sealed = ?6, agent_id = ?7, "
       "signing_secret_sealed = ?8, timeout = ?9, retry_schedule = ?10, final_statuses = ?11, concurrency = "
       "?12, "
-      "enabled = ?13, disabled_reason = ?14, updated_at = ?15, subject = ?16, event_map = ?17 WHERE id = ?1 "
-      "AND workspace_id = ?2",
+      "enabled = ?13, disabled_reason = ?14, updated_at = ?15, subject = ?16, event_map = ?17, "
+      "rate_per_second = ?18, rate_burst = ?19, ordering = ?20, breaker = ?21 WHERE id = ?1 AND workspace_id "
+      "= ?2",
       values);
   if (!changed) return std::unexpected(name_taken("destination"));
   if (*changed == 0) return std::unexpected(not_found("destination"));

@@ -101,7 +101,9 @@ class EventLog {
   ///
   /// Leases up to `limit` pending deliveries due at `now`, oldest first, of any destination not in `except`.
   virtual void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) = 0;
-  /// Leases up to `limit` parked or due deliveries of one destination, oldest first.
+  /// Leases up to `limit` parked or due deliveries of one destination, oldest first. With Time::max() they
+  /// are the oldest there are in the order in which they were made, due or not: strict order rests on that.
+  /// What is leased keeps its next_at.
   virtual void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) = 0;
   /// The earliest next_at of a pending delivery that lies after `now`; nullopt when there is none.
   virtual void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) = 0;

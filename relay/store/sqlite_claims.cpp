@@ -62,7 +62,8 @@ std::vector<Candidate> oldest_due(sqlite::Connection& connection, Time now, std:
   return oldest;
 }
 
-/// Parked or due deliveries of one destination, in the order in which they were made.
+/// Parked or due deliveries of one destination, in the order in which they were made. Of many that are due,
+/// those due longest are taken; with Time::max() the oldest, whenever they are due.
 std::vector<Candidate> oldest_waiting(sqlite::Connection& connection, DestinationId destination, Time now,
                                       std::size_t limit) {
   std::vector<Candidate> found;
@@ -77,9 +78,11 @@ std::vector<Candidate> oldest_waiting(sqlite::Connection& connection, Destinatio
       "SELECT row FROM delivery INDEXED BY delivery_parked WHERE state = 2 AND destination_id = ?1 "
       "AND ?3 IS NOT NULL ORDER BY row LIMIT ?2");
   collect(
-      "SELECT row FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND destination_id = ?1 AND "
-      "next_at <= ?3 "
-      "ORDER BY next_at, row LIMIT ?2");
+      now == Time::max()
+          ? "SELECT row FROM delivery INDEXED BY delivery_pending_by_row WHERE state = 0 AND "
+            "destination_id = ?1 AND ?3 IS NOT NULL ORDER BY row LIMIT ?2"
+          : "SELECT row FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND destination_id = ?1 "
+            "AND next_at <= ?3 ORDER BY next_at, row LIMIT ?2");
   std::ranges::sort(found);
   if (found.size() > limit) found.resize(limit);
   return found;

@@ -104,6 +104,7 @@ def walk_through(relay, make):
     api.route(source, down)
     dead = api.wait_delivery(relay.post(source, sign.github(SECRET, b"[]"), b"[]").json()["event_id"], "dead")
     api.post(f"deliveries/{dead['id']}/retry")
+    api.post(f"destinations/{down['id']}/breaker/reset")
     assert api.call("POST", f"deliveries/{delivery['id']}/retry").status == 409
     api.post(f"agents/{agent['id']}/revoke")
     for kind, thing in (("routes", route), ("destinations", destination), ("sources", source), ("agents", agent)):

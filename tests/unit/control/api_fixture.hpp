@@ -34,8 +34,10 @@ class FakeDeliveries final : public DeliveryControl {
   void wake(DestinationId) override { ++wakes; }
   void wake() override { ++wakes; }
   DestinationStatus status(DestinationId) const override { return {"direct", 1, 2}; }
+  void reset_breaker(DestinationId destination) override { breakers_reset.push_back(destination); }
 
   int wakes = 0;
+  std::vector<DestinationId> breakers_reset;
 };
 
 /// The API on a real store in a temporary directory, without sockets. Two workspaces, each with a key.

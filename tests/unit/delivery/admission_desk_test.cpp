@@ -35,6 +35,40 @@ TEST_F(AdmissionDeskTest, AnswersByMode) {
   EXPECT_EQ(admission.reason, "destination_disabled");
   EXPECT_EQ(admission.state, DeliveryState::parked);
   EXPECT_TRUE(desk.take_spills().any);
+  desk.set_mode(kOne, QueueMode::broken);
+  EXPECT_EQ(desk.admit(kOne, 1).reason, "breaker_open");
+  desk.set_mode(kOne, QueueMode::blocked);
+  EXPECT_EQ(desk.admit(kOne, 1).reason, "blocked_by_head");
+}
+
+TEST_F(AdmissionDeskTest, AWorkspaceOfManyLeavesRoomForTheOthers) {
+  AdmissionDesk big{{.deliveries = 400, .bytes = 1'000'000, .deliveries_each = 1'000}};
+  std::size_t held = 0;
+  for (std::uint64_t n = 1; n <= 200; ++n) {
+    big.add(nth<DestinationId>(n), QueueMode::direct, nullptr, nth<WorkspaceId>(1));
+    while (big.admit(nth<DestinationId>(n), 1).state == DeliveryState::leased) ++held;
+  }
+  EXPECT_EQ(held, big.leased());
+  EXPECT_EQ(held, 350U) << "an eighth is left, however many they are";
+  const auto other = nth<DestinationId>(1'000);
+  big.add(other, QueueMode::direct, nullptr, nth<WorkspaceId>(2));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(big.admit(other, 1).state, DeliveryState::leased);
+  EXPECT_EQ(big.reserve(nth<DestinationId>(1), 100, 1, 0), 0U) << "nor by a claim";
+}
+
+TEST_F(AdmissionDeskTest, AWorkspacesAccountEndsWithItsLeases) {
+  AdmissionDesk big{{.deliveries = 8, .bytes = 1'000, .deliveries_each = 100}};
+  for (int round = 0; round < 100; ++round) {
+    for (std::uint64_t n = 1; n <= 3; ++n) {
+      big.add(nth<DestinationId>(n), QueueMode::direct, nullptr, nth<WorkspaceId>(1));
+      ASSERT_EQ(big.admit(nth<DestinationId>(n), 10).state, DeliveryState::leased) << "round " << round;
+    }
+    const LeaseEnd ends[] = {
+        {nth<DestinationId>(1), 10}, {nth<DestinationId>(2), 10}, {nth<DestinationId>(3), 10}};
+    if (round % 2 == 0) big.remove(nth<DestinationId>(3));
+    big.release(ends);
+    ASSERT_EQ(big.leased(), 0U);
+  }
 }
 
 TEST_F(AdmissionDeskTest, AFirstWaitKeepsItOutOfHandOver) {

@@ -84,17 +84,29 @@ class DispatcherSimulation {
     EXPECT_EQ(rig.log->in_state(DeliveryState::cancelled), 0U);
     for (const auto& [id, row] : rig.log->rows) check_row(row);
     for (const auto& [id, most] : rig.driver.most_in_flight) EXPECT_LE(most, 64U);
+    for (std::uint64_t n = kOrdered; n <= kDestinations; n += kOrdered) {
+      const auto& order = rig.driver.started[nth<DestinationId>(n)];
+      EXPECT_TRUE(std::is_sorted(order.begin(), order.end())) << "destination " << n;
+    }
+    EXPECT_GT(outages, 10U);
   }
 
   DispatcherRig rig{tight(600)};
 
  private:
   static constexpr std::uint64_t kAgents = 6;
+  static constexpr std::uint64_t kOrdered = 11;  ///< each so many-th is in strict order
+  static constexpr std::uint64_t kRated = 5;     ///< has a rate
 
   void place(std::uint64_t n) {
     Destination& destination = rig.destination(n);
     destination.retry_schedule = {0s, 1s, 5s, 30s};
     destination.concurrency = static_cast<unsigned>(1 + dice() % 64);
+    destination.workspace_id = nth<WorkspaceId>(n % 4);
+    destination.breaker.open_first = 2s;
+    destination.breaker.open_most = 20s;
+    if (n % kOrdered == 0) destination.ordering = Ordering::destination;
+    if (n % kRated == 0) destination.rate_per_second = 300;
     if (n % 3 != 0) return;
     destination.kind = DestinationKind::agent;
     destination.agent_id = nth<AgentId>(1 + n / 3 % kAgents);
@@ -104,6 +116,7 @@ class DispatcherSimulation {
   Plan answer(const AttemptJob& job) {
     const auto roll = answers_dice() % 1000;
     if (calm) return answers(roll < 20 ? 500 : 200);
+    if (job.destination->id == nth<DestinationId>(down)) return answers(503);
     Plan plan = roll < 40 ? answers(500) : roll < 50 ? not_sent("connect_failed") : answers(200);
     if (roll >= 50 && roll < 60 && job.destination->kind == DestinationKind::agent)
       plan = not_sent("agent_away", true);
@@ -126,6 +139,9 @@ class DispatcherSimulation {
       rig.log->refuse_completions(1 + dice() % 3);
     } else if (roll < 8) {
       rig.dispatcher->kick_all();
+    } else if (roll < 9) {
+      down = 1 + dice() % kDestinations;
+      ++outages;
     }
   }
 
@@ -154,6 +170,8 @@ class DispatcherSimulation {
   std::mt19937_64 dice{42};
   std::mt19937_64 answers_dice{43};
   std::atomic<bool> calm{false};
+  std::atomic<std::uint64_t> down{0};
+  unsigned outages = 0;
 };
 
 TEST(DispatcherSimulationTest, EveryDeliveryEndsExactlyOnce) {

@@ -80,6 +80,7 @@ void FakeEventLog::insert(Row row) {
   ++open;
   rows.emplace(delivery.id, std::move(row));
   waiting_[delivery.destination_id].insert(delivery.id);
+  if (delivery.state == DeliveryState::parked) parked_[delivery.destination_id].insert(delivery.id);
   if (delivery.state == DeliveryState::pending)
     pending_[delivery.destination_id].emplace(delivery.next_at, delivery.id);
 }
@@ -89,10 +90,12 @@ void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::str
   if (is_terminal(delivery.state)) broken = "a terminal delivery moved";
   pending_[delivery.destination_id].erase({delivery.next_at, delivery.id});
   waiting_[delivery.destination_id].erase(delivery.id);
+  parked_[delivery.destination_id].erase(delivery.id);
   delivery.state = state;
   delivery.next_at = next_at;
   delivery.reason = std::move(reason);
   if (state == DeliveryState::pending) pending_[delivery.destination_id].emplace(next_at, delivery.id);
+  if (state == DeliveryState::parked) parked_[delivery.destination_id].insert(delivery.id);
   if (state == DeliveryState::pending || state == DeliveryState::parked) {
     waiting_[delivery.destination_id].insert(delivery.id);
   }
@@ -100,7 +103,7 @@ void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::str
 }
 
 LeasedDelivery FakeEventLog::lease(Row& row) {
-  move_to(row, DeliveryState::leased, {}, {});
+  move_to(row, DeliveryState::leased, row.delivery.next_at, {});
   row.token = ++last_token_;
   return {row.delivery, row.event, row.token, row.tries};
 }
@@ -118,6 +121,10 @@ bool FakeEventLog::apply(const Completion& completion) {
   }
   move_to(row, completion.next, completion.next_at, completion.reason);
   return true;
+}
+
+void FakeEventLog::make_due(DeliveryId id) {
+  move_to(rows.at(id), DeliveryState::pending, clock_.now(), "retry_requested");
 }
 
 void FakeEventLog::complete(std::vector<Completion> completions,
@@ -173,17 +180,30 @@ void FakeEventLog::claim_due(Time now, std::size_t limit, std::vector<Destinatio
   });
 }
 
+// Parked ones by age; pending ones by the time they are due, or by age when any time will do.
+std::vector<DeliveryId> FakeEventLog::waiting(DestinationId destination, Time now, std::size_t limit) {
+  std::vector<DeliveryId> found;
+  for (const DeliveryId& id : (now == Time::max() ? waiting_ : parked_)[destination]) {
+    if (found.size() == limit) break;
+    found.push_back(id);
+  }
+  std::size_t room = now == Time::max() ? 0 : limit;
+  for (const auto& [due, id] : pending_[destination]) {
+    if (due > now || room-- == 0) break;
+    found.push_back(id);
+  }
+  std::sort(found.begin(), found.end());
+  if (found.size() > limit) found.resize(limit);
+  return found;
+}
+
 void FakeEventLog::claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) {
   enqueue([this, destination, now, limit, done = std::move(done)](Group& group) {
     std::vector<LeasedDelivery> claimed;
-    std::vector<DeliveryId> due;
-    for (const DeliveryId& id : waiting_[destination]) {
-      const Delivery& delivery = rows.at(id).delivery;
-      if (due.size() == std::min(limit, claim_at_most)) break;
-      if (delivery.state == DeliveryState::parked || delivery.next_at <= now) due.push_back(id);
-    }
-    for (const DeliveryId& id : due) claimed.push_back(lease(rows.at(id)));
+    for (const DeliveryId& id : waiting(destination, now, std::min(limit, claim_at_most)))
+      claimed.push_back(lease(rows.at(id)));
     ++claims;
+    ++waiting_claims;
     largest_claim_limit = std::max(largest_claim_limit, limit);
     group.after.push_back([done, claimed] { done(claimed); });
   });

@@ -54,6 +54,7 @@ class FakeEventLog final : public EventLog {
   /// Runs on the writer thread, in the middle of things.
   void interfere(std::function<void(FakeEventLog&)> deed);
   void steal_lease(DeliveryId id) { rows.at(id).token += 1'000'000; }  ///< under the board's lock
+  void make_due(DeliveryId id);  ///< as a retry by hand does; in interfere()
   /// The next `count` calls of complete() find the queue full.
   void refuse_completions(std::size_t count) { refuse_completions_ = count; }
   /// From here on complete() is taken but not carried out, until release_completions().
@@ -64,6 +65,7 @@ class FakeEventLog final : public EventLog {
   std::map<DeliveryId, Row> rows;
   std::size_t open = 0;  ///< deliveries not in a terminal state
   std::size_t claims = 0;
+  std::size_t waiting_claims = 0;  ///< of these, for one destination
   std::size_t largest_claim_limit = 0;
   std::size_t claim_at_most = SIZE_MAX;  ///< ends claims early, as the real one does for large bodies
   std::string broken;                    ///< the first rule of the store that was broken
@@ -83,13 +85,15 @@ class FakeEventLog final : public EventLog {
   void move_to(Row& row, DeliveryState state, Time next_at, std::string reason);
   LeasedDelivery lease(Row& row);
   bool apply(const Completion& completion);
+  std::vector<DeliveryId> waiting(DestinationId destination, Time now, std::size_t limit);
   std::vector<DeliveryId> due(Time now, std::size_t limit, const std::vector<DestinationId>& except) const;
 
   Board& board_;
   DeliveryIntake& intake_;
   const Clock& clock_;
   std::map<DestinationId, std::set<std::pair<Time, DeliveryId>>> pending_;
-  std::map<DestinationId, std::set<DeliveryId>> waiting_;
+  std::map<DestinationId, std::set<DeliveryId>> waiting_;  ///< pending or parked
+  std::map<DestinationId, std::set<DeliveryId>> parked_;
   std::atomic<std::size_t> refuse_completions_{0};
   std::atomic<bool> holding_{false};
   std::vector<Job> held_;  ///< under the queue's lock

@@ -14,9 +14,11 @@ IdType nth(std::uint64_t n) {
   return id;
 }
 
-inline std::shared_ptr<const Destination> make_destination(std::uint64_t n, unsigned concurrency = 64) {
+inline std::shared_ptr<const Destination> make_destination(std::uint64_t n, unsigned concurrency = 64,
+                                                           std::uint64_t workspace = 0) {
   auto destination = std::make_shared<Destination>();
   destination->id = nth<DestinationId>(n);
+  destination->workspace_id = nth<WorkspaceId>(workspace);
   destination->concurrency = concurrency;
   return destination;
 }

@@ -142,6 +142,17 @@ TEST_P(RepositoriesTest, DestinationsComeBackWhole) {
   destination.retry_schedule.clear();
   destination.concurrency = 3;
   destination.disabled_reason = "gone";
+  destination.rate_per_second = 7;
+  destination.rate_burst = 9;
+  destination.ordering = Ordering::destination;
+  destination.breaker = {.enabled = false,
+                         .failure_percent = 1,
+                         .least_attempts = 2,
+                         .failures_in_a_row = 3,
+                         .window = Duration(4),
+                         .open_first = Duration(5),
+                         .open_most = Duration(6),
+                         .probes = 7};
   EXPECT_EQ(code([&](Transaction& tx) { return destinations(tx).update(destination); }), "ok");
   const auto found = read([&](Transaction& tx) { return destinations(tx).get(workspace, destination.id); });
   ASSERT_TRUE(found);
@@ -152,6 +163,10 @@ TEST_P(RepositoriesTest, DestinationsComeBackWhole) {
   EXPECT_EQ(found->final_statuses, destination.final_statuses);
   EXPECT_EQ(found->concurrency, 3U);
   EXPECT_EQ(found->disabled_reason, "gone");
+  EXPECT_EQ(found->rate_per_second, 7U);
+  EXPECT_EQ(found->rate_burst, 9U);
+  EXPECT_EQ(found->ordering, Ordering::destination);
+  EXPECT_EQ(found->breaker, destination.breaker);
 }
 
 TEST_P(RepositoriesTest, ANatsDestinationKeepsItsSubjectAndItsMap) {

@@ -1,0 +1,145 @@
+// What holds a destination back although it has something to start: its breaker, its rate, its retry budget,
+// its order. And the alarms that tell when that ends.
+#include "relay/delivery/core_guard.hpp"
+
+namespace postern::relay {
+
+/// Of the one that ring_.next() gave. What may not start has been dealt with.
+bool DispatcherCore::may_launch(Queue& queue) {
+  if (queue.in_strict_order()) {
+    const auto due = queue.next_not_due(parts_.clock.now());
+    if (due) block(queue, *due);
+    if (due) return false;
+  }
+  if (const auto wait = queue.charge_budget(parts_.clock.steady())) {
+    postpone(queue, *wait);
+    return false;
+  }
+  return true;
+}
+
+void DispatcherCore::postpone(Queue& queue, Duration wait) {
+  LeasedDelivery delivery = queue.set_aside();
+  delivery.delivery.next_at = parts_.clock.now() + wait;
+  arm_due(delivery.delivery.next_at);
+  withdraw(delivery, &queue, DeliveryState::pending, "retry_budget");
+  metrics_.postponed();
+  touch(queue);
+}
+
+void DispatcherCore::block(Queue& queue, Time until) {
+  if (!is_running(queue.mode()) || draining_ || queue.retired) return;
+  queue.block_until(until);
+  stop(queue, QueueMode::blocked);
+}
+
+void DispatcherCore::judge_breaker(Queue& queue, const Ticket& ticket, Health health) {
+  const Time now = parts_.clock.now();
+  const bool moved = queue.breaker().record(ticket.round, health, now);
+  queue.publish_breaker(now);
+  if (moved) breaker_moved(queue);
+}
+
+void DispatcherCore::breaker_moved(Queue& queue) {
+  const Time now = parts_.clock.now();
+  const BreakerSnapshot& state = queue.breaker().snapshot();
+  queue.publish_breaker(now);
+  metrics_.breaker(state.state);
+  const Breaker::Counts counts = queue.breaker().counts(now);
+  const bool open = state.state == BreakerState::open;
+  log::write(open ? log::Level::warn : log::Level::info, "destination.breaker",
+             {{"destination", queue.id()},
+              {"workspace", queue.destination()->workspace_id},
+              {"state", to_text(state.state)},
+              {"failures", counts.failures},
+              {"attempts", counts.attempts},
+              {"probe_at", open ? to_rfc3339(state.probe_at) : std::string()}});
+  refresh(queue);
+  if (queue.mode() == QueueMode::draining) desk_.set_mode(queue.id(), admission_mode(queue));
+  touch(queue);
+  schedule_turn();
+}
+
+// While older ones are only probed with, or wait for the first of them, new ones are parked with those: if it
+// fails again they need not be parked then.
+QueueMode DispatcherCore::admission_mode(const Queue& queue) const {
+  if (queue.mode() != QueueMode::draining) return queue.mode();
+  if (queue.breaker().state() == BreakerState::half_open) return QueueMode::broken;
+  return queue.tries_head() ? QueueMode::blocked : QueueMode::draining;
+}
+
+void DispatcherCore::reset_breaker(DestinationId id) {
+  enter("breaker_reset", [id](DispatcherCore& core) {
+    Queue* queue = core.find(id);
+    if (queue == nullptr || queue->retired) return;
+    const bool moved = queue->breaker().reset(core.parts_.clock.now());
+    queue->publish_breaker(core.parts_.clock.now());
+    if (moved) core.breaker_moved(*queue);
+  });
+}
+
+// One timer for the earliest of all. An alarm that has become needless rings once for nothing.
+void DispatcherCore::watch(Queue& queue) {
+  std::optional<SteadyTime> at = queue.paced_until();
+  if (const auto wakes = queue.wakes_at()) {
+    const SteadyTime then = parts_.clock.steady() + std::max(*wakes - parts_.clock.now(), Duration{});
+    at = at ? std::min(*at, then) : then;
+  }
+  if (!at || (queue.alarm_at && *queue.alarm_at <= *at)) return;
+  unwatch(queue);
+  queue.alarm_at = at;
+  alarms_.emplace(*at, &queue);
+  arm_alarm();
+}
+
+void DispatcherCore::unwatch(Queue& queue) {
+  if (!queue.alarm_at) return;
+  alarms_.erase({*queue.alarm_at, &queue});
+  queue.alarm_at.reset();
+}
+
+void DispatcherCore::arm_alarm() {
+  if (alarms_.empty() || draining_) return;
+  const SteadyTime at = alarms_.begin()->first;
+  if (alarm_armed_ && *alarm_armed_ <= at) return;
+  alarm_armed_ = at;
+  alarm_timer_.expires_after(std::max(Duration(at - parts_.clock.steady()), Duration{}));
+  alarm_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+    auto self = weak.lock();
+    if (ec || !self) return;
+    self->alarm_armed_.reset();
+    self->guarded("alarm", [&] { self->ring_alarms(); });
+  });
+}
+
+void DispatcherCore::ring_alarms() {
+  if (draining_) return;
+  const SteadyTime now = parts_.clock.steady();
+  while (!alarms_.empty() && alarms_.begin()->first <= now) {
+    Queue& queue = *alarms_.begin()->second;
+    unwatch(queue);
+    wake_up(queue);
+  }
+  arm_alarm();
+}
+
+void DispatcherCore::wake_up(Queue& queue) {
+  queue.tick(parts_.clock.steady());
+  if (queue.breaker().elapse(parts_.clock.now())) breaker_moved(queue);
+  refresh(queue);
+  touch(queue);
+  schedule_turn();
+}
+
+// Somebody may have asked for a retry of what everything else waits for.
+void DispatcherCore::unblock_all() {
+  for (auto& [id, queue] : queues_) {
+    if (queue->mode() != QueueMode::blocked) continue;
+    queue->unblock();
+    refresh(*queue);
+    touch(*queue);
+  }
+  schedule_turn();
+}
+
+}  // namespace postern::relay

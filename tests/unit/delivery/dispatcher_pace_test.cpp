@@ -1,0 +1,480 @@
+// Breaker, rate, retry budget and strict order in the whole dispatcher.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/unit/delivery/dispatcher_rig.hpp"
+
+namespace postern::relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct DispatcherPaceTest : testing::Test {
+  void TearDown() override {
+    const std::lock_guard lock(rig.board.mutex);
+    EXPECT_EQ(rig.driver.broken, "");
+    EXPECT_EQ(rig.log->broken, "");
+  }
+  void start_direct(std::uint64_t n = 1) {
+    rig.start();
+    ASSERT_TRUE(rig.becomes([&] {
+      const auto status = rig.dispatcher->status(nth<DestinationId>(n));
+      return status && status->mode == QueueMode::direct;
+    }));
+  }
+  BreakerState breaker(std::uint64_t n = 1) {
+    return rig.dispatcher->status(nth<DestinationId>(n))->breaker.state;
+  }
+  bool mode_becomes(QueueMode mode) {
+    return rig.becomes([&] {
+      const auto status = rig.dispatcher->status(nth<DestinationId>(1));
+      return status && status->mode == mode;
+    });
+  }
+  bool breaker_becomes(BreakerState state, std::uint64_t n = 1) {
+    return rig.becomes([&] { return breaker(n) == state; });
+  }
+  std::size_t attempts() {
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.driver.attempts;
+  }
+  FakeEventLog::Row row(DeliveryId id) {
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->rows.at(id);
+  }
+  std::vector<DeliveryId> started(std::uint64_t n = 1) {
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.driver.started[nth<DestinationId>(n)];
+  }
+  bool settled(DeliveryState state, std::size_t count) {
+    return rig.eventually([&] { return rig.log->in_state(state) == count; });
+  }
+  std::vector<DeliveryId> append(int count, std::uint64_t n = 1) {
+    std::vector<DeliveryId> sent;
+    for (int i = 0; i < count; ++i) sent.push_back(rig.append(n));
+    return sent;
+  }
+  /// Down after `count` deliveries: ten have failed, one at a time, and the others are parked.
+  std::vector<DeliveryId> break_it(int count) {
+    rig.destination(1).concurrency = 1;
+    rig.destination(1).retry_schedule = std::vector<Duration>(11, Duration(0));
+    for (Duration& wait : rig.destination(1).retry_schedule) wait = 1h;
+    rig.destination(1).retry_schedule.front() = 0s;
+    rig.driver.script = [this](const AttemptJob&) { return answers(up ? 200 : 503); };
+    start_direct();
+    auto sent = append(count);
+    EXPECT_TRUE(breaker_becomes(BreakerState::open));
+    EXPECT_TRUE(settled(DeliveryState::parked, static_cast<std::size_t>(count) - 10));
+    return sent;
+  }
+
+  DispatcherRig rig;
+  std::atomic<bool> up{false};
+};
+
+TEST_F(DispatcherPaceTest, ADownDestinationIsParkedWithoutBurningAttempts) {
+  const auto sent = break_it(50);
+  EXPECT_EQ(attempts(), 10U);
+  EXPECT_EQ(row(sent[0]).delivery.attempt_count, 1U) << "what failed before counts as always";
+  EXPECT_EQ(row(sent[0]).delivery.reason, "http_503");
+  EXPECT_EQ(row(sent[49]).delivery.attempt_count, 0U);
+  EXPECT_EQ(row(sent[49]).delivery.reason, "breaker_open");
+  const auto late = append(5);
+  ASSERT_TRUE(settled(DeliveryState::parked, 45));
+  EXPECT_EQ(row(late[0]).delivery.reason, "breaker_open") << "new ones are parked as they are committed";
+  const auto status = rig.dispatcher->status(nth<DestinationId>(1));
+  EXPECT_EQ(status->mode, QueueMode::broken);
+  EXPECT_EQ(status->failures.in_a_row, 10U);
+  EXPECT_EQ(status->breaker.probe_at, rig.clock.now() + 30s);
+  rig.clock.advance(29s);
+  for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
+  EXPECT_EQ(attempts(), 10U);
+}
+
+TEST_F(DispatcherPaceTest, ThreeGoodProbesBringTheBacklogBackOldestFirst) {
+  auto sent = break_it(60);
+  up = true;
+  rig.clock.advance(30s);
+  ASSERT_TRUE(breaker_becomes(BreakerState::closed));
+  ASSERT_TRUE(settled(DeliveryState::delivered, 50));
+  const auto late = append(10);
+  ASSERT_TRUE(settled(DeliveryState::delivered, 60));
+  auto order = started();
+  order.erase(order.begin(), order.begin() + 10);
+  std::vector<DeliveryId> expected(sent.begin() + 10, sent.end());
+  expected.insert(expected.end(), late.begin(), late.end());
+  EXPECT_EQ(order, expected);
+  rig.clock.advance(2h);  // those that failed before come on their schedule
+  EXPECT_TRUE(rig.all_ended());
+}
+
+TEST_F(DispatcherPaceTest, ABadProbeReopensForTwiceAsLongAndOnlyThreeWereSpent) {
+  break_it(60);
+  rig.destination(1).concurrency = 64;
+  rig.publish();
+  rig.clock.advance(30s);
+  ASSERT_TRUE(rig.becomes([&] {
+    const auto status = rig.dispatcher->status(nth<DestinationId>(1));
+    return status->breaker.state == BreakerState::open && status->breaker.probe_at == rig.clock.now() + 60s;
+  }));
+  EXPECT_LE(attempts(), 13U);
+  EXPECT_GE(attempts(), 11U);
+}
+
+TEST_F(DispatcherPaceTest, NoMoreThanThreeProbesAreInFlight) {
+  break_it(60);
+  rig.destination(1).concurrency = 64;
+  rig.publish();
+  {
+    const std::lock_guard lock(rig.board.mutex);
+    rig.driver.script = [](const AttemptJob&) {
+      Plan plan = answers(200);
+      plan.hold = true;
+      return plan;
+    };
+  }
+  rig.clock.advance(30s);
+  ASSERT_TRUE(rig.eventually([&] { return rig.driver.active.size() == 3; }));
+  for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
+  EXPECT_EQ(attempts(), 13U);
+  rig.driver.release();
+  EXPECT_TRUE(breaker_becomes(BreakerState::closed));
+  EXPECT_TRUE(settled(DeliveryState::delivered, 50));
+}
+
+TEST_F(DispatcherPaceTest, AQuietOneIsProbedByWhatComesNext) {
+  break_it(10);
+  up = true;
+  rig.clock.advance(30s);
+  ASSERT_TRUE(breaker_becomes(BreakerState::half_open));
+  const auto sent = append(3);
+  ASSERT_TRUE(settled(DeliveryState::delivered, 3));
+  EXPECT_TRUE(breaker_becomes(BreakerState::closed));
+}
+
+TEST_F(DispatcherPaceTest, AResetClosesIt) {
+  break_it(30);
+  up = true;
+  rig.dispatcher->reset_breaker(nth<DestinationId>(1));
+  ASSERT_TRUE(breaker_becomes(BreakerState::closed));
+  EXPECT_TRUE(settled(DeliveryState::delivered, 20));
+}
+
+TEST_F(DispatcherPaceTest, ANewUrlHasNotFailed) {
+  break_it(30);
+  up = true;
+  rig.destination(1).url = "https://elsewhere.example/";
+  rig.publish();
+  ASSERT_TRUE(breaker_becomes(BreakerState::closed));
+  EXPECT_TRUE(settled(DeliveryState::delivered, 20));
+}
+
+TEST_F(DispatcherPaceTest, AnAgentsReturnIsAReasonToProbe) {
+  Destination& destination = rig.destination(1);
+  destination.kind = DestinationKind::agent;
+  destination.agent_id = nth<AgentId>(1);
+  rig.agents.set_quietly(nth<AgentId>(1), true);
+  break_it(30);
+  rig.agents.set(nth<AgentId>(1), false);
+  ASSERT_TRUE(mode_becomes(QueueMode::away));
+  up = true;
+  rig.agents.set(nth<AgentId>(1), true);
+  EXPECT_TRUE(settled(DeliveryState::delivered, 20)) << "without waiting for the breaker's time";
+}
+
+TEST_F(DispatcherPaceTest, ARateIsKeptByTheClockAlone) {
+  rig.destination(1).rate_per_second = 10;
+  rig.destination(1).rate_burst = 3;
+  start_direct();
+  append(20);
+  std::size_t expected = 3;
+  ASSERT_TRUE(rig.becomes([&] { return attempts() == expected; }));
+  for (int step = 0; step < 5; ++step) {
+    for (int i = 0; i < 500; ++i) std::this_thread::yield();
+    ASSERT_EQ(attempts(), expected);
+    rig.clock.advance(100ms);
+    ++expected;
+    ASSERT_TRUE(rig.becomes([&] { return attempts() == expected; }));
+  }
+  rig.destination(1).rate_per_second = 0;
+  rig.publish();
+  EXPECT_TRUE(rig.all_ended()) << "a limit that was lifted holds nothing back";
+}
+
+TEST_F(DispatcherPaceTest, ARatedDestinationHoldsUpNoOther) {
+  rig.destination(1).rate_per_second = 1;
+  rig.destination(2);
+  start_direct(2);
+  append(3'000, 1);
+  append(500, 2);
+  EXPECT_TRUE(rig.eventually([&] { return rig.driver.started[nth<DestinationId>(2)].size() == 500; }));
+  EXPECT_EQ(started(1).size(), 1U);
+}
+
+TEST_F(DispatcherPaceTest, RetriesAreATenthOfTheTrafficAndTheRestWaitsUnburned) {
+  rig.destination(1).retry_schedule = {0s, 1s, 1h};
+  rig.destination(1).breaker.enabled = false;
+  rig.driver.script = [](const AttemptJob& job) { return answers(job.leased.tries == 0 ? 500 : 200); };
+  start_direct();
+  append(200);  // earn twenty, and ten are there from the start
+  ASSERT_TRUE(settled(DeliveryState::pending, 200));
+  rig.clock.advance(1'300ms);
+  ASSERT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) >= 30; }));
+  ASSERT_TRUE(rig.becomes([&] {
+    const std::lock_guard lock(rig.board.mutex);
+    std::size_t waiting = 0;
+    for (const auto& [id, it] : rig.log->rows) waiting += it.delivery.reason == "retry_budget";
+    return waiting + rig.log->in_state(DeliveryState::delivered) == 200;
+  }));
+  EXPECT_LE(rig.log->in_state(DeliveryState::delivered), 31U);
+  for (const auto& [id, it] : rig.log->rows) {
+    if (it.delivery.reason != "retry_budget") continue;
+    EXPECT_EQ(it.delivery.attempt_count, 1U);
+    EXPECT_EQ(it.attempts.size(), 1U);
+  }
+  ASSERT_TRUE(rig.becomes([&] {  // a second at a time, all get their turn
+    rig.clock.advance(1s);
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->open == 0;
+  }));
+  EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 200U);
+}
+
+TEST_F(DispatcherPaceTest, InStrictOrderAFailedHeadHoldsBackThoseBehindIt) {
+  Destination& destination = rig.destination(1);
+  destination.ordering = Ordering::destination;
+  destination.retry_schedule = {0s, 10s, 10s, 10s};
+  int failures = 2;
+  rig.driver.script = [&](const AttemptJob&) { return answers(failures-- > 0 ? 500 : 200); };
+  start_direct();
+  const auto sent = append(20);
+  ASSERT_TRUE(settled(DeliveryState::parked, 19));
+  EXPECT_EQ(row(sent[0]).delivery.state, DeliveryState::pending);
+  EXPECT_EQ(row(sent[0]).delivery.reason, "http_500");
+  EXPECT_EQ(row(sent[1]).delivery.reason, "blocked_by_head");
+  EXPECT_EQ(rig.mode(1), QueueMode::blocked);
+  const DeliveryId late = rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::parked, 20));
+  EXPECT_EQ(row(late).delivery.reason, "blocked_by_head");
+  EXPECT_EQ(attempts(), 1U);
+  ASSERT_TRUE(rig.becomes([&] {
+    rig.clock.advance(1s);
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->open == 0;
+  }));
+  std::vector<DeliveryId> expected{sent[0], sent[0]};
+  expected.insert(expected.end(), sent.begin(), sent.end());
+  expected.push_back(late);
+  EXPECT_EQ(started(), expected);
+}
+
+TEST_F(DispatcherPaceTest, ADeadHeadLetsTheNextOnePass) {
+  rig.destination(1).ordering = Ordering::destination;
+  rig.destination(1).retry_schedule = {0s, 10s};
+  const DeliveryId bad = nth<DeliveryId>(1);
+  rig.driver.script = [&](const AttemptJob& job) {
+    return answers(job.leased.delivery.id == bad ? 500 : 200);
+  };
+  start_direct();
+  append(5);
+  ASSERT_TRUE(settled(DeliveryState::parked, 4));
+  rig.clock.advance(12s);
+  ASSERT_TRUE(rig.all_ended());
+  EXPECT_EQ(row(bad).delivery.state, DeliveryState::dead);
+  EXPECT_EQ(started().size(), 6U);
+}
+
+TEST_F(DispatcherPaceTest, StrictOrderOutlivesARestart) {
+  rig.destination(1).ordering = Ordering::destination;
+  for (std::uint64_t n = 1; n <= 10; ++n) {
+    Delivery delivery;
+    delivery.id = nth<DeliveryId>(n);
+    delivery.destination_id = nth<DestinationId>(1);
+    delivery.state = n % 3 == 0 ? DeliveryState::parked : DeliveryState::pending;
+    delivery.next_at = n == 1 ? rig.clock.now() + 1h : rig.clock.now();
+    delivery.attempt_count = n == 1 ? 2 : 0;
+    rig.log->seed(delivery, std::make_shared<const Event>());
+  }
+  rig.start();
+  ASSERT_TRUE(mode_becomes(QueueMode::blocked));
+  EXPECT_EQ(attempts(), 0U);
+  ASSERT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::leased) == 0; }));
+  EXPECT_EQ(row(nth<DeliveryId>(1)).delivery.state, DeliveryState::pending);
+  EXPECT_EQ(row(nth<DeliveryId>(1)).delivery.next_at, rig.clock.now() + 1h) << "it keeps its time";
+  rig.clock.advance(1h);
+  ASSERT_TRUE(rig.all_ended());
+  const auto order = started();
+  EXPECT_EQ(order.size(), 10U);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(DispatcherPaceTest, ARetryByHandOfABlockedHeadIsMade) {
+  rig.destination(1).ordering = Ordering::destination;
+  rig.destination(1).retry_schedule = {0s, 1h, 1h};
+  rig.driver.script = [this](const AttemptJob&) { return answers(up ? 200 : 500); };
+  start_direct();
+  const auto sent = append(5);
+  ASSERT_TRUE(settled(DeliveryState::parked, 4));
+  const auto claims = [&] {
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->waiting_claims;
+  };
+  const std::size_t before = claims();
+  rig.dispatcher->kick(nth<DestinationId>(1));  // for another reason: it is still not due
+  ASSERT_TRUE(rig.becomes([&] { return claims() > before; })) << "it is looked at";
+  ASSERT_TRUE(mode_becomes(QueueMode::blocked));
+  ASSERT_TRUE(settled(DeliveryState::leased, 0));
+  EXPECT_EQ(attempts(), 1U);
+  up = true;
+  rig.log->interfere([&](FakeEventLog& log) { log.make_due(sent[0]); });
+  rig.dispatcher->kick_all();
+  ASSERT_TRUE(rig.all_ended());
+  EXPECT_EQ(started().size(), 6U);
+}
+
+TEST_F(DispatcherPaceTest, InStrictOrderAHeadThatComesBackLateIsStillFirst) {
+  Destination& destination = rig.destination(1);
+  destination.kind = DestinationKind::agent;
+  destination.agent_id = nth<AgentId>(1);
+  destination.ordering = Ordering::destination;
+  rig.agents.set_quietly(nth<AgentId>(1), true);
+  rig.driver.script = [](const AttemptJob&) {
+    Plan plan = not_sent("agent_away", true);
+    plan.hold = true;
+    return plan;
+  };
+  start_direct();
+  const auto sent = append(10);
+  ASSERT_TRUE(
+      rig.eventually([&] { return rig.driver.active.contains(sent[0]) && rig.log->rows.size() == 10; }));
+  rig.agents.set(nth<AgentId>(1), false);
+  ASSERT_TRUE(settled(DeliveryState::parked, 9));
+  rig.agents.set(nth<AgentId>(1), true);
+  ASSERT_TRUE(settled(DeliveryState::parked, 0)) << "those behind it have been fetched";
+  {
+    const std::lock_guard lock(rig.board.mutex);
+    rig.driver.script = nullptr;
+  }
+  rig.driver.release();
+  ASSERT_TRUE(rig.all_ended());
+  std::vector<DeliveryId> expected{sent[0]};
+  expected.insert(expected.end(), sent.begin(), sent.end());
+  EXPECT_EQ(started(), expected);
+}
+
+TEST_F(DispatcherPaceTest, OrderAskedForLaterPutsTheRetryingOneFirst) {
+  rig.destination(1).concurrency = 1;
+  rig.destination(1).retry_schedule = {0s, 10s, 10s};
+  rig.driver.script = [this](const AttemptJob&) { return answers(up ? 200 : 500); };
+  start_direct();
+  const DeliveryId first = rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::pending, 1));
+  up = true;
+  rig.destination(1).ordering = Ordering::destination;
+  rig.publish();
+  ASSERT_TRUE(mode_becomes(QueueMode::blocked));
+  const auto later = append(3);
+  ASSERT_TRUE(settled(DeliveryState::parked, 3));
+  rig.clock.advance(12s);
+  ASSERT_TRUE(rig.all_ended());
+  EXPECT_EQ(started(), (std::vector<DeliveryId>{first, first, later[0], later[1], later[2]}));
+}
+
+// One of two workspaces owes ten thousand deliveries to a host that never answers, on a hundred destinations.
+TEST(NoisyNeighbourTest, ADeadHostInOneWorkspaceDelaysNoStartInAnother) {
+  DispatcherOptions options = DispatcherRig::quick();
+  options.in_flight = 64;
+  options.leases.deliveries = 1'000;
+  options.claim_batch = 32;
+  DispatcherRig rig(options);
+  constexpr std::uint64_t kQuiet = 1'000;
+  for (std::uint64_t n = 1; n <= 100; ++n) {
+    rig.destination(n).workspace_id = nth<WorkspaceId>(1);
+    rig.destination(n).concurrency = 1'000;
+  }
+  rig.destination(kQuiet).workspace_id = nth<WorkspaceId>(2);
+  rig.driver.script = [](const AttemptJob& job) {
+    Plan plan = answers(200);
+    plan.hold = job.destination->workspace_id == nth<WorkspaceId>(1);
+    return plan;
+  };
+  rig.start();
+  ASSERT_TRUE(rig.becomes([&] {
+    const auto status = rig.dispatcher->status(nth<DestinationId>(kQuiet));
+    return status && status->mode == QueueMode::direct;
+  }));
+  for (std::uint64_t i = 0; i < 10'000; ++i) rig.append(1 + i % 100);
+  ASSERT_TRUE(rig.eventually([&] { return rig.log->rows.size() == 10'000; }));
+  ASSERT_TRUE(rig.eventually([&] { return rig.driver.active.size() >= 40; }));
+  for (int i = 0; i < 300; ++i) rig.append(kQuiet);
+  ASSERT_TRUE(rig.eventually([&] { return rig.driver.started[nth<DestinationId>(kQuiet)].size() == 300; }));
+  {
+    const std::lock_guard lock(rig.board.mutex);
+    EXPECT_LE(rig.driver.active.size(), 48U + 16U) << "three quarters at most, and those of the quiet one";
+  }
+  rig.driver.release();
+  EXPECT_TRUE(rig.all_ended());
+}
+
+// Whatever fails, stops, opens and returns: in strict order no delivery starts after a later one has.
+TEST(StrictOrderSimulationTest, NothingEverOvertakes) {
+  for (const std::uint64_t seed : {3, 4, 5, 6}) {
+    DispatcherOptions options = DispatcherRig::quick();
+    options.leases.deliveries = 30;
+    options.claim_batch = 8;
+    DispatcherRig rig(options);
+    const AgentId agent = nth<AgentId>(1);
+    Destination& destination = rig.destination(1);
+    destination.kind = DestinationKind::agent;
+    destination.agent_id = agent;
+    destination.ordering = Ordering::destination;
+    destination.retry_schedule = {0s, 1s, 5s, 1s};
+    destination.breaker.failures_in_a_row = 3;
+    destination.breaker.open_first = 2s;
+    destination.breaker.open_most = 10s;
+    rig.agents.set_quietly(agent, true);
+    std::mt19937_64 answers_dice(seed);
+    std::atomic<bool> calm{false};
+    rig.driver.script = [&](const AttemptJob&) {
+      const auto roll = answers_dice() % 100;
+      if (calm) return answers(200);
+      Plan plan = roll < 5   ? not_sent("agent_away", true)
+                  : roll < 8 ? not_sent("local_resources")
+                             : answers(roll < 25 ? 500 : 200);
+      if (answers_dice() % 4 == 0) plan.takes = std::chrono::microseconds(answers_dice() % 2'000);
+      return plan;
+    };
+    rig.start();
+    std::mt19937_64 dice(seed);
+    std::size_t sent = 0;
+    while (sent < 1'500) {
+      for (auto burst = dice() % 20; burst > 0; --burst, ++sent) rig.append(1);
+      if (dice() % 8 == 0) rig.agents.set(agent, !rig.agents.present(agent));
+      if (dice() % 10 == 0) rig.dispatcher->reset_breaker(destination.id);
+      if (dice() % 10 == 0) rig.dispatcher->kick_all();
+      rig.clock.advance(std::chrono::milliseconds(dice() % 1'500));
+      ASSERT_TRUE(rig.eventually([&] { return rig.log->rows.size() == sent; }));
+    }
+    calm = true;
+    rig.agents.set(agent, true);
+    ASSERT_TRUE(rig.becomes([&] {
+      rig.clock.advance(1s);
+      std::unique_lock lock(rig.board.mutex);
+      rig.board.changed.wait_for(lock, 2ms, [&] { return rig.log->open == 0; });
+      return rig.log->open == 0;
+    })) << "seed "
+        << seed;
+    const std::lock_guard lock(rig.board.mutex);
+    EXPECT_EQ(rig.driver.broken, "");
+    EXPECT_EQ(rig.log->broken, "");
+    EXPECT_LE(rig.driver.most_in_flight[nth<DestinationId>(1)], 1U);
+    const auto& order = rig.driver.started[nth<DestinationId>(1)];
+    for (std::size_t i = 1; i < order.size(); ++i) {
+      ASSERT_LE(order[i - 1], order[i]) << "seed " << seed << " at " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace postern::relay
