@@ -11,3 +11,8 @@ find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(GTest REQUIRED)
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+# libjq says nothing of itself to CMake, and Debian 12's package has no pkg-config file either.
+find_path(JQ_INCLUDE jq.h REQUIRED)
+find_library(JQ_LIBRARY jq REQUIRED)
+add_library(JQ::jq UNKNOWN IMPORTED)
+set_target_properties(JQ::jq PROPERTIES IMPORTED_LOCATION ${JQ_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${JQ_INCLUDE})

@@ -67,6 +67,8 @@ bool Node::close() {
   if (parts.ingest) parts.ingest->stop();
   if (parts.admin) parts.admin->stop();
   if (parts.hub) parts.hub->stop();
+  // Whoever still waits for a program is answered, and the processes end.
+  if (parts.programs) parts.programs->stop();
   // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
   if (parts.store) parts.store->database->stop();
   // The dispatcher's timers belong to its loop.

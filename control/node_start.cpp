@@ -101,6 +101,7 @@ Result<void> Node::Parts::assemble() {
                                      hub_options(*endpoint));
   make_drivers();
   make_dispatcher();
+  make_programs();
   store->event_log->attach(*dispatcher);
   const auto recovered = store->event_log->recover();
   if (!recovered) return passed_on(recovered.error());
@@ -167,6 +168,14 @@ void Node::Parts::make_dispatcher() {
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
 }
 
+void Node::Parts::make_programs() {
+  relay::ProgramPoolOptions options;
+  options.workers = settings.routes.workers;
+  options.evaluator.program_time = settings.routes.program_time;
+  options.evaluator.command.memory = settings.routes.memory;
+  programs = std::make_unique<relay::ProgramPool>(std::move(options), metrics);
+}
+
 Result<void> Node::Parts::listen() {
   const auto tunnel_bound = hub->start();
   if (!tunnel_bound) return not_listening("tunnel.listen", tunnel_bound.error());
@@ -194,6 +203,7 @@ Result<void> Node::Parts::listen_ingest() {
                          .clock = clock,
                          .ids = ids,
                          .metrics = metrics,
+                         .programs = *programs,
                          .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
                          .allowed = [this] { return store->database->ingest_allowed(); }},
       relay::IngestOptions{.store_limit = settings.ingest.store_time});
@@ -225,7 +235,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .clock = clock,
                                                        .random = random,
                                                        .addresses = addresses,
-                                                       .egress = egress});
+                                                       .egress = egress,
+                                                       .programs = *programs});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

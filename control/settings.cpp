@@ -151,6 +151,31 @@ constexpr Setting kSettings[] = {
      kSecond / 10,
      60 * kSecond},
 
+    {"routes.workers",
+     Type::integer,
+     "processes",
+     "0",
+     "Processes that filters and transforms run in, started when the first one is needed; 0: one for each "
+     "core.",
+     {},
+     0,
+     64},
+    {"routes.program_time",
+     Type::duration,
+     "duration",
+     "100ms",
+     "CPU time of one filter or transform; all of one event get half of ingest.store_time.",
+     {},
+     kSecond / 100,
+     kSecond / 2},
+    {"routes.memory",
+     Type::size,
+     "bytes",
+     "64MiB",
+     "Memory of one such process beyond what it starts with: the event and all its programs make of it.",
+     {},
+     16 * kMiB},
+
     {"egress.allow_networks", Type::list, "CIDR", "",
      "Networks that http destinations may be in although they are private, such as 10.1.0.0/16."},
     {"egress.ca_file", Type::text, "path", "",
@@ -311,7 +336,8 @@ struct Checker {
   }
 };
 
-std::size_t loops_from(std::int64_t configured) {
+/// 0 stands for the number of cores.
+std::size_t count_from(std::int64_t configured) {
   if (configured > 0) return static_cast<std::size_t>(configured);
   return std::max(1u, std::thread::hardware_concurrency());
 }
@@ -331,7 +357,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
   if (values.text("data_dir").empty()) check.wrong("data_dir", "must not be empty.");
   Settings settings{
       .data_dir = values.text("data_dir"),
-      .loops = loops_from(values.integer("loops")),
+      .loops = count_from(values.integer("loops")),
       .ingest = check.ingest(),
       .tunnel = check.tunnel(),
       .admin = {values.address("admin.listen"), check.url("admin.public_url"),
@@ -339,6 +365,8 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
       .delivery = {static_cast<unsigned>(values.integer("delivery.max_in_flight")),
                    static_cast<std::size_t>(values.integer("delivery.max_leased")),
                    values.size("delivery.memory"), values.duration("delivery.connect_time")},
+      .routes = {count_from(values.integer("routes.workers")), values.duration("routes.program_time"),
+                 values.size("routes.memory")},
       .egress = check.egress(),
       .slack_base_url = check.slack(),
       .store = {values.size("store.low_water_bytes"),

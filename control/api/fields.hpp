@@ -36,6 +36,7 @@ class Fields {
   std::optional<std::vector<int>> integers(std::string_view name, std::size_t most_items, int least,
                                            int most);
   const boost::json::object* object(std::string_view name);
+  const boost::json::value* any(std::string_view name) { return find(name); }  ///< null when absent
 
   template <class IdType>
   std::optional<IdType> id(std::string_view name) {

@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "control/api/catalog_reloader.hpp"
 #include "relay/destinations/egress_policy.hpp"
+#include "relay/routing/program_pool.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/database.hpp"
 #include "relay/store/keyring.hpp"
@@ -53,6 +54,7 @@ struct ApiServices {
   Random& random;
   const PublicAddresses& addresses;
   const relay::EgressPolicy& egress;
+  relay::ProgramPool& programs;
 };
 
 }  // namespace postern::control

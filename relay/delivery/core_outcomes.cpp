@@ -109,7 +109,7 @@ void DispatcherCore::withdraw(const LeasedDelivery& delivery, Queue* queue, Deli
                               std::string_view reason) {
   record({delivery.delivery.id, delivery.lease_token, std::nullopt, next, parts_.clock.now(),
           std::string(reason)},
-         delivery.delivery.destination_id, memory_cost(*delivery.event), queue);
+         delivery.delivery.destination_id, memory_cost(delivery), queue);
   schedule_turn();
 }
 

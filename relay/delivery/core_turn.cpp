@@ -87,7 +87,7 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .lease_token = leased.lease_token,
                    .attempt_count = leased.delivery.attempt_count,
                    .tries = leased.tries,
-                   .bytes = memory_cost(*leased.event),
+                   .bytes = memory_cost(leased),
                    .queue = &queue,
                    .epoch = queue.epoch(),
                    .destination = queue.destination(),

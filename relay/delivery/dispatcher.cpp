@@ -17,7 +17,7 @@ void Dispatcher::start(EventLog& log) {
 }
 
 Admission Dispatcher::admit(const NewDelivery& delivery, const Event& event) {
-  return core_->desk().admit(delivery.destination_id, memory_cost(event));
+  return core_->desk().admit(delivery.destination_id, memory_cost(event, delivery.payload));
 }
 void Dispatcher::handed_over(std::vector<LeasedDelivery> deliveries) {
   core_->hand_over(std::move(deliveries));

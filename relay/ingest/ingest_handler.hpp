@@ -17,6 +17,7 @@
 #include "relay/ingest/refusal_limiter.hpp"
 #include "relay/ingest/source_cache.hpp"
 #include "relay/model.hpp"
+#include "relay/routing/program_pool.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/event_log.hpp"
 
@@ -29,6 +30,7 @@ struct IngestParts {
   const Clock& clock;
   IdGenerator& ids;
   prometheus::Registry& metrics;
+  ProgramPool& programs;
   /// Takes refusals, already limited per source. Called on any loop; must not block.
   std::function<void(AuditEntry)> audit;
   /// False while the store must not grow (disk low water). Called on any loop, twice a request; must not
@@ -52,11 +54,16 @@ struct IngestOptions {
 ///   404  not_found             no such source, or a disabled one
 ///   405  method_not_allowed
 ///   413  from the server, at the source's body limit
-///   503  store_busy, store_failed, store_timeout, storage_low, source_unusable; with Retry-After
+///   503  programs_busy, store_busy, store_failed, store_timeout, storage_low, source_unusable; with
+///   Retry-After
 ///
 /// A source's deliveries go to the destinations of its enabled routes, one each. A disabled destination is
 /// not left out: its delivery is committed too, for the dispatcher to park as "destination_disabled", so that
 /// nobody has to guess where an event went.
+///
+/// Routes with programs are asked after the signature is found good and before the commit, off the loop, in
+/// at most half of the time there is; their events are committed with what came of it (see relay/routing). A
+/// source whose routes have none goes past all of that.
 ///
 /// Threads: on_head and on_request run on all loops at once. What a loop needs is kept per thread and made at
 /// that thread's first request, so a thread must run one loop only; loops share nothing but counters, and a
@@ -75,6 +82,8 @@ class IngestHandler final : public http::Handler {
   struct Admitted {
     const Provider* provider;
     NewEvent event;
+    std::shared_ptr<const RoutePlan> plan;  ///< null: nothing to ask
+    std::string source;                     ///< its name, for the programs
   };
 
   Loop& here();
@@ -82,6 +91,8 @@ class IngestHandler final : public http::Handler {
   NewEvent make_event(const ReadySource& ready, std::string_view topic, http::Request request,
                       Time received_at);
   http::Response refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer, Time at);
+  http::Response programs_busy(const Provider& provider, const Error& error);
+  ProgramJob job_of(const Admitted& admitted) const;
   http::Response answer(const Provider& provider, const AppendGate::Answer& answer);
 
   IngestParts parts_;

@@ -7,7 +7,8 @@ constexpr std::array<std::string_view, kIngestResults> kNames = {
     "accepted",           "duplicate",           "handshake",
     "missing_header",     "malformed_signature", "timestamp_out_of_tolerance",
     "no_matching_secret", "store_busy",          "store_failed",
-    "store_timeout",      "not_allowed",         "misconfigured"};
+    "store_timeout",      "not_allowed",         "misconfigured",
+    "programs_busy"};
 
 prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});

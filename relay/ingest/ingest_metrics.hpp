@@ -26,8 +26,9 @@ enum class IngestResult {
   store_timeout,
   not_allowed,
   misconfigured,
+  programs_busy,
 };
-inline constexpr std::size_t kIngestResults = 12;
+inline constexpr std::size_t kIngestResults = 13;
 std::string_view to_text(IngestResult result);
 /// The result for a Verdict's code.
 IngestResult result_of_verdict(std::string_view code);

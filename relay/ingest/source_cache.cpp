@@ -5,20 +5,26 @@
 namespace postern::relay {
 namespace {
 
-std::vector<DestinationId> destinations_of(const Catalog& catalog, SourceId source) {
-  std::vector<DestinationId> out;
+void add_routes(const Catalog& catalog, SourceId source, ReadySource& ready) {
   const auto routes = catalog.routes_by_source.find(source);
-  if (routes == catalog.routes_by_source.end()) return out;
+  if (routes == catalog.routes_by_source.end()) return;
+  auto plan = std::make_shared<RoutePlan>();
   for (const auto& route : routes->second) {
-    const bool known = std::ranges::find(out, route->destination_id) != out.end();
-    if (route->enabled && !known) out.push_back(route->destination_id);
+    const bool known =
+        std::ranges::find(ready.destinations, route->destination_id) != ready.destinations.end();
+    if (!route->enabled || known) continue;
+    if (!route->filter.empty() || !route->transform.empty()) {
+      plan->programs.push_back({route->filter, route->transform});
+      plan->places.push_back(ready.destinations.size());
+    }
+    ready.destinations.push_back(route->destination_id);
   }
-  return out;
+  if (!plan->programs.empty()) ready.plan = std::move(plan);
 }
 
 ReadySource make_ready(const Catalog& catalog, std::shared_ptr<const Source> source) {
   ReadySource ready;
-  ready.destinations = destinations_of(catalog, source->id);
+  add_routes(catalog, source->id, ready);
   auto compiled = CompiledSource::make(*source);
   if (compiled)
     ready.compiled = std::move(*compiled);

@@ -21,18 +21,22 @@ struct LeasedDelivery {
   std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
   std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
   unsigned tries = 0;  ///< attempts made so far, counted or not; the next one's number is tries + 1
+  std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
+};
+
+/// What becomes of a delivery at the moment it is committed.
+struct Admission {
+  DeliveryState state =
+      DeliveryState::pending;  ///< leased, pending or parked; of a `decided` one dead or cancelled
+  std::string reason;          ///< for parked: "agent_away", …
+  Duration wait{};             ///< for pending: not due before this long after the commit
 };
 
 struct NewDelivery {
   DeliveryId id;
   DestinationId destination_id;
-};
-
-/// What becomes of a delivery at the moment it is committed.
-struct Admission {
-  DeliveryState state = DeliveryState::pending;  ///< leased, pending or parked
-  std::string reason;                            ///< for parked: "agent_away", …
-  Duration wait{};                               ///< for pending: not due before this long after the commit
+  std::shared_ptr<const Payload> payload = {};  ///< stored with it; null: the event's own bytes are sent
+  std::optional<Admission> decided = {};        ///< its route has settled it: the intake is not asked
 };
 
 /// The dispatcher, as the store sees it. Called on the store's writer thread: answer from memory, never

@@ -100,12 +100,17 @@ class Ingest : public testing::Test {
   }
   void make_handler(Duration store_limit) {
     handler.reset();
+    programs.reset();
     registry = std::make_unique<prometheus::Registry>();
+    ProgramPoolOptions options;
+    options.evaluator.command.path = POSTERN_ROUTE_WORKER;
+    programs = std::make_unique<ProgramPool>(std::move(options), *registry);
     const IngestParts parts{catalog,
                             log,
                             clock,
                             ids,
                             *registry,
+                            *programs,
                             [this](AuditEntry entry) { audit.push_back(std::move(entry)); },
                             [this] { return allowed; }};
     handler = std::make_unique<IngestHandler>(parts, IngestOptions{.store_limit = store_limit});
@@ -141,6 +146,7 @@ class Ingest : public testing::Test {
   std::vector<AuditEntry> audit;
   bool allowed = true;
   std::unique_ptr<prometheus::Registry> registry;
+  std::unique_ptr<ProgramPool> programs;
   std::unique_ptr<IngestHandler> handler;
 };
 
