@@ -181,7 +181,11 @@ ProgramPool::Rulings ProgramPool::run(Evaluator& evaluator, const Waiting& waiti
   if (!routes.empty()) {
     const std::string meta = event_input(*job.event, job.provider, job.source);
     auto found = evaluator.run(meta, job.event->body, std::move(routes), waiting.until);
-    for (std::size_t i = 0; i < places.size(); ++i) rulings[places[i]] = std::move(found[i]);
+    if (!found) {
+      metrics_.busy.Increment();
+      return std::unexpected(found.error());
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) rulings[places[i]] = std::move((*found)[i]);
   }
   note(job, rulings);
   metrics_.seconds.Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());

@@ -149,29 +149,35 @@ WorkerProcess::Io WorkerProcess::send(std::string_view bytes, SteadyPoint until)
   return Io::done;
 }
 
-WorkerProcess::Io WorkerProcess::receive_all(char* to, std::size_t count, SteadyPoint until) {
-  while (count > 0) {
-    const ssize_t got = ::recv(socket_, to, count, 0);
-    if (got > 0) {
-      to += got;
-      count -= static_cast<std::size_t>(got);
-      continue;
-    }
+/// At least one byte more.
+WorkerProcess::Io WorkerProcess::read_more(SteadyPoint until) {
+  char chunk[16 * 1024];
+  while (true) {
+    const ssize_t got = ::recv(socket_, chunk, sizeof chunk, 0);
     if (got == 0) return Io::ended;
+    if (got > 0) {
+      received_.append(chunk, static_cast<std::size_t>(got));
+      return Io::done;
+    }
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EWOULDBLOCK) return Io::ended;
     if (const Io ready = await(POLLIN, until); ready != Io::done) return ready;
   }
-  return Io::done;
 }
 
 WorkerProcess::Io WorkerProcess::receive(std::string& content, SteadyPoint until) {
-  char head[kFrameHead];
-  if (const Io got = receive_all(head, sizeof head, until); got != Io::done) return got;
-  const auto length = frame_length({head, sizeof head}, kReplyBytesMax);
-  if (!length) return Io::ended;
-  content.resize(*length);
-  return receive_all(content.data(), content.size(), until);
+  while (true) {
+    if (received_.size() >= kFrameHead) {
+      const auto length = frame_length(std::string_view(received_).substr(0, kFrameHead), kReplyBytesMax);
+      if (!length) return Io::ended;
+      if (received_.size() >= kFrameHead + *length) {
+        content.assign(received_, kFrameHead, *length);
+        received_.erase(0, kFrameHead + *length);
+        return Io::done;
+      }
+    }
+    if (const Io more = read_more(until); more != Io::done) return more;
+  }
 }
 
 WorkerEnd WorkerProcess::wait() {

@@ -31,7 +31,8 @@ class WorkerProcess {
 
   enum class Io { done, late, ended };
   Io send(std::string_view bytes, SteadyPoint until);
-  /// The content of one frame. `ended` as well for bytes that are no frame.
+  /// The content of one frame; what has come of one when it is late is kept. `ended` as well for bytes that
+  /// are no frame.
   Io receive(std::string& content, SteadyPoint until);
 
   /// After `ended`: waits until it is gone and says why. Kills it when it would not go.
@@ -41,11 +42,12 @@ class WorkerProcess {
  private:
   WorkerProcess(int pid, int socket) : pid_(pid), socket_(socket) {}
   Io await(short events, SteadyPoint until) const;
-  Io receive_all(char* to, std::size_t count, SteadyPoint until);
+  Io read_more(SteadyPoint until);
   void kill();
 
   int pid_;
   int socket_;
+  std::string received_;  ///< of frames that nobody has asked for yet
   bool reaped_ = false;
   int status_ = 0;
 };

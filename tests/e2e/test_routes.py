@@ -2,12 +2,14 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
 from harness import http, sign
+from harness.process import BIN
 from harness.relay import ApiError
 
 SECRET = "a github secret of some length"
@@ -318,6 +320,40 @@ def test_a_worker_has_nothing_of_the_host(relay, make):
         assert "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status
         if os.geteuid() == 0:  # nobody else may look
             assert sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2", "3"]
+
+
+def test_a_transform_reaches_an_app_behind_an_agent(relay, make):
+    app = make.app()
+    agent = make.agent(relay, allow=[app.address])
+    source = make_source(relay)
+    destination = relay.api.destination("crm", "agent", app.url + "/hooks", agent_id=agent.id)
+    relay.api.post("routes", {"source_id": source["id"], "destination_id": destination["id"],
+                              "transform": '{"$body": {m: .body.n}, "$headers": {"X-Many": ["1", "2"]}}'})
+    post(relay, source, {"n": 9})
+    got = app.wait()[0]
+    assert got.body == b'{"m":9}' and got.headers["content-type"] == "application/json"
+    assert [v for n, v in got.header_list if n == "X-Many"] == ["1", "2"]
+    assert sign.verify_standard_webhooks(destination["signing_secret"], got.headers, got.body)
+
+
+def test_the_command_line_makes_tries_and_changes_programs(relay, make, tmp_path):
+    def cli(*arguments):
+        return subprocess.run([BIN / "postern", *arguments, "--data-dir", relay.data], capture_output=True, text=True,
+                              timeout=30)
+
+    make_source(relay)
+    relay.api.destination("sink", "http", make.app().url)
+    program = tmp_path / "filter.jq"
+    program.write_text(".body.n\n| . > 1\n")
+    refused = cli("routes", "create", "--source", "hub", "--destination", "sink", "--filter", ".body ==")
+    assert refused.returncode == 1 and "line 1" in refused.stderr
+    made = cli("routes", "create", "--source", "hub", "--destination", "sink", "--filter-file", program, "--json")
+    assert json.loads(made.stdout)["filter"] == ".body.n\n| . > 1"
+    tried = cli("routes", "test", "--filter-file", program, "--body", '{"n":2}', "--transform", ".body.n", "--json")
+    assert json.loads(tried.stdout)["payload"]["body"] == "2", tried.stderr
+    assert "skipped" in cli("routes", "test", "--filter", "false").stdout
+    changed = cli("routes", "update", json.loads(made.stdout)["id"], "--filter", "", "--json")
+    assert json.loads(changed.stdout)["filter"] == "", changed.stderr
 
 
 def test_a_transform_writes_the_slack_message(make):

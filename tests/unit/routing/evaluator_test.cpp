@@ -23,7 +23,7 @@ class EvaluatorTest : public testing::Test {
   static SteadyPoint later() { return std::chrono::steady_clock::now() + std::chrono::seconds(20); }
 
   std::vector<Ruling> run(std::vector<RoutePrograms> routes, std::string_view body = R"({"n":1,"s":"x"})") {
-    return evaluator.run(kMeta, body, std::move(routes), later());
+    return evaluator.run(kMeta, body, std::move(routes), later()).value();
   }
   Ruling filter(std::string program, std::string_view body = R"({"n":1,"s":"x"})") {
     return run({{std::move(program), ""}}, body).at(0);
@@ -107,7 +107,7 @@ TEST_F(EvaluatorTest, AProgramThatIsNoneSaysWhere) {
   EXPECT_EQ(ruling.message.find("compile error"), std::string::npos) << ruling.message;
   EXPECT_NE(filter("nosuch(.body)").message.find("nosuch/1 is not defined"), std::string::npos);
   EXPECT_EQ(filter(std::string("true\0false", 10)).fault, Fault::invalid);
-  const auto checked = evaluator.check({{".a", "{a: 1"}, {"", "."}, {"] ", ""}}, later());
+  const auto checked = evaluator.check({{".a", "{a: 1"}, {"", "."}, {"] ", ""}}, later()).value();
   EXPECT_EQ(checked.at(0).stage, Stage::transform);
   EXPECT_EQ(checked.at(0).fault, Fault::invalid);
   EXPECT_EQ(checked.at(1).kind, Kind::passed);
@@ -191,10 +191,15 @@ TEST_F(EvaluatorTest, AnEventTooLargeForItsMemoryFailsEveryRoute) {
     EXPECT_EQ(ruling.fault, Fault::memory);
     EXPECT_EQ(ruling.stage, Stage::input);
   }
+  const std::string structured = "[" + std::string(5 * 1024 * 1024, ' ') + "]";
+  EXPECT_EQ(filter("true", structured).message,
+            "the event's body has 5242882 bytes; with routes.memory at 64 MiB, programs can be given at most "
+            "4194304");
   if (!sandbox_is_whole()) return;
-  std::string many = "[0";
-  while (many.size() < 12 * 1024 * 1024) many += ",0,0,0,0,0,0,0,0";
-  const auto rulings = run({{"true", ""}, {"", "."}}, many + "]");
+  // Small objects take fifty times their text.
+  std::string dense = "[0";
+  while (dense.size() < 4'000'000) dense += R"(,{"a":0})";
+  const auto rulings = run({{"true", ""}, {"", "."}}, dense + "]");
   ASSERT_EQ(rulings.size(), 2U);
   EXPECT_EQ(rulings[1].stage, Stage::input);
   EXPECT_EQ(rulings[1].fault, Fault::memory) << rulings[1].message;
@@ -219,10 +224,10 @@ TEST_F(EvaluatorTest, APermanentlyBrokenWorkerIsSaidSo) {
   auto broken = options();
   broken.command.path = "/nonexistent";
   Evaluator without(broken);
-  EXPECT_EQ(without.run(kMeta, "{}", {{"true", ""}}, later()).at(0).fault, Fault::lost);
+  EXPECT_EQ(without.run(kMeta, "{}", {{"true", ""}}, later()).error().code, "programs_busy");
   broken.command.path = "/bin/false";
   Evaluator silent(broken);
-  const auto rulings = silent.run(kMeta, "{}", {{"true", ""}, {"true", ""}}, later());
+  const auto rulings = silent.run(kMeta, "{}", {{"true", ""}, {"true", ""}}, later()).value();
   ASSERT_EQ(rulings.size(), 2U);
   EXPECT_EQ(rulings[1].fault, Fault::lost);
   const std::string script = testing::TempDir() + "postern-babbling-worker";
@@ -230,18 +235,34 @@ TEST_F(EvaluatorTest, APermanentlyBrokenWorkerIsSaidSo) {
   ::chmod(script.c_str(), 0700);
   broken.command.path = script;
   Evaluator babbling(broken);
-  EXPECT_EQ(babbling.run(kMeta, "{}", {{"true", ""}}, later()).at(0).fault, Fault::lost);
+  EXPECT_EQ(babbling.run(kMeta, "{}", {{"true", ""}}, later())->at(0).fault, Fault::lost);
   ::unlink(script.c_str());
 }
 
 TEST_F(EvaluatorTest, TheTimeForOneEventIsBounded) {
   const auto began = std::chrono::steady_clock::now();
   const std::vector<RoutePrograms> loops(50, {"def f: f; f", ""});
-  const auto rulings = evaluator.run(kMeta, "{}", loops, began + std::chrono::milliseconds(400));
+  const auto rulings = evaluator.run(kMeta, "{}", loops, began + std::chrono::milliseconds(400)).value();
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(3));
   ASSERT_EQ(rulings.size(), loops.size());
   EXPECT_EQ(rulings.back().fault, Fault::time);
   EXPECT_EQ(rulings.back().message, "the time for one event was used up");
+}
+
+TEST_F(EvaluatorTest, WhatIsTooMuchAtOnceIsDoneWhenItComesAgain) {
+  std::vector<RoutePrograms> many;
+  for (int i = 0; i < 100; ++i) many.push_back({fmt::format(".body.n == {}", i), ""});
+  int busy = 0;
+  Evaluator::Rulings rulings;
+  do {
+    rulings = evaluator.run(kMeta, R"({"n":1})", many,
+                            std::chrono::steady_clock::now() + std::chrono::milliseconds(200));
+    if (!rulings) EXPECT_EQ(rulings.error().code, "programs_busy");
+  } while (!rulings && ++busy < 200);
+  EXPECT_GT(busy, 0);
+  ASSERT_TRUE(rulings);
+  for (std::size_t i = 0; i < many.size(); ++i)
+    EXPECT_EQ((*rulings)[i].kind, i == 1 ? Kind::passed : Kind::skipped) << i;
 }
 
 TEST_F(EvaluatorTest, AProgramHoldsNothingOfEarlierEvents) {
