@@ -40,7 +40,7 @@ http::Response answer_method_not_allowed() {
   return response;
 }
 
-http::Response answer_unauthorized(const Verdict& verdict) {
+http::Response answer_unauthorized(const SignatureVerdict& verdict) {
   std::string body = problem(verdict.code, verdict.message);
   if (verdict.skew_seconds) {
     body.pop_back();

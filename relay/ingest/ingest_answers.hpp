@@ -14,7 +14,7 @@ http::Response answer_stored(const Provider& provider, const Appended& appended)
 /// 404, the same for a source that is not there and one that is switched off.
 http::Response answer_not_found();
 http::Response answer_method_not_allowed();
-http::Response answer_unauthorized(const Verdict& verdict);
+http::Response answer_unauthorized(const SignatureVerdict& verdict);
 /// 503: the sender keeps the event and comes back.
 http::Response answer_unavailable(std::string_view code, std::string_view message,
                                   unsigned retry_after_seconds);

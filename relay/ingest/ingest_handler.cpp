@@ -23,7 +23,7 @@ http::Response unusable() {
                             "the source's settings cannot be used; its owner has to see to it", 30);
 }
 
-std::string refusal_detail(const Source& source, const Verdict& verdict, std::string_view peer,
+std::string refusal_detail(const Source& source, const SignatureVerdict& verdict, std::string_view peer,
                            std::uint64_t left_out) {
   boost::json::object detail = {
       {"code", verdict.code}, {"message", verdict.message}, {"provider", source.provider}, {"peer", peer}};
@@ -126,7 +126,7 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
   if (!ready->compiled) return turn_away(IngestResult::misconfigured, unusable());
   if (!parts_.allowed()) return turn_away(IngestResult::not_allowed, storage_low());
   if (ready->compiled->is_signed()) {
-    const Verdict verdict = ready->compiled->verify(request.headers, request.body, received_at);
+    const SignatureVerdict verdict = ready->compiled->verify(request.headers, request.body, received_at);
     if (!verdict.ok()) {
       return turn_away(result_of_verdict(verdict.code), refuse(*ready, verdict, request.peer, received_at));
     }
@@ -179,8 +179,8 @@ NewEvent IngestHandler::make_event(const ReadySource& ready, std::string_view to
 }
 
 /// 401, with an audit entry and a log line unless the source has had too many of them lately.
-http::Response IngestHandler::refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer,
-                                     Time at) {
+http::Response IngestHandler::refuse(const ReadySource& ready, const SignatureVerdict& verdict,
+                                     std::string_view peer, Time at) {
   const Source& source = *ready.source;
   const auto left_out = refusals_.admit(source.id, parts_.clock.steady());
   if (!left_out) {

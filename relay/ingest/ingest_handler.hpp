@@ -90,7 +90,8 @@ class IngestHandler final : public http::Handler {
   std::expected<Admitted, http::Response> admit(Loop& loop, http::Request request, Time received_at);
   NewEvent make_event(const ReadySource& ready, std::string_view topic, http::Request request,
                       Time received_at);
-  http::Response refuse(const ReadySource& ready, const Verdict& verdict, std::string_view peer, Time at);
+  http::Response refuse(const ReadySource& ready, const SignatureVerdict& verdict, std::string_view peer,
+                        Time at);
   http::Response programs_busy(const Provider& provider, const Error& error);
   ProgramJob job_of(const Admitted& admitted) const;
   http::Response answer(const Provider& provider, const AppendGate::Answer& answer);

@@ -30,7 +30,7 @@ enum class IngestResult {
 };
 inline constexpr std::size_t kIngestResults = 13;
 std::string_view to_text(IngestResult result);
-/// The result for a Verdict's code.
+/// The result for a SignatureVerdict's code.
 IngestResult result_of_verdict(std::string_view code);
 
 ///   postern_ingest_requests_total{provider,result}      every request to a known source

@@ -27,7 +27,7 @@ class CompiledSource {
   const Provider& provider() const { return *provider_; }
   /// False for an unsigned source: verify must then not be asked.
   bool is_signed() const { return verifier_.has_value(); }
-  Verdict verify(const http::Headers& headers, std::string_view body, Time received_at) {
+  SignatureVerdict verify(const http::Headers& headers, std::string_view body, Time received_at) {
     return verifier_->verify(headers, body, received_at);
   }
   Identity identity(const http::Headers& headers, std::string_view body, std::string_view topic) const {

@@ -9,13 +9,13 @@
 namespace postern::relay {
 namespace {
 
-Verdict missing(std::string_view header) {
+SignatureVerdict missing(std::string_view header) {
   return {.code = "missing_header", .message = fmt::format("the request has no {} header", header)};
 }
-Verdict malformed(std::string_view header, std::string_view why) {
+SignatureVerdict malformed(std::string_view header, std::string_view why) {
   return {.code = "malformed_signature", .message = fmt::format("{}: {}", header, why)};
 }
-Verdict out_of_tolerance(std::int64_t skew, Duration tolerance) {
+SignatureVerdict out_of_tolerance(std::int64_t skew, Duration tolerance) {
   const auto allowed = std::chrono::floor<std::chrono::seconds>(tolerance).count();
   return {.code = "timestamp_out_of_tolerance",
           .message = fmt::format("the signature is {} s {}; {} s are allowed", skew < 0 ? -skew : skew,
@@ -31,8 +31,8 @@ struct Signed {
 };
 
 /// Reads one header that must be there exactly once and not be empty; a scheme without it has an empty name.
-std::optional<Verdict> read_one(const http::Headers& headers, std::string_view name,
-                                std::string_view& value) {
+std::optional<SignatureVerdict> read_one(const http::Headers& headers, std::string_view name,
+                                         std::string_view& value) {
   if (name.empty()) return std::nullopt;
   const std::string* const found = http::find_header(headers, name);
   if (found == nullptr) return missing(name);
@@ -42,14 +42,15 @@ std::optional<Verdict> read_one(const http::Headers& headers, std::string_view n
   return std::nullopt;
 }
 
-std::optional<Verdict> read_headers(const HeaderSet& names, const http::Headers& headers, Signed& out) {
+std::optional<SignatureVerdict> read_headers(const HeaderSet& names, const http::Headers& headers,
+                                             Signed& out) {
   if (auto bad = read_one(headers, names.signature, out.signature)) return bad;
   if (auto bad = read_one(headers, names.timestamp, out.timestamp)) return bad;
   return read_one(headers, names.id, out.id);
 }
 
-std::optional<Verdict> check_time(const Scheme& scheme, const HeaderSet& names, std::string_view text,
-                                  Time now) {
+std::optional<SignatureVerdict> check_time(const Scheme& scheme, const HeaderSet& names,
+                                           std::string_view text, Time now) {
   if (names.timestamp.empty() && scheme.timestamp_field.empty()) return std::nullopt;
   const auto signed_at = parse_timestamp(scheme.timestamp_format, text);
   const std::string& where = names.timestamp.empty() ? names.signature : names.timestamp;
@@ -121,7 +122,7 @@ Result<Verifier> Verifier::make(std::shared_ptr<const Scheme> scheme, std::span<
   return Verifier(std::move(scheme), std::move(macs));
 }
 
-Verdict Verifier::verify(const http::Headers& headers, std::string_view body, Time received_at) {
+SignatureVerdict Verifier::verify(const http::Headers& headers, std::string_view body, Time received_at) {
   const HeaderSet* const names = choose_headers(*scheme_, headers);
   if (names == nullptr) return missing(scheme_->header_sets.front().signature);
   Signed parts;

@@ -19,7 +19,7 @@ namespace postern::relay {
 ///   malformed_signature        one is there, but repeated, empty or unreadable (its timestamp included)
 ///   timestamp_out_of_tolerance with `skew_seconds`
 ///   no_matching_secret         well-formed, and no live secret made it
-struct Verdict {
+struct SignatureVerdict {
   std::string_view code = {};  ///< empty: genuine
   std::string message = {};  ///< for the sender's developer; without secrets, MACs or words from the request
   std::optional<std::int64_t> skew_seconds = std::nullopt;  ///< receive time - timestamp; positive: old
@@ -41,7 +41,7 @@ class Verifier {
 
   /// Over the raw bytes. Every listed signature is compared with every secret's, in constant time, and none
   /// of them ends the search early. Headers are read before anything is hashed.
-  Verdict verify(const http::Headers& headers, std::string_view body, Time received_at);
+  SignatureVerdict verify(const http::Headers& headers, std::string_view body, Time received_at);
 
   const Scheme& scheme() const { return *scheme_; }
 

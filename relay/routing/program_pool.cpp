@@ -46,9 +46,12 @@ bool ProgramPool::take(Waiting& waiting) {
   if (stopping_) return false;
   start_once();
   const std::size_t bytes = bytes_of(waiting);
+  const SteadyPoint until = waiting.until;
   if (line_.size() > 0 && waiting_bytes_ + bytes > options_.waiting_bytes) return false;
   if (!line_.push(waiting.job.line, waiting.until, waiting)) return false;
   waiting_bytes_ += bytes;
+  // Limits are alike, so it mostly wakes early enough already.
+  if (until < wake_at_) time_.notify_one();
   return true;
 }
 
@@ -59,10 +62,7 @@ void ProgramPool::submit(ProgramJob job, Duration limit, Done done) {
     const std::lock_guard lock(mutex_);
     taken = take(waiting);
   }
-  if (taken) {
-    work_.notify_one();
-    return time_.notify_one();
-  }
+  if (taken) return work_.notify_one();
   metrics_.busy.Increment();
   waiting.done(busy());
 }
@@ -122,11 +122,11 @@ ProgramPool::Rulings ProgramPool::answer(Evaluator& evaluator, const Waiting& wa
 void ProgramPool::keep_time() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    const auto next = line_.earliest();
-    if (next)
-      time_.wait_until(lock, *next);
-    else
+    wake_at_ = line_.earliest().value_or(SteadyPoint::max());
+    if (wake_at_ == SteadyPoint::max())
       time_.wait(lock);
+    else
+      time_.wait_until(lock, wake_at_);
     auto late = line_.expire(std::chrono::steady_clock::now());
     if (late.empty()) continue;
     for (const Waiting& waiting : late) waiting_bytes_ -= bytes_of(waiting);

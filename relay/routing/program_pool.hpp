@@ -73,6 +73,7 @@ class ProgramPool {
   ProgramMetrics metrics_;
   mutable std::mutex mutex_;
   std::condition_variable work_, time_;
+  SteadyPoint wake_at_ = SteadyPoint::max();  ///< of the thread that keeps time
   WaitingLine<SourceId, Waiting> line_;
   std::size_t waiting_bytes_ = 0;
   Suspensions suspensions_;

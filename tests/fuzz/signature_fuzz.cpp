@@ -71,7 +71,7 @@ void check_words(const Identity& identity) {
 void check_providers(const http::Request& request) {
   static const auto sources = make_sources();
   for (const auto& source : sources) {
-    const Verdict verdict = source->verify(request.headers, request.body, kNow);
+    const SignatureVerdict verdict = source->verify(request.headers, request.body, kNow);
     if (verdict.ok()) broken("a forged request was accepted");
     if (verdict.skew_seconds.has_value() != (verdict.code == "timestamp_out_of_tolerance")) broken("skew");
     const auto first = source->identity(request.headers, request.body, "topic");

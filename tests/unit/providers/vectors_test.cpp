@@ -7,8 +7,8 @@
 namespace postern::relay {
 namespace {
 
-Verdict verify(std::string_view provider, std::string secret, const http::Headers& headers,
-               std::string_view body, Time at = kNow) {
+SignatureVerdict verify(std::string_view provider, std::string secret, const http::Headers& headers,
+                        std::string_view body, Time at = kNow) {
   Source source;
   source.provider = provider;
   source.secrets = {std::move(secret)};
@@ -73,7 +73,7 @@ TEST(Stripe, TriesEveryV1AndIgnoresV0) {
 TEST(Stripe, RefusesAListWithoutEnd) {
   SignedRequest request = sign_stripe("whsec_used_verbatim", "{}", now_seconds());
   for (int i = 0; i < 16; ++i) request.signature().append(",v1=").append(64, 'a');
-  const Verdict verdict = verify("stripe", "whsec_used_verbatim", request.headers, "{}");
+  const SignatureVerdict verdict = verify("stripe", "whsec_used_verbatim", request.headers, "{}");
   EXPECT_EQ(verdict.code, "malformed_signature");
   EXPECT_NE(verdict.message.find("more than 16"), std::string::npos);
 }
@@ -140,11 +140,11 @@ TEST(Shopify, RefusesUnpaddedAndUrlSafeBase64) {
   EXPECT_EQ(verify("shopify", "shpss_0123456789", request.headers, "{}").code, "malformed_signature");
 }
 
-TEST(Verdict, CountsSkewInWholeSecondsOfTheReceiveTime) {
+TEST(SignatureVerdict, CountsSkewInWholeSecondsOfTheReceiveTime) {
   const SignedRequest request = sign_stripe("whsec_used_verbatim", "{}", now_seconds() - 300);
   const Time late = kNow + std::chrono::milliseconds(999);
   EXPECT_TRUE(verify("stripe", "whsec_used_verbatim", request.headers, "{}", late).ok());
-  const Verdict verdict =
+  const SignatureVerdict verdict =
       verify("stripe", "whsec_used_verbatim", request.headers, "{}", late + std::chrono::milliseconds(1));
   EXPECT_EQ(verdict.skew_seconds, 301);
   EXPECT_EQ(verdict.message, "the signature is 301 s old; 300 s are allowed");

@@ -26,8 +26,8 @@ class EveryProvider : public testing::TestWithParam<Signer> {
   SignedRequest genuine(std::int64_t skew = 0) const {
     return GetParam().sign(GetParam().secret, kBody, now_seconds() - skew);
   }
-  Verdict verify(const SignedRequest& request) const { return verify(request, {GetParam().secret}); }
-  Verdict verify(const SignedRequest& request, std::vector<std::string> secrets) const {
+  SignatureVerdict verify(const SignedRequest& request) const { return verify(request, {GetParam().secret}); }
+  SignatureVerdict verify(const SignedRequest& request, std::vector<std::string> secrets) const {
     return compiled(std::move(secrets))->verify(request.headers, request.body, kNow);
   }
 };
@@ -36,7 +36,7 @@ class EveryProvider : public testing::TestWithParam<Signer> {
 class TimedProvider : public EveryProvider {};
 
 TEST_P(EveryProvider, AcceptsWhatTheSecretMade) {
-  const Verdict verdict = verify(genuine());
+  const SignatureVerdict verdict = verify(genuine());
   EXPECT_TRUE(verdict.ok()) << verdict.code << ": " << verdict.message;
 }
 
@@ -102,7 +102,7 @@ TEST_P(EveryProvider, NamesAMissingHeader) {
     if (name.empty()) continue;
     SignedRequest request = genuine();
     request.drop(name);
-    const Verdict verdict = verify(request);
+    const SignatureVerdict verdict = verify(request);
     EXPECT_EQ(verdict.code, "missing_header");
     if (GetParam().sign != sign_svix || name != "svix-signature") {
       EXPECT_NE(verdict.message.find(name), std::string::npos) << verdict.message;
@@ -142,7 +142,7 @@ TEST_P(EveryProvider, FindsHeadersInAnyCase) {
 TEST_P(EveryProvider, KeepsToTheToleranceInBothDirections) {
   for (const std::int64_t skew : {-300, -299, 0, 299, 300}) EXPECT_TRUE(verify(genuine(skew)).ok()) << skew;
   for (const std::int64_t skew : {-86'400, -301, 301, 86'400}) {
-    const Verdict verdict = verify(genuine(skew));
+    const SignatureVerdict verdict = verify(genuine(skew));
     EXPECT_EQ(verdict.ok(), !GetParam().timed) << skew;
     if (!GetParam().timed) continue;
     EXPECT_EQ(verdict.code, "timestamp_out_of_tolerance");
@@ -160,7 +160,7 @@ TEST_P(TimedProvider, AnUnreadableTimestampIsAFailureAndNeverSkipsTheCheck) {
     } else {
       request.value_of(request.timestamp_header) = text;
     }
-    const Verdict verdict = verify(request);
+    const SignatureVerdict verdict = verify(request);
     // A list trims its items, so a blank in front is no fault there; the MAC is over the digits alone.
     if (request.timestamp_header.empty() && std::string_view(text) == " 1700000000") continue;
     EXPECT_EQ(verdict.code, "malformed_signature") << text;
@@ -193,7 +193,7 @@ TEST_P(EveryProvider, NoBitMayChange) {
     const std::size_t digits = before.size() - std::min<std::size_t>(64, before.size());
     const bool same = hex && part == &request.signature() && ascii_iequals(before, *part) &&
                       before.substr(0, digits) == part->substr(0, digits);
-    const Verdict verdict = source->verify(request.headers, request.body, kNow);
+    const SignatureVerdict verdict = source->verify(request.headers, request.body, kNow);
     EXPECT_EQ(verdict.ok(), same) << before << " -> " << *part;
   }
 }
