@@ -24,17 +24,20 @@ Result<std::string> json_of(Jv value) {
   return std::string(dumped.text());
 }
 
+Result<void> add_value(Payload& payload, const std::string& name, const Jv& value) {
+  if (value.kind() != JV_KIND_STRING) return shape(fmt::format("the header {} must be a string", name));
+  if (name.size() + value.text().size() > kPayloadHeaderBytesMax)
+    return shape("the headers are longer than 8 KiB");
+  payload.headers.push_back({name, std::string(value.text())});
+  return {};
+}
+
 Result<void> add_header(Payload& payload, const std::string& name, const Jv& value) {
-  if (value.kind() == JV_KIND_STRING) {
-    payload.headers.push_back({name, std::string(value.text())});
-    return {};
-  }
-  if (value.kind() != JV_KIND_ARRAY) return shape(fmt::format("the header {} must be a string", name));
+  if (value.kind() != JV_KIND_ARRAY) return add_value(payload, name, value);
   const int count = jv_array_length(value.copy());
   for (int i = 0; i < count && payload.headers.size() <= kPayloadHeadersMax; ++i) {
     const Jv item(jv_array_get(value.copy(), i));
-    if (item.kind() != JV_KIND_STRING) return shape(fmt::format("the header {} must be a string", name));
-    payload.headers.push_back({name, std::string(item.text())});
+    if (auto added = add_value(payload, name, item); !added) return added;
   }
   return {};
 }
@@ -71,7 +74,8 @@ Result<Payload> described(const Jv& object) {
   Payload payload;
   const Jv type = field(object, "$content_type");
   if (type.valid() && type.kind() != JV_KIND_STRING) return shape("$content_type must be a string");
-  payload.headers.push_back({"Content-Type", std::string(type.valid() ? type.text() : kJson)});
+  const Jv named = type.valid() ? Jv(type.copy()) : jv_text(kJson);
+  if (auto added = add_value(payload, "Content-Type", named); !added) return std::unexpected(added.error());
   if (auto added = add_headers(payload, field(object, "$headers")); !added)
     return std::unexpected(added.error());
   Jv body = field(object, "$body");

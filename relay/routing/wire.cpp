@@ -60,6 +60,13 @@ class Reader {
   bool sound_ = true;
 };
 
+std::string_view cut(std::string_view message) {
+  if (message.size() <= kMessageBytesMax) return message;
+  std::size_t end = kMessageBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;
+  return message.substr(0, end);
+}
+
 }  // namespace
 
 std::string encode(const WorkerRequest& request, std::size_t first) {
@@ -95,11 +102,11 @@ std::optional<WorkerRequest> decode_request(std::string_view content) {
 }
 
 std::string encode(const Ruling& ruling) {
-  Writer out(ruling.message.size() + (ruling.payload ? ruling.payload->body.size() : 0));
+  Writer out(cut(ruling.message).size() + (ruling.payload ? ruling.payload->body.size() : 0));
   out.number8(static_cast<std::uint8_t>(ruling.kind));
   out.number8(static_cast<std::uint8_t>(ruling.stage));
   out.number8(static_cast<std::uint8_t>(ruling.fault));
-  out.text(ruling.message);
+  out.text(cut(ruling.message));
   if (!ruling.payload) return out.frame();
   out.text(ruling.payload->body);
   for (const http::Header& header : ruling.payload->headers) {

@@ -24,12 +24,16 @@ struct WorkerRequest {
 
 inline constexpr std::size_t kFrameHead = 4;
 inline constexpr std::size_t kRequestBytesMax = 128 * 1024 * 1024;
-/// A payload of full size with the headers it may have, and then some.
-inline constexpr std::size_t kReplyBytesMax = kPayloadBytesMax + 64 * 1024;
+/// A payload of full size, and more headers than it may have: what is too much there is told by name.
+inline constexpr std::size_t kReplyBytesMax = kPayloadBytesMax + 512 * 1024;
+
+/// Programs word their errors with whatever they like, of any length: a person reads the beginning.
+inline constexpr std::size_t kMessageBytesMax = 4 * 1024;
 
 /// With its head. `first`: routes before it are left out.
 std::string encode(const WorkerRequest& request, std::size_t first = 0);
-/// One frame a route, in their order. With its head.
+/// One frame a route, in their order. With its head. A message that is too long is cut between two
+/// characters.
 std::string encode(const Ruling& ruling);
 
 /// Content of a frame, without its head. The views point into `content`.

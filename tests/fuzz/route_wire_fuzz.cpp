@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (ruling->payload && check_payload(*ruling->payload)) check_sendable(*ruling->payload);
     const std::string reason = reason_of(*ruling, {"f", "t"});
     require(reason.size() <= kReasonBytesMax && is_utf8(reason), "a reason that cannot be shown");
-    require(encode(*ruling).substr(kFrameHead) == input || ruling->kind != Ruling::Kind::transformed,
+    require(encode(*ruling).substr(kFrameHead) == input || ruling->kind != Ruling::Kind::transformed ||
+                ruling->message.size() > kMessageBytesMax,
             "a ruling is not written as it was read");
   }
   if (const auto request = decode_request(input)) {

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <fstream>
 
+#include "base/bytes.hpp"
+
 namespace postern::relay {
 namespace {
 
@@ -87,6 +89,12 @@ TEST_F(EvaluatorTest, WhatCannotBeSentIsRefused) {
     EXPECT_EQ(ruling.kind, Kind::failed) << program;
     EXPECT_EQ(ruling.fault, Fault::shape) << program << ": " << ruling.message;
   }
+  for (const char* program :
+       {R"j({"$body": 1, "$headers": {"A": ("x" * 5000000)}})j",
+        R"j({"$body": 1, "$content_type": ("x" * 5000000)})j", R"j({"$body": 1, ("$" + "x" * 5000000): 1})j",
+        R"j({"$body": 1, "$headers": {("x" * 5000000): 1}})j"}) {
+    EXPECT_EQ(transform(program).fault, Fault::shape) << program;
+  }
   const Ruling large = transform("\"x\" * 1048577");
   EXPECT_EQ(large.fault, Fault::too_large) << large.message;
   EXPECT_EQ(body_of(transform("\"x\" * 1048574")).size(), kPayloadBytesMax);
@@ -121,6 +129,10 @@ TEST_F(EvaluatorTest, AnErrorOfTheProgramIsItsMessage) {
   EXPECT_EQ(ruling.stage, Stage::filter);
   EXPECT_TRUE(ruling.message.starts_with("Cannot index number with")) << ruling.message;
   EXPECT_EQ(transform("error(\"no \" + .body.s)").message, "no x");
+  const Ruling long_winded = filter("error(\"é\" * 5000000)");
+  EXPECT_EQ(long_winded.fault, Fault::error);
+  EXPECT_EQ(long_winded.message.size(), kMessageBytesMax);
+  EXPECT_TRUE(is_utf8(long_winded.message));
   EXPECT_NE(transform("error({a: 1})").message.find(R"({"a":1})"), std::string::npos);
   EXPECT_EQ(transform("1, error(\"late\")").fault, Fault::error);
   EXPECT_EQ(transform("halt").fault, Fault::error);
