@@ -36,6 +36,10 @@ void ignore(void*, jv message) {
   jv_free(message);
 }
 
+jv no_input(jq_state*, void*) {
+  return jv_invalid();
+}
+
 std::string message_of(jv value) {
   const Jv message(jv_invalid_get_msg(value));
   if (message.kind() == JV_KIND_STRING) return std::string(message.text());
@@ -53,7 +57,9 @@ Result<std::unique_ptr<Program>> Program::compile(const std::string& text) {
   std::unique_ptr<Program> program(new Program(state));
   std::string messages;
   jq_set_error_cb(state, collect, &messages);
+  // jq_init() leaves some of these as malloc() found them.
   jq_set_debug_cb(state, ignore, nullptr);
+  jq_set_input_cb(state, no_input, nullptr);
   // Each jq_next() puts this one in place of the thread's own.
   jq_set_nomem_handler(state, [](void*) { end_without_memory(); }, nullptr);
   jq_set_attr(state, jv_string("JQ_LIBRARY_PATH"), jv_array());
