@@ -66,8 +66,10 @@ void catch_signals() {
   other.ss_sp = stack.data();
   other.ss_size = stack.size();
   ::sigaltstack(&other, nullptr);
+  // A sanitizer's own report says more; and ThreadSanitizer keeps signals back until the program calls
+  // something.
+  if (!kWhole) return;
   catch_signal(SIGPROF, on_time);
-  if (!kWhole) return;  // a sanitizer's own report says more
   for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) catch_signal(signal, on_crash);
 }
 

@@ -188,6 +188,8 @@ WorkerEnd WorkerProcess::wait() {
     if (gone.get() >= 0) ::poll(&waiting, 1, static_cast<int>(kLeave.count()));
     kill();
   }
+  // Only where the worker does not catch it (see sandbox.cpp), so that nobody knows where it was.
+  if (WIFSIGNALED(status_) && WTERMSIG(status_) == SIGPROF) return {Fault::time, Stage::filter};
   const auto end = WIFEXITED(status_) ? worker_end_of(WEXITSTATUS(status_)) : std::nullopt;
   if (!end) log::warn("routes.worker_lost", {{"pid", pid_}, {"status", status_}});
   return end.value_or(WorkerEnd{});
