@@ -20,3 +20,8 @@ find_library(CNATS_LIBRARY nats REQUIRED)
 add_library(cnats INTERFACE)
 target_include_directories(cnats SYSTEM INTERFACE ${CNATS_INCLUDE})
 target_link_libraries(cnats INTERFACE ${CNATS_LIBRARY})
+# libjq says nothing of itself to CMake, and Debian 12's package has no pkg-config file either.
+find_path(JQ_INCLUDE jq.h REQUIRED)
+find_library(JQ_LIBRARY jq REQUIRED)
+add_library(JQ::jq UNKNOWN IMPORTED)
+set_target_properties(JQ::jq PROPERTIES IMPORTED_LOCATION ${JQ_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${JQ_INCLUDE})

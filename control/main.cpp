@@ -6,6 +6,7 @@
 #include "control/cli/exit_codes.hpp"
 #include "control/cli/operator_commands.hpp"
 #include "control/commands.hpp"
+#include "relay/routing/worker.hpp"
 
 namespace {
 
@@ -57,6 +58,11 @@ int run_program(int argc, char** argv) {
 
 /// The one place where faults end: a line that says so, and the code for a bug.
 int main(int argc, char** argv) {
+  // Before everything else: it runs in a process with as little in it as possible.
+  if (argc > 1 && argv[1] == postern::relay::kWorkerCommand) {
+    return postern::relay::run_worker(
+        std::span<char* const>(argv, static_cast<std::size_t>(argc)).subspan(2));
+  }
   try {
     return run_program(argc, argv);
   } catch (const std::exception& fault) {

@@ -69,6 +69,8 @@ bool Node::close() {
   if (parts.admin) parts.admin->stop();
   if (parts.hub) parts.hub->stop();
   if (parts.redis) parts.redis->stop();
+  // Whoever still waits for a program is answered, and the processes end.
+  if (parts.programs) parts.programs->stop();
   // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
   if (parts.store && parts.store->event_log) parts.store->event_log->stop();
   if (parts.store) parts.store->database->stop();

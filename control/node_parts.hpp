@@ -21,6 +21,7 @@
 #include "relay/limits/limiter.hpp"
 #include "relay/limits/redis_client.hpp"
 #include "relay/limits/shared_activity.hpp"
+#include "relay/routing/program_pool.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
@@ -48,6 +49,7 @@ struct Node::Parts {
   void make_drivers();
   void make_dispatcher();
   void make_limits();
+  void make_programs();
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -80,6 +82,7 @@ struct Node::Parts {
   std::unique_ptr<relay::RedisClient> redis;  ///< null without a URL
   std::unique_ptr<relay::Limiter> limiter;
   std::unique_ptr<relay::SharedActivity> activity;
+  std::unique_ptr<relay::ProgramPool> programs;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

@@ -103,6 +103,7 @@ Result<void> Node::Parts::assemble() {
   connect_nats();
   make_drivers();
   make_dispatcher();
+  make_programs();
   follow_other_nodes();
   store->event_log->attach(*dispatcher);
   const auto recovered = store->event_log->recover();
@@ -232,6 +233,14 @@ void Node::Parts::make_limits() {
   if (redis) redis->start();
 }
 
+void Node::Parts::make_programs() {
+  relay::ProgramPoolOptions options;
+  options.workers = settings.routes.workers;
+  options.evaluator.program_time = settings.routes.program_time;
+  options.evaluator.command.memory = settings.routes.memory;
+  programs = std::make_unique<relay::ProgramPool>(std::move(options), metrics);
+}
+
 Result<void> Node::Parts::listen() {
   const auto tunnel_bound = hub->start();
   if (!tunnel_bound) return not_listening("tunnel.listen", tunnel_bound.error());
@@ -259,6 +268,7 @@ Result<void> Node::Parts::listen_ingest() {
                          .clock = clock,
                          .ids = ids,
                          .metrics = metrics,
+                         .programs = *programs,
                          .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
                          .allowed = [this] { return store->database->ingest_allowed(); },
                          .limiter = *limiter,
@@ -295,6 +305,7 @@ Result<void> Node::Parts::listen_admin() {
                                                        .random = random,
                                                        .addresses = addresses,
                                                        .egress = egress,
+                                                       .programs = *programs,
                                                        .activity = *activity,
                                                        .nats = nats_facts()});
   admin_handler = std::make_unique<AdminHandler>(

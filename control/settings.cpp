@@ -167,7 +167,8 @@ ClusterSettings cluster_from(const Values& values) {
           static_cast<std::size_t>(values.integer("cluster.writers"))};
 }
 
-std::size_t loops_from(std::int64_t configured) {
+/// 0 stands for the number of cores.
+std::size_t count_from(std::int64_t configured) {
   if (configured > 0) return static_cast<std::size_t>(configured);
   return std::max(1u, std::thread::hardware_concurrency());
 }
@@ -184,7 +185,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
   Settings settings{
       .data_dir = values.text("data_dir"),
       .database = check.database(),
-      .loops = loops_from(values.integer("loops")),
+      .loops = count_from(values.integer("loops")),
       .ingest = check.ingest(),
       .tunnel = check.tunnel(),
       .admin = {values.address("admin.listen"), check.url("admin.public_url"),
@@ -192,6 +193,8 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
       .delivery = {static_cast<unsigned>(values.integer("delivery.max_in_flight")),
                    static_cast<std::size_t>(values.integer("delivery.max_leased")),
                    values.size("delivery.memory"), values.duration("delivery.connect_time")},
+      .routes = {count_from(values.integer("routes.workers")), values.duration("routes.program_time"),
+                 values.size("routes.memory")},
       .egress = check.egress(),
       .slack_base_url = check.slack(),
       .nats = check.nats(),

@@ -46,6 +46,11 @@ struct DeliverySettings {
   std::uint64_t memory = 0;
   Duration connect_time{};
 };
+struct RouteSettings {
+  std::size_t workers = 0;  ///< resolved: at least 1
+  Duration program_time{};
+  std::uint64_t memory = 0;
+};
 struct EgressSettings {
   std::vector<std::string> allow_networks;
   std::string ca_file;
@@ -84,6 +89,7 @@ struct Settings {
   TunnelSettings tunnel;
   AdminSettings admin;
   DeliverySettings delivery;
+  RouteSettings routes;
   EgressSettings egress;
   std::string slack_base_url;  ///< empty: what the destination's URL says
   NatsSettings nats;

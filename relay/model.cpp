@@ -48,4 +48,9 @@ std::optional<AgentState> agent_state_from(std::string_view text) {
   return from<AgentState>(kAgentStates, text);
 }
 
+bool settled_by_route(std::string_view reason) {
+  return reason == "filtered" || reason.starts_with("filter_failed") ||
+         reason.starts_with("transform_failed");
+}
+
 }  // namespace postern::relay

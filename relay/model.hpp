@@ -76,6 +76,8 @@ struct Route {
   DestinationId destination_id;
   bool enabled = true;
   Time created_at;
+  std::string filter = {};     ///< jq; empty: every event goes. See relay/routing
+  std::string transform = {};  ///< jq; empty: the bytes stay as they came
 };
 
 /// One accepted request, as it came. Immutable once stored.
@@ -94,6 +96,12 @@ struct Event {
   Time received_at;
 };
 
+/// What a transform made of an event: sent in place of the event's own body.
+struct Payload {
+  std::string body;
+  http::Headers headers;  ///< in place of the event's of the same names; Content-Type is always among them
+};
+
 enum class DeliveryState { pending, leased, parked, delivered, dead, cancelled };
 
 /// One event owed to one destination.
@@ -108,6 +116,8 @@ struct Delivery {
   unsigned attempt_count = 0;  ///< attempts that count against the schedule
   Time next_at;                ///< pending: not before
   std::optional<DeliveryId> replay_of;
+  /// Of its own body, made by a transform; absent when the event's is sent.
+  std::optional<std::uint64_t> payload_bytes = {};
   Time created_at;
   Time updated_at;
 };
@@ -190,6 +200,10 @@ std::optional<DestinationKind> destination_kind_from(std::string_view text);
 std::optional<DeliveryState> delivery_state_from(std::string_view text);
 std::optional<Outcome> outcome_from(std::string_view text);
 std::optional<AgentState> agent_state_from(std::string_view text);
+
+/// Its route's programs ended it before any attempt: "filtered", "filter_failed: …", "transform_failed: …".
+/// There are no bytes that could be sent again; only the programs, run again, can say what they would be.
+bool settled_by_route(std::string_view reason);
 
 /// pending, leased and parked can still move; the rest are for ever.
 inline bool is_terminal(DeliveryState state) {

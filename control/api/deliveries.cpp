@@ -30,6 +30,8 @@ json::object with_attempts(Transaction& tx, WorkspaceId workspace, const relay::
     attempts.push_back(view(attempt));
   }
   object["attempts"] = std::move(attempts);
+  const auto payload = DeliveryRepository(tx).payload(workspace, delivery.id);
+  object["payload"] = payload ? json::value(view(*payload)) : json::value(nullptr);
   return object;
 }
 

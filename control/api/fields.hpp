@@ -42,6 +42,7 @@ class Fields {
     std::uint32_t burst = 0;
   };
   std::optional<Rate> rate(std::string_view name);
+  const boost::json::value* any(std::string_view name) { return find(name); }  ///< null when absent
 
   template <class IdType>
   std::optional<IdType> id(std::string_view name) {

@@ -34,6 +34,9 @@ boost::asio::awaitable<Reply> get_route(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> patch_route(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> delete_route(const ApiServices& services, Call call);
 
+// route_test.cpp
+boost::asio::awaitable<Reply> test_route(const ApiServices& services, Call call);
+
 // agents.cpp
 boost::asio::awaitable<Reply> list_agents(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> create_agent(const ApiServices& services, Call call);

@@ -13,10 +13,19 @@ struct Mapping {
 };
 // Codes of the store and of the rooms below. Anything else is a fault of ours.
 constexpr Mapping kStatuses[] = {
-    {"not_found", 404},      {"name_taken", 409},           {"in_use", 409},
-    {"conflict", 409},       {"not_retryable", 409},        {"expired", 410},
-    {"invalid_cursor", 400}, {"store_busy", 503},           {"store_failed", 503},
-    {"agent_revoked", 409},  {"idempotency_mismatch", 422},
+    {"not_found", 404},
+    {"name_taken", 409},
+    {"in_use", 409},
+    {"conflict", 409},
+    {"not_retryable", 409},
+    {"expired", 410},
+    {"invalid_cursor", 400},
+    {"store_busy", 503},
+    {"store_failed", 503},
+    {"not_replayable", 409},
+    {"programs_busy", 503},
+    {"agent_revoked", 409},
+    {"idempotency_mismatch", 422},
 };
 
 int status_of(std::string_view code) {

@@ -25,6 +25,7 @@ constexpr Endpoint kEndpoints[] = {
 
     {"GET", "/api/v1/routes", list_routes},
     {"POST", "/api/v1/routes", create_route},
+    {"POST", "/api/v1/routes/test", test_route},
     {"GET", "/api/v1/routes/{id}", get_route},
     {"PATCH", "/api/v1/routes/{id}", patch_route},
     {"DELETE", "/api/v1/routes/{id}", delete_route},

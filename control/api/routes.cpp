@@ -2,6 +2,7 @@
 #include "control/api/handlers.hpp"
 #include "control/api/json.hpp"
 #include "control/api/query.hpp"
+#include "control/api/route_programs.hpp"
 #include "control/api/views.hpp"
 
 namespace postern::control {
@@ -55,7 +56,12 @@ asio::awaitable<Reply> create_route(const ApiServices& services, Call call) {
   route.source_id = fields.id<SourceId>("source_id").value_or(SourceId{});
   route.destination_id = fields.id<DestinationId>("destination_id").value_or(DestinationId{});
   route.enabled = fields.boolean("enabled").value_or(true);
+  relay::RoutePrograms programs = read_programs(fields);
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
+  auto unsound = co_await check_programs(services, programs);
+  if (unsound) co_return std::unexpected(std::move(*unsound));
+  route.filter = std::move(programs.filter);
+  route.transform = std::move(programs.transform);
   auto job = [&services, route](Transaction& tx) -> std::expected<Written, Problem> {
     if (auto problem = check_ends(tx, route, services)) return std::unexpected(std::move(*problem));
     const auto created = RouteRepository(tx).create(route);
@@ -83,12 +89,20 @@ asio::awaitable<Reply> patch_route(const ApiServices& services, Call call) {
   if (!body) co_return std::unexpected(std::move(body.error()));
   Fields fields(*body);
   const auto enabled = fields.boolean("enabled");
+  const auto filter = fields.text("filter", relay::kProgramBytesMax, 0);
+  const auto transform = fields.text("transform", relay::kProgramBytesMax, 0);
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
-  auto job = [id = *id, enabled, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+  relay::RoutePrograms given{filter.value_or(""), transform.value_or("")};
+  auto unsound = co_await check_programs(services, std::move(given));
+  if (unsound) co_return std::unexpected(std::move(*unsound));
+  auto job = [id = *id, enabled, filter, transform,
+              who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
     RouteRepository routes(tx);
     auto route = routes.get(who.workspace_id, id);
     if (!route) return std::unexpected(problem_from(route.error()));
     route->enabled = enabled.value_or(route->enabled);
+    route->filter = filter.value_or(route->filter);
+    route->transform = transform.value_or(route->transform);
     const auto updated = routes.update(*route);
     if (!updated) return std::unexpected(problem_from(updated.error()));
     return written(200, "route.updated", *route);

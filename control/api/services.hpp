@@ -10,6 +10,7 @@
 #include "control/api/catalog_reloader.hpp"
 #include "relay/destinations/egress_policy.hpp"
 #include "relay/destinations/nats_subject.hpp"
+#include "relay/routing/program_pool.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/database.hpp"
 #include "relay/store/keyring.hpp"
@@ -79,6 +80,7 @@ struct ApiServices {
   Random& random;
   const PublicAddresses& addresses;
   const relay::EgressPolicy& egress;
+  relay::ProgramPool& programs;
   relay::SharedActivity& activity;
   NatsFacts nats{};
 };

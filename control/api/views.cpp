@@ -135,6 +135,8 @@ json::object view(const relay::Route& route) {
           {"source_id", route.source_id.to_string()},
           {"destination_id", route.destination_id.to_string()},
           {"enabled", route.enabled},
+          {"filter", json_text(route.filter)},
+          {"transform", json_text(route.transform)},
           {"created_at", to_rfc3339(route.created_at)}};
 }
 
@@ -179,17 +181,26 @@ json::object view(const relay::StoredEvent& stored, std::span<const relay::Deliv
 
 json::object view(const relay::Delivery& delivery) {
   const bool waits = delivery.state == relay::DeliveryState::pending;
-  return {{"id", delivery.id.to_string()},
-          {"event_id", delivery.event_id.to_string()},
-          {"source_id", delivery.source_id.to_string()},
-          {"destination_id", delivery.destination_id.to_string()},
-          {"state", relay::to_text(delivery.state)},
-          {"reason", delivery.reason},
-          {"attempt_count", delivery.attempt_count},
-          {"next_at", waits ? json::value(to_rfc3339(delivery.next_at)) : json::value(nullptr)},
-          {"replay_of", optional_id(delivery.replay_of)},
-          {"created_at", to_rfc3339(delivery.created_at)},
-          {"updated_at", to_rfc3339(delivery.updated_at)}};
+  return {
+      {"id", delivery.id.to_string()},
+      {"event_id", delivery.event_id.to_string()},
+      {"source_id", delivery.source_id.to_string()},
+      {"destination_id", delivery.destination_id.to_string()},
+      {"state", relay::to_text(delivery.state)},
+      {"reason", json_text(delivery.reason)},
+      {"attempt_count", delivery.attempt_count},
+      {"next_at", waits ? json::value(to_rfc3339(delivery.next_at)) : json::value(nullptr)},
+      {"replay_of", optional_id(delivery.replay_of)},
+      {"payload_size", delivery.payload_bytes ? json::value(*delivery.payload_bytes) : json::value(nullptr)},
+      {"created_at", to_rfc3339(delivery.created_at)},
+      {"updated_at", to_rfc3339(delivery.updated_at)}};
+}
+
+json::object view(const relay::Payload& payload) {
+  const bool text = is_utf8(payload.body);
+  return {{"headers", headers_view(payload.headers)},
+          {"body", text ? payload.body : base64_encode(payload.body)},
+          {"body_encoding", text ? "text" : "base64"}};
 }
 
 json::object view(const relay::Attempt& attempt) {

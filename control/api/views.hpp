@@ -17,6 +17,7 @@ boost::json::object view(const relay::Agent& agent, const ApiServices& services)
 boost::json::object view(const relay::EventSummary& event);
 boost::json::object view(const relay::StoredEvent& event, std::span<const relay::Delivery> deliveries);
 boost::json::object view(const relay::Delivery& delivery);
+boost::json::object view(const relay::Payload& payload);
 boost::json::object view(const relay::Attempt& attempt);
 boost::json::object view(const relay::AuditEntry& entry);
 

@@ -39,7 +39,8 @@ struct EventQuery {
 Outcome<std::string> list_events_command(ApiClient& api, const EventQuery& query, Form form);
 Outcome<std::string> show_event_command(ApiClient& api, const std::string& id, bool body_only, Form form);
 Outcome<std::string> replay_event_command(ApiClient& api, const std::string& id,
-                                          const std::string& destination, Form form);
+                                          const std::string& destination, const std::string& configuration,
+                                          Form form);
 /// What came since the last call, oldest first; the first call only remembers where to start: after the
 /// newest event there is, or where the query's `since` says.
 class EventTail {
@@ -61,6 +62,10 @@ class EventTail {
   std::optional<Time> horizon_;              // how far back a listing reaches
   std::set<std::string, std::less<>> seen_;  // what the last listing held
 };
+
+/// Runs the programs among `given` on a stored event, or on `body` (text, or @FILE), or on nothing.
+Outcome<std::string> test_route_command(ApiClient& api, const Resource& routes, const GivenFlags& given,
+                                        const std::string& event, const std::string& body, Form form);
 
 struct DeliveryQuery {
   std::string event, destination, state;

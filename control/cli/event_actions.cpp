@@ -64,8 +64,10 @@ Outcome<std::string> show_event_command(ApiClient& api, const std::string& id, b
 }
 
 Outcome<std::string> replay_event_command(ApiClient& api, const std::string& id,
-                                          const std::string& destination, Form form) {
+                                          const std::string& destination, const std::string& configuration,
+                                          Form form) {
   json::object body;
+  if (!configuration.empty()) body["configuration"] = configuration;
   if (!destination.empty()) {
     auto found = find_id(api, "destinations", destination);
     if (!found) return std::unexpected(found.error());

@@ -185,6 +185,21 @@ void add_destination_verbs(Group& group) {
   reset.add_option("which", *name, "Name or id")->required();
 }
 
+void add_route_verbs(Group& group, const Resource& resource) {
+  auto given = std::make_shared<GivenFlags>();
+  auto event = std::make_shared<std::string>();
+  auto body = std::make_shared<std::string>();
+  CLI::App& test = group.verb("test", "Show what a filter and a transform make of an event; changes nothing",
+                              [&resource, given, event, body](ApiClient& api, Form form) {
+                                return test_route_command(api, resource, *given, *event, *body, form);
+                              });
+  for (const FieldFlag& field : resource.fields) {
+    if (field.field == "filter" || field.field == "transform") add_field_flag(test, field, false, given);
+  }
+  test.add_option("--event", *event, "A stored event: evt_…");
+  test.add_option("--body", *body, "A sample body in its place, or @FILE");
+}
+
 void add_event_filter(CLI::App& command, const std::shared_ptr<EventQuery>& query) {
   command.add_option("--source", query->source, "Name or id");
   command.add_option("--type", query->type, "Exactly this event type");
@@ -209,11 +224,15 @@ void add_event_verbs(Group& group) {
   show.add_option("id", *id, "evt_…")->required();
   show.add_flag("--body", *body, "Only its body, byte for byte");
   auto to = std::make_shared<std::string>();
-  CLI::App& replay = group.verb("replay", "Deliver an event again", [id, to](ApiClient& api, Form form) {
-    return replay_event_command(api, *id, *to, form);
-  });
+  auto configuration = std::make_shared<std::string>();
+  CLI::App& replay =
+      group.verb("replay", "Deliver an event again", [id, to, configuration](ApiClient& api, Form form) {
+        return replay_event_command(api, *id, *to, *configuration, form);
+      });
   replay.add_option("id", *id, "evt_…")->required();
   replay.add_option("--destination", *to, "Only to this one; name or id");
+  replay.add_option("--configuration", *configuration,
+                    "original: the same bytes again; current: as the routes decide it now");
   CLI::App* follow = group.app_.add_subcommand("tail", "Show events as they come, until interrupted");
   follow->fallthrough();
   add_event_filter(*follow, query);
@@ -252,6 +271,7 @@ void add_operator_commands(CLI::App& app, std::function<int()>& run) {
     add_changing_verbs(group, resource);
     if (resource.kind == "agents") add_agent_verbs(group);
     if (resource.kind == "destinations") add_destination_verbs(group);
+    if (resource.kind == "routes") add_route_verbs(group, resource);
   }
   Group events(app, run, "events", "What was received");
   events.footer(

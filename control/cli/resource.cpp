@@ -65,6 +65,7 @@ Outcome<json::value> value_from(const FieldFlag& field, const std::string& text,
     case FieldKind::integer:
     case FieldKind::integers:
       return integer_from(field.flag, text);
+    case FieldKind::text_file:
     case FieldKind::secret_file: {
       auto content = file_content(field.flag, text);
       if (!content) return std::unexpected(content.error());

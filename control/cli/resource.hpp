@@ -21,6 +21,7 @@ enum class FieldKind {
   integers,     ///< the same
   secret_file,  ///< a file (or - for stdin) whose content, without its last line break, joins the texts of
                 ///< the field
+  text_file,    ///< a file (or - for stdin) whose content is the text
   json,         ///< an object, or @FILE
   rate,         ///< PER_SECOND or PER_SECOND:BURST, "default", or what json takes
   reference,    ///< a name or id of another kind

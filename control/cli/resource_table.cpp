@@ -131,6 +131,16 @@ constexpr FieldFlag kRouteFields[] = {
      .refers_to = "destinations",
      .update = false,
      .required = true},
+    {.flag = "--filter", .field = "filter", .help = "jq: which events go; \"\" takes it away"},
+    {.flag = "--filter-file",
+     .field = "filter",
+     .kind = FieldKind::text_file,
+     .help = "A file with the filter, - for stdin"},
+    {.flag = "--transform", .field = "transform", .help = "jq: what is sent as the body; \"\" takes it away"},
+    {.flag = "--transform-file",
+     .field = "transform",
+     .kind = FieldKind::text_file,
+     .help = "A file with the transform, - for stdin"},
     {.flag = "--enabled",
      .field = "enabled",
      .kind = FieldKind::boolean,
@@ -176,8 +186,14 @@ constexpr Resource kResources[] = {
     {.kind = "routes",
      .one = "route",
      .about = "Which source goes to which destination",
-     .examples = "  postern routes create --source github --destination app\n"
-                 "  postern routes update rte_… --enabled=false\n",
+     .examples =
+         "  postern routes create --source github --destination app\n"
+         "  postern routes create --source stripe --destination team \\\n"
+         "    --filter '.event.type == \"invoice.paid\"' --transform '{text: .body.data.object.number}'\n"
+         "  postern routes test --event evt_… --filter '.body.action == \"opened\"'\n"
+         "  postern routes update rte_… --filter-file filter.jq\n"
+         "  postern routes update rte_… --enabled=false\n"
+         "What a program sees and gives: docs/routes.md\n",
      .named = false,
      .columns = kRouteColumns,
      .fields = kRouteFields},

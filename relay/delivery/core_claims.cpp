@@ -21,7 +21,7 @@ bool is_exhausted(std::size_t count, std::size_t granted, std::size_t bytes) {
 
 std::size_t total_cost(const std::vector<LeasedDelivery>& deliveries) {
   std::size_t bytes = 0;
-  for (const auto& delivery : deliveries) bytes += memory_cost(*delivery.event);
+  for (const auto& delivery : deliveries) bytes += memory_cost(delivery);
   return bytes;
 }
 
@@ -242,7 +242,7 @@ void DispatcherCore::on_due(std::size_t granted, std::uint64_t stops,
   learn_size(bytes, count);
   const Origin origin = claim_origin(stops);
   for (LeasedDelivery& delivery : *claimed) {
-    desk_.attribute(delivery.delivery.destination_id, memory_cost(*delivery.event));
+    desk_.attribute(delivery.delivery.destination_id, memory_cost(delivery));
     accept(std::move(delivery), origin);
   }
   if (!is_exhausted(count, granted, bytes) || due_again_) {

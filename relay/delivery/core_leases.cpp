@@ -14,7 +14,7 @@ void DispatcherCore::on_leases_lost() {
   for (auto& [id, queue] : queues_) {
     const auto waiting = queue->give_up();
     std::vector<LeaseEnd> ends;
-    for (const LeasedDelivery& it : waiting) ends.push_back({id, memory_cost(*it.event)});
+    for (const LeasedDelivery& it : waiting) ends.push_back({id, memory_cost(it)});
     desk_.release(ends);
     forgotten += waiting.size();
     if (queue->mode() == QueueMode::direct) drain_behind(*queue);

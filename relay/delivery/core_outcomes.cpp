@@ -121,7 +121,7 @@ void DispatcherCore::withdraw(const LeasedDelivery& delivery, Queue* queue, Deli
                               std::string_view reason) {
   const Time next_at = std::max(parts_.clock.now(), delivery.delivery.next_at);
   record({delivery.delivery.id, delivery.lease_token, std::nullopt, next, next_at, std::string(reason)},
-         delivery.delivery.destination_id, memory_cost(*delivery.event), queue);
+         delivery.delivery.destination_id, memory_cost(delivery), queue);
   schedule_turn();
 }
 

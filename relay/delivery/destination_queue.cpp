@@ -95,7 +95,7 @@ LeasedDelivery DestinationQueue::set_aside() {
 }
 
 std::size_t DestinationQueue::next_bytes() const {
-  return memory_cost(*ready_.front().event);
+  return memory_cost(ready_.front());
 }
 
 // Probes are few, and one at a time on its schedule cannot multiply: neither needs a budget.

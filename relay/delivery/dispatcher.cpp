@@ -29,7 +29,7 @@ void Dispatcher::start(EventLog& log) {
 }
 
 Admission Dispatcher::admit(const NewDelivery& delivery, const Event& event) {
-  return core_->desk().admit(delivery.destination_id, memory_cost(event));
+  return core_->desk().admit(delivery.destination_id, memory_cost(event, delivery.payload));
 }
 void Dispatcher::handed_over(std::vector<LeasedDelivery> deliveries) {
   core_->hand_over(std::move(deliveries));
@@ -41,7 +41,7 @@ void Dispatcher::wake(std::vector<DestinationId> destinations) {
   core_->wake(std::move(destinations));
 }
 void Dispatcher::not_committed(const NewDelivery& delivery, const Event& event) {
-  const LeaseEnd end{delivery.destination_id, memory_cost(event)};
+  const LeaseEnd end{delivery.destination_id, memory_cost(event, delivery.payload)};
   core_->desk().release({&end, 1});
 }
 void Dispatcher::leases_lost() {

@@ -42,8 +42,11 @@ struct QueueGauges {
 
 /// The memory a leased delivery holds, roughly. Deliveries of one event share it; counting it for each is on
 /// the safe side.
-inline std::size_t memory_cost(const Event& event) {
-  return event.body.size() + 1024;
+inline std::size_t memory_cost(const Event& event, const std::shared_ptr<const Payload>& payload) {
+  return event.body.size() + (payload ? payload->body.size() : 0) + 1024;
+}
+inline std::size_t memory_cost(const LeasedDelivery& leased) {
+  return memory_cost(*leased.event, leased.payload);
 }
 
 }  // namespace postern::relay

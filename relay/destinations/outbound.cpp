@@ -14,14 +14,19 @@ std::string_view query_of(std::string_view target) {
 
 Result<Outbound> build_outbound(const AttemptJob& job, std::string_view url_target, Time now) {
   const std::shared_ptr<const Event>& event = job.leased.event;
-  const OutboundRequest request{*event, job.leased.delivery.id, job.leased.tries + 1,
-                                job.destination->signing_secret, now};
+  const OutboundRequest request{
+      *event, job.leased.delivery.id,  job.leased.tries + 1, job.destination->signing_secret,
+      now,    job.leased.payload.get()};
   auto headers = build_request_headers(request);
   if (!headers) return std::unexpected(headers.error());
   Outbound out;
   out.method = event->method;
   out.target = outbound_target(url_target, query_of(event->target));
   out.headers = std::move(*headers);
+  if (const auto& payload = job.leased.payload) {
+    out.body = std::shared_ptr<const std::string>(payload, &payload->body);
+    return out;
+  }
   const bool bodiless = event->body.empty() && (event->method == "GET" || event->method == "HEAD");
   if (!bodiless) out.body = std::shared_ptr<const std::string>(event, &event->body);
   return out;

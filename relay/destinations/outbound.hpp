@@ -15,7 +15,7 @@ struct Outbound {
   std::string target;
   http::Headers headers;
   std::shared_ptr<const std::string>
-      body;  ///< shares the event, copies no byte; null for a GET or HEAD without one
+      body;  ///< shares the event or the payload, copies no byte; null for a GET or HEAD without one
 };
 
 /// `url_target` is path and query of the destination's URL. Error `invalid_signing_secret`. Pure.

@@ -13,6 +13,8 @@ namespace {
 constexpr std::array<std::string_view, 12> kNeverSentOn = {
     "connection", "keep-alive", "te",     "trailer", "transfer-encoding", "upgrade",
     "expect",     "host",       "cookie", "cookie2", "content-length",    "http2-settings"};
+constexpr std::array<std::string_view, 6> kOfTheOriginalBody = {
+    "content-type", "content-encoding", "content-md5", "digest", "content-digest", "repr-digest"};
 constexpr std::array<std::string_view, 3> kSignatureHeaders = {"webhook-id", "webhook-timestamp",
                                                                "webhook-signature"};
 
@@ -58,9 +60,10 @@ bool carries_our_key(std::string_view authorization) {
 /// Decides header by header for one request.
 class Filter {
  public:
-  Filter(const http::Headers& original, bool signing)
+  Filter(const http::Headers& original, bool signing, const Payload* payload)
       : by_connection_(named_by_connection(original)),
         signing_(signing),
+        payload_(payload),
         keeps_trace_(trace_is_sound(original)) {}
 
   bool keeps(const http::Header& header) const {
@@ -68,6 +71,10 @@ class Filter {
     if (contains(kNeverSentOn, name) || contains(by_connection_, name)) return false;
     if (name.starts_with("proxy-") || name.starts_with("postern-")) return false;
     if (signing_ && contains(kSignatureHeaders, name)) return false;
+    if (payload_ != nullptr &&
+        (contains(kOfTheOriginalBody, name) || http::find_header(payload_->headers, name))) {
+      return false;
+    }
     if (name == "traceparent" || name == "tracestate") return keeps_trace_;
     return name != "authorization" || !carries_our_key(header.value);
   }
@@ -82,6 +89,7 @@ class Filter {
 
   std::vector<std::string> by_connection_;
   bool signing_;
+  const Payload* payload_;
   bool keeps_trace_;
 };
 
@@ -95,7 +103,8 @@ Result<void> sign(const OutboundRequest& request, http::Headers& out) {
   if (!key) return std::unexpected(key.error());
   std::string id = request.event.id.to_string();
   std::string timestamp = std::to_string(to_unix_seconds(request.now));
-  std::string signature = webhook_signature(*key, id, timestamp, request.event.body);
+  std::string signature =
+      webhook_signature(*key, id, timestamp, request.payload ? request.payload->body : request.event.body);
   cleanse(*key);
   out.push_back({"webhook-id", std::move(id)});
   out.push_back({"webhook-timestamp", std::move(timestamp)});
@@ -116,11 +125,13 @@ bool is_nonzero_hex(std::string_view text) {
 Result<http::Headers> build_request_headers(const OutboundRequest& request) {
   const http::Headers& original = request.event.headers;
   const bool signing = !request.signing_secret.empty();
-  const Filter filter(original, signing);
+  const Filter filter(original, signing, request.payload);
   http::Headers out;
   out.reserve(original.size() + 7);
   std::copy_if(original.begin(), original.end(), std::back_inserter(out),
                [&](const http::Header& header) { return filter.keeps(header); });
+  if (request.payload)
+    out.insert(out.end(), request.payload->headers.begin(), request.payload->headers.end());
   if (signing) {
     if (auto signed_ok = sign(request, out); !signed_ok) return std::unexpected(signed_ok.error());
   }

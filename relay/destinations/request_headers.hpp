@@ -13,9 +13,10 @@ namespace postern::relay {
 struct OutboundRequest {
   const Event& event;
   DeliveryId delivery_id;
-  unsigned attempt = 1;             ///< number of this try, as Postern-Attempt says it
-  std::string_view signing_secret;  ///< "whsec_…"; empty: not signed
-  Time now;                         ///< of this attempt: the webhook-timestamp
+  unsigned attempt = 1;              ///< number of this try, as Postern-Attempt says it
+  std::string_view signing_secret;   ///< "whsec_…"; empty: not signed
+  Time now;                          ///< of this attempt: the webhook-timestamp
+  const Payload* payload = nullptr;  ///< what is sent and signed in place of the event's body; null: that
 };
 
 /// The headers of an attempt, without Host and Content-Length: whoever writes the request makes these.
@@ -30,13 +31,15 @@ struct OutboundRequest {
 ///  Without a
 ///    signing secret a Standard Webhooks provider's own stay, and still verify with that provider's secret;
 ///  - traceparent and tracestate when the former is repeated or malformed.
+///  - when a transform made the body: what describes the original one (Content-Type, Content-Encoding and
+///  digests), and every header the transform gives.
 /// Authorization is the provider's word to the app, end to end, and stays, unless it carries a key of this
 /// relay (somebody's REST client pointed at an ingest URL).
 ///
-/// Added at the end: webhook-id (the event's id: the same over retries, replays and destinations),
-/// webhook-timestamp and webhook-signature when there is a secret (Standard Webhooks 1.0.0, v1);
-/// Postern-Event-Id, Postern-Delivery-Id, Postern-Attempt; and traceparent when none was kept (trace id from
-/// the event, parent id from the delivery, sampled).
+/// Added at the end: the transform's headers; webhook-id (the event's id: the same over retries, replays and
+/// destinations), webhook-timestamp and webhook-signature when there is a secret (Standard Webhooks 1.0.0,
+/// v1); Postern-Event-Id, Postern-Delivery-Id, Postern-Attempt; and traceparent when none was kept (trace id
+/// from the event, parent id from the delivery, sampled).
 ///
 /// `invalid_signing_secret` when the secret is not "whsec_" and base64.
 Result<http::Headers> build_request_headers(const OutboundRequest& request);

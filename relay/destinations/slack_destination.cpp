@@ -28,7 +28,10 @@ http::ClientRequest make_request(const AttemptJob& job, std::string target, cons
   request.headers = {{"Content-Type", "application/json; charset=utf-8"},
                      {"Accept", "text/plain"},
                      {"User-Agent", "Postern/" POSTERN_VERSION}};
-  request.body = std::make_shared<const std::string>(slack_message(input));
+  // A transform writes the message itself.
+  const auto& payload = job.leased.payload;
+  request.body = payload ? std::shared_ptr<const std::string>(payload, &payload->body)
+                         : std::make_shared<const std::string>(slack_message(input));
   request.owner = job.destination->workspace_id.bytes();
   return request;
 }

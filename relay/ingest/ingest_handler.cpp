@@ -6,6 +6,7 @@
 #include "relay/ingest/ingest_answers.hpp"
 #include "relay/ingest/ingest_path.hpp"
 #include "relay/providers/handshake.hpp"
+#include "relay/routing/outcome.hpp"
 
 namespace postern::relay {
 namespace {
@@ -31,11 +32,19 @@ std::string refusal_detail(const Source& source, const SignatureVerdict& verdict
   return boost::json::serialize(detail);
 }
 
+void settle_routes(const RoutePlan& plan, const std::vector<Ruling>& rulings,
+                   std::vector<NewDelivery>& deliveries) {
+  for (std::size_t i = 0; i < rulings.size(); ++i) {
+    apply(rulings[i], plan.programs[i], deliveries[plan.places[i]]);
+  }
+}
+
 }  // namespace
 
 struct IngestHandler::Loop {
   SourceCache sources;
   AppendGate gate;
+  AppendGate gate_after_programs;  ///< with what time those leave
 };
 
 IngestHandler::IngestHandler(IngestParts parts, IngestOptions options)
@@ -58,8 +67,10 @@ IngestHandler::Loop& IngestHandler::here() {
   const std::lock_guard lock(loops_mutex_);
   auto& made = loops_[std::this_thread::get_id()];
   if (!made) {
+    const auto late = [this] { metrics_.late_commits.Increment(); };
     made.reset(new Loop{{parts_.catalog, *catalog_version_, options_.limits},
-                        {parts_.log, options_.store_limit, [this] { metrics_.late_commits.Increment(); }}});
+                        {parts_.log, options_.store_limit, late},
+                        {parts_.log, options_.store_limit - options_.store_limit / 2, late}});
   }
   owner = serial_;
   loop = made.get();
@@ -96,7 +107,14 @@ asio::awaitable<http::Response> IngestHandler::on_request(http::Request request)
   auto admitted = admit(loop, std::move(request), parts_.clock.now());
   if (!admitted) co_return std::move(admitted.error());
   auto executor = co_await asio::this_coro::executor;
-  const AppendGate::Answer stored = co_await loop.gate.append(std::move(admitted->event), executor);
+  AppendGate* gate = &loop.gate;
+  if (admitted->plan) {
+    gate = &loop.gate_after_programs;
+    auto rulings = co_await evaluate(parts_.programs, job_of(*admitted), options_.store_limit / 2);
+    if (!rulings) co_return programs_busy(*admitted, rulings.error());
+    settle_routes(*admitted->plan, *rulings, admitted->event.deliveries);
+  }
+  const AppendGate::Answer stored = co_await gate->append(std::move(admitted->event), executor);
   metrics_.observe(parts_.clock.steady() - began);
   co_return answer(*admitted, stored);
 }
@@ -129,7 +147,28 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
     if (handshake) return turn_away(IngestResult::handshake, std::move(*handshake));
   }
   const std::string topic = decode_topic(path->topic);
-  return Admitted{ready->source->id, provider, make_event(*ready, topic, std::move(request), received_at)};
+  Admitted admitted{ready->source->id,
+                    provider,
+                    make_event(*ready, topic, std::move(request), received_at),
+                    ready->plan,
+                    {}};
+  if (ready->plan) admitted.source_name = ready->source->name;
+  return admitted;
+}
+
+ProgramJob IngestHandler::job_of(const Admitted& admitted) const {
+  ProgramJob job;
+  job.event = admitted.event.event;
+  job.programs = std::shared_ptr<const std::vector<RoutePrograms>>(admitted.plan, &admitted.plan->programs);
+  job.provider = admitted.provider->name;
+  job.source = admitted.source_name;
+  job.line = admitted.event.event->source_id;
+  return job;
+}
+
+http::Response IngestHandler::programs_busy(const Admitted& admitted, const Error& error) {
+  count(admitted.source, admitted.provider, IngestResult::programs_busy);
+  return answer_unavailable(error.code, error.message + "; send the event again", 2);
 }
 
 NewEvent IngestHandler::make_event(const ReadySource& ready, std::string_view topic, http::Request request,

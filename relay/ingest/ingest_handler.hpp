@@ -19,6 +19,7 @@
 #include "relay/ingest/source_cache.hpp"
 #include "relay/limits/shared_activity.hpp"
 #include "relay/model.hpp"
+#include "relay/routing/program_pool.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/event_log.hpp"
 
@@ -31,6 +32,7 @@ struct IngestParts {
   const Clock& clock;
   IdGenerator& ids;
   prometheus::Registry& metrics;
+  ProgramPool& programs;
   /// Takes refusals, already limited per source. Called on any loop; must not block.
   std::function<void(AuditEntry)> audit;
   /// False while the store must not grow (disk low water). Called on any loop, twice a request; must not
@@ -59,11 +61,16 @@ struct IngestOptions {
 ///   405  method_not_allowed
 ///   413  from the server, at the source's body limit
 ///   429  rate_limited, too_many_failures; with Retry-After; counted, never audited
-///   503  store_busy, store_failed, store_timeout, storage_low, source_unusable; with Retry-After
+///   503  programs_busy, store_busy, store_failed, store_timeout, storage_low, source_unusable; with
+///   Retry-After
 ///
 /// A source's deliveries go to the destinations of its enabled routes, one each. A disabled destination is
 /// not left out: its delivery is committed too, for the dispatcher to park as "destination_disabled", so that
 /// nobody has to guess where an event went.
+///
+/// Routes with programs are asked after the signature is found good and before the commit, off the loop, in
+/// at most half of the time there is; their events are committed with what came of it (see relay/routing). A
+/// source whose routes have none goes past all of that.
 ///
 /// Threads: on_head and on_request run on all loops at once. What a loop needs is kept per thread and made at
 /// that thread's first request, so a thread must run one loop only; loops share nothing but counters, and a
@@ -83,6 +90,8 @@ class IngestHandler final : public http::Handler {
     SourceId source;
     const Provider* provider;
     NewEvent event;
+    std::shared_ptr<const RoutePlan> plan;  ///< null: nothing to ask
+    std::string source_name;                ///< its name, for the programs
   };
 
   Loop& here();
@@ -91,6 +100,8 @@ class IngestHandler final : public http::Handler {
                       Time received_at);
   http::Response refuse(const ReadySource& ready, const SignatureVerdict& verdict, std::string_view peer,
                         Time at);
+  http::Response programs_busy(const Admitted& admitted, const Error& error);
+  ProgramJob job_of(const Admitted& admitted) const;
   http::Response answer(const Admitted& admitted, const AppendGate::Answer& answer);
   void count(SourceId source, const Provider* provider, IngestResult result);
 

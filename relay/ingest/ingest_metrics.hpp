@@ -27,8 +27,9 @@ enum class IngestResult {
   not_allowed,
   misconfigured,
   rate_limited,
+  programs_busy,
 };
-inline constexpr std::size_t kIngestResults = 13;
+inline constexpr std::size_t kIngestResults = 14;
 std::string_view to_text(IngestResult result);
 /// The result for a SignatureVerdict's code.
 IngestResult result_of_verdict(std::string_view code);

@@ -5,15 +5,21 @@
 namespace postern::relay {
 namespace {
 
-std::vector<DestinationId> destinations_of(const Catalog& catalog, SourceId source) {
-  std::vector<DestinationId> out;
+void add_routes(const Catalog& catalog, SourceId source, ReadySource& ready) {
   const auto routes = catalog.routes_by_source.find(source);
-  if (routes == catalog.routes_by_source.end()) return out;
+  if (routes == catalog.routes_by_source.end()) return;
+  auto plan = std::make_shared<RoutePlan>();
   for (const auto& route : routes->second) {
-    const bool known = std::ranges::find(out, route->destination_id) != out.end();
-    if (route->enabled && !known) out.push_back(route->destination_id);
+    const bool known =
+        std::ranges::find(ready.destinations, route->destination_id) != ready.destinations.end();
+    if (!route->enabled || known) continue;
+    if (!route->filter.empty() || !route->transform.empty()) {
+      plan->programs.push_back({route->filter, route->transform});
+      plan->places.push_back(ready.destinations.size());
+    }
+    ready.destinations.push_back(route->destination_id);
   }
-  return out;
+  if (!plan->programs.empty()) ready.plan = std::move(plan);
 }
 
 RateLimit own_or(std::uint32_t per_second, std::uint32_t burst, const RateLimit& otherwise) {
@@ -38,7 +44,7 @@ ReadySource make_ready(const Catalog& catalog, std::shared_ptr<const Source> sou
   ReadySource ready;
   ready.source_limit = source_limit(*source, limits);
   ready.workspace_limit = workspace_limit(catalog, source->workspace_id, limits);
-  ready.destinations = destinations_of(catalog, source->id);
+  add_routes(catalog, source->id, ready);
   auto compiled = CompiledSource::make(*source);
   if (compiled)
     ready.compiled = std::move(*compiled);

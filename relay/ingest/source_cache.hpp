@@ -9,6 +9,7 @@
 
 #include "relay/limits/gcra.hpp"
 #include "relay/providers/compiled_source.hpp"
+#include "relay/routing/ruling.hpp"
 #include "relay/store/catalog.hpp"
 
 namespace postern::relay {
@@ -23,12 +24,19 @@ struct DefaultLimits {
   RateLimit source, workspace;
 };
 
+/// The programs of a source's routes.
+struct RoutePlan {
+  std::vector<RoutePrograms> programs;
+  std::vector<std::size_t> places;  ///< of each in ReadySource::destinations
+};
+
 /// A source as a loop uses it.
 struct ReadySource {
   std::shared_ptr<const Source> source;
   std::unique_ptr<CompiledSource> compiled;  ///< null when the stored source cannot be used; logged
   std::vector<DestinationId> destinations;   ///< of its enabled routes, in their order, each once
   NamedLimit source_limit, workspace_limit;
+  std::shared_ptr<const RoutePlan> plan;  ///< null when no route of it has a program
 };
 
 /// The sources of the current catalog, made ready when first asked for. One per loop, used on that loop

@@ -51,6 +51,13 @@ struct EventRow {
   SourceId source_id;
 };
 
+std::optional<EventRow> find_event(Transaction& tx, WorkspaceId workspace, EventId event) {
+  return find_one<EventRow>(tx, "SELECT row, source_id FROM event WHERE id = ?1 AND workspace_id = ?2",
+                            {rows::id(event), rows::id(workspace)}, [](const Row& row) {
+                              return EventRow{row.integer(0), rows::id_at<SourceId>(row, 1)};
+                            });
+}
+
 DeliveryId insert_replay(Transaction& tx, WorkspaceId workspace, const EventRow& event,
                          DestinationId destination, std::optional<DeliveryId> replay_of, IdGenerator& ids,
                          Time now) {
@@ -58,12 +65,33 @@ DeliveryId insert_replay(Transaction& tx, WorkspaceId workspace, const EventRow&
   auto made = tx.execute(
       "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
       "attempt_count, "
-      "tries, lease, next_at, replay_of, created_at, updated_at) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?6, ?7, ?6, ?6)",
+      "tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?6, ?7, ?6, ?6, "
+      "(SELECT b.payload FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7), "
+      "(SELECT b.payload_headers FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7))",
       {rows::id(id), rows::id(workspace), event.row, rows::id(event.source_id), rows::id(destination),
        rows::time(now), rows::id(replay_of)});
   if (!made) throw StoreFault("a fresh delivery id was there already");
   return id;
+}
+
+void insert_decided(Transaction& tx, WorkspaceId workspace, const EventRow& event,
+                    const NewDelivery& delivery, std::optional<DeliveryId> replay_of, Time now) {
+  const Admission admission = delivery.decided.value_or(Admission{});
+  Value body = nullptr;
+  Value headers = nullptr;
+  if (delivery.payload) {
+    body = Blob{delivery.payload->body};
+    headers = Blob{pack_headers(delivery.payload->headers)};
+  }
+  auto made = tx.execute(
+      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
+      "attempt_count, tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?8, ?8, ?10, ?11)",
+      {rows::id(delivery.id), rows::id(workspace), event.row, rows::id(event.source_id),
+       rows::id(delivery.destination_id), rows::number(admission.state), admission.reason, rows::time(now),
+       rows::id(replay_of), body, headers});
+  if (!made) throw StoreFault("a fresh delivery id was there already");
 }
 
 bool destination_exists(Transaction& tx, WorkspaceId workspace, DestinationId id) {
@@ -71,22 +99,35 @@ bool destination_exists(Transaction& tx, WorkspaceId workspace, DestinationId id
                 {rows::id(id), rows::id(workspace)});
 }
 
-/// The destinations the event went to and that are still there, each with its latest delivery.
-using Earlier = std::pair<DestinationId, DeliveryId>;
+/// A destination the event went to and that is still there.
+struct Earlier {
+  DestinationId destination_id;
+  DeliveryId latest;
+  std::optional<DeliveryId> latest_sent;  ///< the latest that its route's programs did not settle
+};
+
+/// In the order in which the event first went there.
 std::vector<Earlier> earlier_deliveries(Transaction& tx, const EventRow& event) {
   std::vector<Earlier> found;
   tx.query(
-      "SELECT d.destination_id, d.id FROM delivery d JOIN destination t ON t.id = d.destination_id "
+      "SELECT d.destination_id, d.id, d.reason FROM delivery d JOIN destination t ON t.id = d.destination_id "
       "WHERE d.event_row = ?1 ORDER BY d.id",
       {event.row}, [&](const Row& row) {
         const auto destination = rows::id_at<DestinationId>(row, 0);
-        const auto known = std::ranges::find(found, destination, &Earlier::first);
-        if (known == found.end())
-          found.emplace_back(destination, rows::id_at<DeliveryId>(row, 1));
-        else
-          known->second = rows::id_at<DeliveryId>(row, 1);
+        auto place = std::ranges::find(found, destination, &Earlier::destination_id);
+        if (place == found.end()) place = found.insert(found.end(), Earlier{destination, {}, {}});
+        place->latest = rows::id_at<DeliveryId>(row, 1);
+        if (!settled_by_route(row.text(2))) place->latest_sent = place->latest;
       });
   return found;
+}
+
+std::unexpected<Error> nothing_to_repeat() {
+  return fail(
+      "not_replayable",
+      "The route's filter or transform settled this before anything was sent, so there is nothing to send "
+      "again. Replay the event with configuration \"current\" (--configuration current): that runs the "
+      "routes as they are now.");
 }
 
 }  // namespace
@@ -95,6 +136,13 @@ Result<Delivery> DeliveryRepository::get(WorkspaceId workspace, DeliveryId id) {
   auto found = find(tx_, workspace, id);
   if (!found) return std::unexpected(not_found("delivery"));
   return std::move(found->delivery);
+}
+
+std::shared_ptr<const Payload> DeliveryRepository::payload(WorkspaceId workspace, DeliveryId id) {
+  auto found = find_one<std::shared_ptr<const Payload>>(
+      tx_, "SELECT payload, payload_headers FROM delivery WHERE workspace_id = ?1 AND id = ?2",
+      {rows::id(workspace), rows::id(id)}, [](const Row& row) { return rows::payload_at(row, 0); });
+  return found.value_or(nullptr);
 }
 
 std::vector<Attempt> DeliveryRepository::attempts(WorkspaceId workspace, DeliveryId id) {
@@ -142,25 +190,41 @@ Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const Delivery
 Result<std::vector<DeliveryId>> DeliveryRepository::replay(WorkspaceId workspace, EventId event,
                                                            std::optional<DestinationId> destination,
                                                            IdGenerator& ids, Time now) {
-  const auto found = find_one<EventRow>(
-      tx_, "SELECT row, source_id FROM event WHERE id = ?1 AND workspace_id = ?2",
-      {rows::id(event), rows::id(workspace)},
-      [](const Row& row) { return EventRow{row.integer(0), rows::id_at<SourceId>(row, 1)}; });
+  const auto found = find_event(tx_, workspace, event);
   if (!found) return std::unexpected(not_found("event"));
   if (destination && !destination_exists(tx_, workspace, *destination)) {
     return std::unexpected(not_found("destination"));
   }
   std::vector<DeliveryId> made;
   bool had = false;
-  for (const auto& [earlier, latest] : earlier_deliveries(tx_, *found)) {
-    if (destination && earlier != *destination) continue;
+  for (const Earlier& earlier : earlier_deliveries(tx_, *found)) {
+    if (destination && earlier.destination_id != *destination) continue;
     had = true;
-    made.push_back(insert_replay(tx_, workspace, *found, earlier, latest, ids, now));
+    if (!earlier.latest_sent) continue;
+    made.push_back(
+        insert_replay(tx_, workspace, *found, earlier.destination_id, earlier.latest_sent, ids, now));
   }
+  if (had && made.empty()) return nothing_to_repeat();
   if (destination && !had) {
     made.push_back(insert_replay(tx_, workspace, *found, *destination, std::nullopt, ids, now));
   }
   return made;
+}
+
+Result<void> DeliveryRepository::replay_as(WorkspaceId workspace, EventId event,
+                                           const std::vector<NewDelivery>& deliveries, Time now) {
+  const auto found = find_event(tx_, workspace, event);
+  if (!found) return std::unexpected(not_found("event"));
+  const auto earlier = earlier_deliveries(tx_, *found);
+  for (const NewDelivery& delivery : deliveries) {
+    if (!destination_exists(tx_, workspace, delivery.destination_id)) {
+      return std::unexpected(not_found("destination"));
+    }
+    const auto before = std::ranges::find(earlier, delivery.destination_id, &Earlier::destination_id);
+    insert_decided(tx_, workspace, *found, delivery,
+                   before == earlier.end() ? std::nullopt : std::optional(before->latest), now);
+  }
+  return {};
 }
 
 Result<DeliveryId> DeliveryRepository::retry(WorkspaceId workspace, DeliveryId id, IdGenerator& ids,
@@ -186,6 +250,11 @@ Result<DeliveryId> DeliveryRepository::retry(WorkspaceId workspace, DeliveryId i
     case DeliveryState::dead:
     case DeliveryState::cancelled:
       break;
+  }
+  if (settled_by_route(delivery.reason)) {
+    auto error = nothing_to_repeat();
+    error.error().code = "not_retryable";
+    return error;
   }
   if (!destination_exists(tx_, workspace, delivery.destination_id))
     return std::unexpected(not_found("destination"));

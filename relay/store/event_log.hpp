@@ -22,18 +22,22 @@ struct LeasedDelivery {
   std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
   std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
   unsigned tries = 0;  ///< attempts made so far, counted or not; the next one's number is tries + 1
+  std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
+};
+
+/// What becomes of a delivery at the moment it is committed.
+struct Admission {
+  DeliveryState state =
+      DeliveryState::pending;  ///< leased, pending or parked; of a `decided` one dead or cancelled
+  std::string reason;          ///< for parked: "agent_away", …
+  Duration wait{};             ///< for pending: not due before this long after the commit
 };
 
 struct NewDelivery {
   DeliveryId id;
   DestinationId destination_id;
-};
-
-/// What becomes of a delivery at the moment it is committed.
-struct Admission {
-  DeliveryState state = DeliveryState::pending;  ///< leased, pending or parked
-  std::string reason;                            ///< for parked: "agent_away", …
-  Duration wait{};                               ///< for pending: not due before this long after the commit
+  std::shared_ptr<const Payload> payload = {};  ///< stored with it; null: the event's own bytes are sent
+  std::optional<Admission> decided = {};        ///< its route has settled it: the intake is not asked
 };
 
 /// The dispatcher, as the store sees it. Called on the store's writer threads, of which there may be several
@@ -107,8 +111,8 @@ class EventLog {
   virtual void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) = 0;
   /// The earliest next_at of a pending delivery that lies after `now`; nullopt when there is none.
   virtual void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) = 0;
-  /// Which destinations have pending (due or not) or parked deliveries. The numbers are above 0 where there are some;
-  /// an engine need not count them.
+  /// Which destinations have pending (due or not) or parked deliveries. The numbers are above 0 where there
+  /// are some; an engine need not count them.
   struct Backlog {
     DestinationId destination_id;
     std::uint64_t pending = 0;

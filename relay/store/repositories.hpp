@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "relay/model.hpp"
 #include "relay/store/database.hpp"
+#include "relay/store/event_log.hpp"
 #include "relay/store/keyring.hpp"
 
 /// Repositories: the only code that knows the tables, written once for every engine. They run inside a
@@ -78,7 +79,7 @@ class RouteRepository {
   /// `not_found` when the source or the destination is not of this workspace; `name_taken` for the same pair
   /// twice.
   Result<void> create(const Route& route);
-  Result<void> update(const Route& route);  ///< only `enabled`
+  Result<void> update(const Route& route);  ///< `enabled`, `filter` and `transform`
   Result<void> remove(WorkspaceId workspace, RouteId id);
   Result<Route> get(WorkspaceId workspace, RouteId id);
   Listing<Route> list(WorkspaceId workspace, const Page& page);
@@ -158,14 +159,21 @@ class DeliveryRepository {
   Result<Delivery> get(WorkspaceId workspace, DeliveryId id);
   std::vector<Attempt> attempts(WorkspaceId workspace, DeliveryId id);  ///< oldest first
   Listing<Delivery> list(WorkspaceId workspace, const DeliveryFilter& filter, const Page& page);
-  /// A new pending delivery of the same event, due now. `destination_id` empty: one for each destination the
-  /// event had. Returns the new ids. `not_found` when the event or destination is not there.
+  /// Its own body, made by a transform; null when the event's own bytes are sent, or when it is not there.
+  std::shared_ptr<const Payload> payload(WorkspaceId workspace, DeliveryId id);
+  /// A new pending delivery of the same event, due now, with the bytes of the one before it. `destination_id`
+  /// empty: one for each destination the event had, but for those that its routes' programs settled. Returns
+  /// the new ids. `not_found` when the event or destination is not there; `not_replayable` when there are
+  /// only settled ones.
   Result<std::vector<DeliveryId>> replay(WorkspaceId workspace, EventId event,
                                          std::optional<DestinationId> destination, IdGenerator& ids,
                                          Time now);
+  /// The same, as routes decide it now: exactly these deliveries, due now unless they are decided.
+  Result<void> replay_as(WorkspaceId workspace, EventId event, const std::vector<NewDelivery>& deliveries,
+                         Time now);
   /// An open delivery becomes pending and due now; a dead or cancelled one gets a replay. Returns the
-  /// delivery that will be tried. Error `not_retryable` for a delivered one (replay the event instead) and
-  /// for a leased one.
+  /// delivery that will be tried. Error `not_retryable` for a delivered one (replay the event instead), for a
+  /// leased one, and for one its route's programs settled.
   Result<DeliveryId> retry(WorkspaceId workspace, DeliveryId id, IdGenerator& ids, Time now);
 
  private:

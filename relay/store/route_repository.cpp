@@ -3,7 +3,8 @@
 namespace postern::relay {
 namespace {
 
-constexpr std::string_view kColumns = "id, workspace_id, source_id, destination_id, enabled, created_at";
+constexpr std::string_view kColumns =
+    "id, workspace_id, source_id, destination_id, enabled, created_at, filter, transform";
 
 Route route_at(const Row& row) {
   return {.id = rows::id_at<RouteId>(row, 0),
@@ -11,7 +12,9 @@ Route route_at(const Row& row) {
           .source_id = rows::id_at<SourceId>(row, 2),
           .destination_id = rows::id_at<DestinationId>(row, 3),
           .enabled = row.integer(4) != 0,
-          .created_at = rows::time_at(row, 5)};
+          .created_at = rows::time_at(row, 5),
+          .filter = rows::text_at(row, 6),
+          .transform = rows::text_at(row, 7)};
 }
 
 }  // namespace
@@ -27,16 +30,18 @@ Result<void> RouteRepository::create(const Route& route) {
     return std::unexpected(not_found("destination"));
   }
   auto made =
-      tx_.execute(fmt::format("INSERT INTO route ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", kColumns),
+      tx_.execute(fmt::format("INSERT INTO route ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", kColumns),
                   {rows::id(route.id), workspace, rows::id(route.source_id), rows::id(route.destination_id),
-                   std::int64_t{route.enabled}, rows::time(route.created_at)});
+                   std::int64_t{route.enabled}, rows::time(route.created_at), route.filter, route.transform});
   if (!made) return fail("name_taken", "There is a route from that source to that destination already.");
   return {};
 }
 
 Result<void> RouteRepository::update(const Route& route) {
-  auto changed = tx_.execute("UPDATE route SET enabled = ?3 WHERE id = ?1 AND workspace_id = ?2",
-                             {rows::id(route.id), rows::id(route.workspace_id), std::int64_t{route.enabled}});
+  auto changed = tx_.execute(
+      "UPDATE route SET enabled = ?3, filter = ?4, transform = ?5 WHERE id = ?1 AND workspace_id = ?2",
+      {rows::id(route.id), rows::id(route.workspace_id), std::int64_t{route.enabled}, route.filter,
+       route.transform});
   if (!changed) return std::unexpected(changed.error());
   if (*changed == 0) return std::unexpected(not_found("route"));
   return {};

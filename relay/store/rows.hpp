@@ -91,8 +91,8 @@ Event event_at(const R& row, int first) {
 inline constexpr std::string_view kDeliveryColumns =
     "d.id, d.workspace_id, e.id, d.source_id, d.destination_id, d.state, d.reason, d.attempt_count, "
     "d.next_at, "
-    "d.replay_of, d.created_at, d.updated_at";
-inline constexpr int kDeliveryWidth = 12;
+    "d.replay_of, d.created_at, d.updated_at, length(d.payload)";
+inline constexpr int kDeliveryWidth = 13;
 
 template <class R>
 Delivery delivery_at(const R& row, int first) {
@@ -109,7 +109,15 @@ Delivery delivery_at(const R& row, int first) {
   if (!row.is_null(first + 9)) delivery.replay_of = id_at<DeliveryId>(row, first + 9);
   delivery.created_at = time_at(row, first + 10);
   delivery.updated_at = time_at(row, first + 11);
+  if (!row.is_null(first + 12)) delivery.payload_bytes = static_cast<std::uint64_t>(row.integer(first + 12));
   return delivery;
+}
+
+/// Of the columns `payload, payload_headers`: null when the event's own bytes are sent.
+template <class R>
+std::shared_ptr<const Payload> payload_at(const R& row, int first) {
+  if (row.is_null(first)) return nullptr;
+  return std::make_shared<const Payload>(blob_at(row, first), headers_at(row, first + 1));
 }
 
 /// attempt.row: the tries of one delivery lie side by side. Past the last number the latest try replaces the

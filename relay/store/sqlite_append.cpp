@@ -23,6 +23,9 @@ class SqliteAppendTask final : public WriteTask {
     key.append(it.workspace_id.bytes()).append(it.source_id.bytes()).append(it.dedupe_key);
     fingerprint_ = siphash(log_.key_, key);
     bytes_ = sizeof *this + sizeof it + it.body.size() + 2 * headers_.size() + it.target.size() + 512;
+    for (const NewDelivery& delivery : new_.deliveries) {
+      if (delivery.payload) bytes_ += delivery.payload->body.size();
+    }
   }
 
   Kind kind() const override { return Kind::append; }
@@ -108,15 +111,15 @@ class SqliteAppendTask final : public WriteTask {
   }
 
   void insert_delivery(sqlite::Connection& connection, std::int64_t event_row, const NewDelivery& wanted) {
-    Admission admission = log_.ask_intake(wanted, *new_.event);
+    const Admission admission = wanted.decided ? *wanted.decided : log_.ask_intake(wanted, *new_.event);
     const Event& event = *new_.event;
     const Time now = log_.group_time();
     const bool leased = admission.state == DeliveryState::leased;
     const sqlite::Use insert(
         connection.prepared("INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, "
                             "state, reason, attempt_count, "
-                            "tries, lease, next_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-                            "?7, 0, 0, ?8, ?10, ?9, ?9)"));
+                            "tries, lease, next_at, created_at, updated_at, payload, payload_headers) "
+                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, ?10, ?9, ?9, ?11, ?12)"));
     insert->bind_blob(1, wanted.id.bytes());
     insert->bind_blob(2, event.workspace_id.bytes());
     insert->bind(3, event_row);
@@ -127,16 +130,30 @@ class SqliteAppendTask final : public WriteTask {
     insert->bind(8, leased ? 1 : 0);
     insert->bind(9, to_micros(now));
     insert->bind(10, to_micros(now + admission.wait));
+    const std::string payload_headers =
+        wanted.payload ? pack_headers(wanted.payload->headers) : std::string();
+    bind_payload(*insert, wanted.payload.get(), payload_headers);
     insert->step();
     if (leased)
       hand_over(wanted, connection.last_row(), now);
-    else
+    else if (!is_terminal(admission.state))
       log_.wake_ = true;
+  }
+
+  /// `headers` must stay until the statement has run.
+  static void bind_payload(sqlite::Statement& insert, const Payload* payload, const std::string& headers) {
+    if (payload == nullptr) {
+      insert.bind_null(11);
+      return insert.bind_null(12);
+    }
+    insert.bind_blob(11, payload->body);
+    insert.bind_blob(12, headers);
   }
 
   void hand_over(const NewDelivery& wanted, std::int64_t row, Time now) {
     LeasedDelivery leased;
     leased.event = new_.event;
+    leased.payload = wanted.payload;
     leased.lease_token = LeaseToken{row, 1}.pack();
     Delivery& delivery = leased.delivery;
     delivery.id = wanted.id;
@@ -146,6 +163,7 @@ class SqliteAppendTask final : public WriteTask {
     delivery.destination_id = wanted.destination_id;
     delivery.state = DeliveryState::leased;
     delivery.next_at = delivery.created_at = delivery.updated_at = now;
+    if (wanted.payload) delivery.payload_bytes = wanted.payload->body.size();
     log_.leased_.push_back(std::move(leased));
   }
 

@@ -100,6 +100,12 @@ def walk_through(relay, make):
         assert api.call("GET", path).status == 200
     api.post(f"events/{event_id}/replay")
     app.wait(2)
+    api.ok("PATCH", f"routes/{route['id']}", {"filter": ".body", "transform": "[.body]"})
+    made = api.post(f"events/{event_id}/replay", {"configuration": "current"})["delivery_ids"]
+    assert api.get(f"deliveries/{made[0]}")["payload"]["body"] == "[{}]"
+    for trial in ({"event_id": event_id, "transform": "."}, {"sample": {"body": 1}, "filter": "false"}, {"filter": "error(1)"}):
+        api.post("routes/test", trial)
+    app.wait(3)
     down = api.destination("down", "http", f"http://127.0.0.1:{closed_port()}/", retry_schedule=["0"])
     api.route(source, down)
     dead = api.wait_delivery(relay.post(source, sign.github(SECRET, b"[]"), b"[]").json()["event_id"], "dead")

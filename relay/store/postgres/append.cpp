@@ -38,6 +38,9 @@ void PostgresEventLog::append(NewEvent event, boost::asio::any_io_executor reply
   pack_headers(it.headers, task.headers);
   task.key = key_of(it);
   task.bytes = sizeof task + sizeof it + it.body.size() + 2 * task.headers.size() + it.target.size() + 512;
+  for (const NewDelivery& delivery : task.event.deliveries) {
+    if (delivery.payload) task.bytes += delivery.payload->body.size();
+  }
   const auto offer = appends_.offer(task);
   if (offer == AppendQueue::Offer::taken) return;
   const Error error = offer == AppendQueue::Offer::full

@@ -36,14 +36,16 @@ constexpr std::string_view kInsertEvents =
 
 constexpr std::string_view kInsertDeliveries =
     "INSERT INTO delivery (row, id, workspace_id, event_row, source_id, destination_id, state, reason, "
-    "attempt_count, "
-    "tries, lease, lease_node, next_at, created_at, updated_at) "
+    "attempt_count, tries, lease, lease_node, next_at, created_at, updated_at, payload, payload_headers) "
     "SELECT u.row, u.id, u.workspace_id, u.event_row, u.source_id, u.destination_id, u.state, u.reason, 0, "
     "0, "
-    "CASE u.state WHEN 1 THEN 1 ELSE 0 END, CASE u.state WHEN 1 THEN $9 ELSE 0 END, u.next_at, $10, $10 "
+    "CASE u.state WHEN 1 THEN 1 ELSE 0 END, CASE u.state WHEN 1 THEN $9 ELSE 0 END, u.next_at, $10, $10, "
+    "u.payload, u.payload_headers "
     "FROM unnest($1::int8[], $2::uuid[], $3::uuid[], $4::int8[], $5::uuid[], $6::uuid[], $7::int2[], "
     "$8::text[], "
-    "$11::int8[]) AS u (row, id, workspace_id, event_row, source_id, destination_id, state, reason, next_at)";
+    "$11::int8[], $12::bytea[], $13::bytea[]) AS u (row, id, workspace_id, event_row, source_id, "
+    "destination_id, "
+    "state, reason, next_at, payload, payload_headers)";
 
 // In the order of event_row, so that two groups never wait for each other in a circle.
 constexpr std::string_view kCountRepeats =
@@ -85,6 +87,15 @@ struct EventArrays {
     return params;
   }
 };
+
+void add_payload(const Payload* payload, Array& bodies, Array& headers) {
+  if (payload == nullptr) {
+    bodies.add_null();
+    return headers.add_null();
+  }
+  bodies.add(payload->body);
+  headers.add(pack_headers(payload->headers));
+}
 
 }  // namespace
 
@@ -161,9 +172,9 @@ void AppendGroup::admit_new(pg::Connection& connection, RowNumbers& numbers, Tim
     if (!is_stored(i)) continue;
     for (const NewDelivery& wanted : tasks_[i].event.deliveries) {
       const std::int64_t row = RowNumbers::delivery_row(numbers.next(connection));
-      Admission admission = intake_ ? intake_->admit(wanted, *tasks_[i].event.event) : Admission{};
+      Admission admission = admission_of(wanted, *tasks_[i].event.event);
       const bool leased = admission.state == DeliveryState::leased;
-      some_not_leased_ |= !leased;
+      some_not_leased_ |= !leased && !is_terminal(admission.state);
       if (admission.state == DeliveryState::parked) parked_for_.push_back(wanted.destination_id);
       admitted_.push_back({i, &wanted, row, std::move(admission)});
       if (leased) lease(tasks_[i], wanted, row, now);
@@ -171,9 +182,15 @@ void AppendGroup::admit_new(pg::Connection& connection, RowNumbers& numbers, Tim
   }
 }
 
+Admission AppendGroup::admission_of(const NewDelivery& wanted, const Event& event) const {
+  if (wanted.decided) return *wanted.decided;
+  return intake_ ? intake_->admit(wanted, event) : Admission{};
+}
+
 void AppendGroup::lease(const AppendTask& task, const NewDelivery& wanted, std::int64_t row, Time now) {
   LeasedDelivery leased;
   leased.event = task.event.event;
+  leased.payload = wanted.payload;
   leased.lease_token = LeaseToken{row, 1}.pack();
   Delivery& delivery = leased.delivery;
   delivery.id = wanted.id;
@@ -183,6 +200,7 @@ void AppendGroup::lease(const AppendTask& task, const NewDelivery& wanted, std::
   delivery.destination_id = wanted.destination_id;
   delivery.state = DeliveryState::leased;
   delivery.next_at = delivery.created_at = delivery.updated_at = now;
+  if (wanted.payload) delivery.payload_bytes = wanted.payload->body.size();
   leased_.push_back(std::move(leased));
 }
 
@@ -207,7 +225,8 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
     if (is_stored(i)) events.add(rows_[i], tasks_[i]);
   }
   Array row(Type::int8), id(Type::uuid), workspace(Type::uuid), event_row(Type::int8), source(Type::uuid),
-      destination(Type::uuid), state(Type::int2), reason(Type::text), next_at(Type::int8);
+      destination(Type::uuid), state(Type::int2), reason(Type::text), next_at(Type::int8),
+      payload(Type::bytea), payload_headers(Type::bytea);
   for (const Admitted& one : admitted_) {
     const Event& event = *tasks_[one.task].event.event;
     row.add(one.row);
@@ -219,6 +238,7 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
     state.add(rows::number(one.admission.state));
     reason.add(one.admission.reason);
     next_at.add(to_micros(now + one.admission.wait));
+    add_payload(one.wanted->payload.get(), payload, payload_headers);
   }
   Array hit_keys(Type::uuid), hits(Type::int8);
   for (const auto& [key, entry] : keys_) {
@@ -237,7 +257,11 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
       .add(std::move(destination))
       .add(std::move(state))
       .add(std::move(reason));
-  delivery_params.add(node_).add(to_micros(now)).add(std::move(next_at));
+  delivery_params.add(node_)
+      .add(to_micros(now))
+      .add(std::move(next_at))
+      .add(std::move(payload))
+      .add(std::move(payload_headers));
   Params hit_params;
   hit_params.add(std::move(hit_keys)).add(std::move(hits)).add(to_micros(now));
   std::vector<pg::Statement> statements;

@@ -21,19 +21,23 @@ using pg::Type;
 // Which rows: locked, oldest first, with the size of their events. Rows that another node is just taking are
 // passed over.
 constexpr std::string_view kFindDue =
-    "SELECT d.row, d.event_row, octet_length(e.body) FROM ("
-    "  SELECT row, event_row, next_at, id FROM delivery WHERE state = 0 AND next_at <= $1 AND "
+    "SELECT d.row, d.event_row, octet_length(e.body) + d.bytes FROM ("
+    "  SELECT row, event_row, next_at, id, COALESCE(octet_length(payload), 0) AS bytes FROM delivery WHERE "
+    "state = 0 AND next_at <= $1 AND "
     "  destination_id <> ALL ($3::uuid[]) ORDER BY next_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) d "
     "JOIN event e ON e.row = d.event_row ORDER BY d.next_at, d.id";
 constexpr std::string_view kFindWaiting =
-    "WITH parked AS MATERIALIZED (SELECT row, event_row, id FROM delivery WHERE state = 2 AND destination_id "
+    "WITH parked AS MATERIALIZED (SELECT row, event_row, id, COALESCE(octet_length(payload), 0) AS bytes "
+    "FROM delivery WHERE state = 2 AND destination_id "
     "= $3 "
     "  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED), "
-    "due AS MATERIALIZED (SELECT row, event_row, id FROM delivery WHERE state = 0 AND destination_id = $3 "
+    "due AS MATERIALIZED (SELECT row, event_row, id, COALESCE(octet_length(payload), 0) AS bytes FROM "
+    "delivery WHERE state = 0 AND destination_id = $3 "
     "AND "
     "  next_at <= $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED), "
     "oldest AS (SELECT * FROM parked UNION ALL SELECT * FROM due ORDER BY id LIMIT $2) "
-    "SELECT d.row, d.event_row, octet_length(e.body) FROM oldest d JOIN event e ON e.row = d.event_row ORDER "
+    "SELECT d.row, d.event_row, octet_length(e.body) + d.bytes FROM oldest d JOIN event e ON e.row = "
+    "d.event_row ORDER "
     "BY d.id";
 
 std::string lease_sql() {
@@ -41,7 +45,7 @@ std::string lease_sql() {
       "UPDATE delivery d SET state = 1, reason = '', lease = (d.lease + 1) & {}, lease_node = $2, updated_at "
       "= $3 "
       "FROM event e WHERE d.row = ANY ($1::int8[]) AND e.row = d.event_row "
-      "RETURNING d.row, d.lease, d.tries, d.event_row, {}",
+      "RETURNING d.row, d.lease, d.tries, d.event_row, d.payload, d.payload_headers, {}",
       LeaseToken::kLeaseMask, rows::kDeliveryColumns);
 }
 
@@ -93,7 +97,8 @@ std::vector<LeasedDelivery> leased_at(const pg::Rows& updated, const pg::Rows& e
     leased.lease_token = LeaseToken{row.integer(0), row.integer(1)}.pack();
     leased.tries = static_cast<unsigned>(row.integer(2));
     leased.event = events.at(row.integer(3));
-    leased.delivery = rows::delivery_at(row, 4);
+    leased.payload = rows::payload_at(row, 4);
+    leased.delivery = rows::delivery_at(row, 6);
     by_row.emplace(row.integer(0), std::move(leased));
   }
   std::vector<LeasedDelivery> claimed;

@@ -55,7 +55,7 @@ void ensure_tenant_role(Connection& connection, bool schema_changed) {
                   "delivery, api_key, "
                   "idempotency TO {0};"
                   "GRANT INSERT ON audit TO {0};"
-      "GRANT UPDATE (rate_per_second, rate_burst) ON workspace TO {0};"
+                  "GRANT UPDATE (rate_per_second, rate_burst) ON workspace TO {0};"
                   "GRANT USAGE ON SEQUENCE delivery_row TO {0}",
                   kTenantRole));
 }

@@ -37,9 +37,13 @@ ApiFixture::ApiFixture() {
     if (fault) std::rethrow_exception(fault);
   });
   loop.run();
-  services =
-      std::make_unique<ApiServices>(ApiServices{*store->database, store->keyring, catalog, *reloader, agents,
-                                                deliveries, ids, clock, random, addresses, egress, activity});
+  relay::ProgramPoolOptions options;
+  options.workers = 1;
+  options.evaluator.command.path = POSTERN_ROUTE_WORKER;
+  programs = std::make_unique<relay::ProgramPool>(std::move(options), metrics);
+  services = std::make_unique<ApiServices>(ApiServices{*store->database, store->keyring, catalog, *reloader,
+                                                       agents, deliveries, ids, clock, random, addresses,
+                                                       egress, *programs, activity});
   handler = std::make_unique<AdminHandler>(*services, *keys, health,
                                            std::vector<const prometheus::Collectable*>{&metrics});
 }

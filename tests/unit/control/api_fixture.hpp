@@ -80,6 +80,7 @@ class ApiFixture : public testing::Test {
   WorkspaceId other_workspace;
   boost::asio::io_context loop{1};
   std::unique_ptr<CatalogReloader> reloader;
+  std::unique_ptr<relay::ProgramPool> programs;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<ApiKeys> keys;
   std::unique_ptr<AdminHandler> handler;

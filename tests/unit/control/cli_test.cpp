@@ -242,6 +242,33 @@ TEST(Cli, TailBeginsWhereSinceSays) {
   EXPECT_THAT(*tail.next(), HasSubstr("evt_1"));
 }
 
+TEST(Cli, AProgramComesFromAFileOrTheCommandLine) {
+  const auto file = std::filesystem::temp_directory_path() / ("postern-filter-" + std::to_string(::getpid()));
+  std::ofstream(file) << ".body.a |\n.b\n";
+  ScriptedApi api;
+  const auto body =
+      body_from(resource("routes"), {{"--filter-file", {file.string()}}, {"--transform", {"."}}}, api);
+  std::filesystem::remove(file);
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->at("filter"), ".body.a |\n.b");
+  EXPECT_EQ(body->at("transform"), ".");
+}
+
+TEST(Cli, ARouteIsTriedOnAnEventOrASample) {
+  ScriptedApi api;
+  api.answer(R"({"outcome":"skipped"})");
+  ASSERT_TRUE(test_route_command(api, resource("routes"), {{"--filter", {".a"}}}, "evt_1", "", Form::json));
+  api.answer(R"({"outcome":"skipped"})");
+  ASSERT_TRUE(test_route_command(api, resource("routes"), {}, "", R"({"n":1})", Form::json));
+  api.answer(R"({"outcome":"skipped"})");
+  ASSERT_TRUE(test_route_command(api, resource("routes"), {}, "", "a=1", Form::json));
+  EXPECT_FALSE(test_route_command(api, resource("routes"), {}, "", "@/nonexistent", Form::json));
+  ASSERT_EQ(api.asked.size(), 3U);
+  EXPECT_THAT(api.asked[0], HasSubstr(R"({"filter":".a","event_id":"evt_1"})"));
+  EXPECT_THAT(api.asked[1], HasSubstr(R"({"sample":{"body":{"n":1}}})"));
+  EXPECT_THAT(api.asked[2], HasSubstr(R"({"sample":{"body_text":"a=1"}})"));
+}
+
 TEST(Cli, ADirectoryIsNoSecretFile) {
   ScriptedApi api;
   const auto body = body_from(resource("sources"), {{"--secret-file", {"/tmp"}}}, api);

@@ -124,6 +124,28 @@ TEST(RequestHeaders, AValidTraceGoesOnAndABadOneIsReplaced) {
   }
 }
 
+TEST(RequestHeaders, ATransformsHeadersTakeThePlaceOfTheOriginals) {
+  const Event event = event_with({{"content-type", "text/plain"},
+                                  {"Content-Encoding", "gzip"},
+                                  {"Digest", "x"},
+                                  {"content-MD5", "x"},
+                                  {"x-shop", "1"},
+                                  {"X-SHOP", "2"},
+                                  {"X-Stays", "1"}});
+  const Payload payload{R"({"b":2})", {{"Content-Type", "application/json"}, {"X-Shop", "3"}}};
+  const Headers headers =
+      build_request_headers({event, kDelivery, 1, kSecret, Time(std::chrono::seconds(9)), &payload}).value();
+  const Headers first(headers.begin(), headers.begin() + 3);
+  EXPECT_THAT(first, ElementsAre(Header{"X-Stays", "1"}, Header{"Content-Type", "application/json"},
+                                 Header{"X-Shop", "3"}));
+  for (const char* gone : {"Content-Encoding", "Digest", "Content-MD5"}) {
+    EXPECT_EQ(http::count_header(headers, gone), 0u) << gone;
+  }
+  const std::string key = *base64_decode(kSecret.substr(6));
+  EXPECT_EQ(*http::find_header(headers, "webhook-signature"),
+            webhook_signature(key, event.id.to_string(), "9", payload.body));
+}
+
 TEST(RequestHeaders, ASignatureReplacesTheProviders) {
   const Event event = event_with(
       {{"Webhook-Id", "msg_1"}, {"webhook-timestamp", "1"}, {"WEBHOOK-SIGNATURE", "v1,xx"}, {"X-A", "1"}});

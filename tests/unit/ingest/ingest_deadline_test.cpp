@@ -77,7 +77,8 @@ TEST_F(Ingest, RunsOnManyLoopsWhileTheCatalogChanges) {
     audit.push_back(std::move(entry));
   };
   prometheus::Registry own;
-  IngestHandler shared(IngestParts{catalog, log, clock, ids, own, keep, [] { return true; }, limiter});
+  IngestHandler shared(
+      IngestParts{catalog, log, clock, ids, own, *programs, keep, [] { return true; }, limiter});
   for (std::size_t t = 0; t < loops.size(); ++t) {
     LoopThread& loop = loops[t];
     for (int i = 0; i < kRequests; ++i) {

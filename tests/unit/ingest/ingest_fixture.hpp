@@ -107,12 +107,17 @@ class Ingest : public testing::Test {
   }
   void make_handler(Duration store_limit) {
     handler.reset();
+    programs.reset();
     registry = std::make_unique<prometheus::Registry>();
+    ProgramPoolOptions pool;
+    pool.evaluator.command.path = POSTERN_ROUTE_WORKER;
+    programs = std::make_unique<ProgramPool>(std::move(pool), *registry);
     const IngestParts parts{catalog,
                             log,
                             clock,
                             ids,
                             *registry,
+                            *programs,
                             [this](AuditEntry entry) { audit.push_back(std::move(entry)); },
                             [this] { return allowed; },
                             limiter,
@@ -155,6 +160,7 @@ class Ingest : public testing::Test {
   SharedActivity activity{nullptr, clock};
   IngestOptions options;
   std::unique_ptr<prometheus::Registry> registry;
+  std::unique_ptr<ProgramPool> programs;
   std::unique_ptr<IngestHandler> handler;
 };
 

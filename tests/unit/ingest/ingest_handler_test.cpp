@@ -259,6 +259,53 @@ TEST_F(Ingest, AsksTheSenderBackWhenTheStoreCannot) {
   EXPECT_EQ(ask(github("{}", "d-1")).status, 202);
 }
 
+TEST_F(Ingest, ProgramsOfRoutesDecideBeforeTheCommit) {
+  add_route("github");
+  const DestinationId kept = add_route("github");
+  routes.back().filter = ".body.n == 1";
+  add_route("github");
+  routes.back().filter = ".event.type == \"issues\"";
+  add_route("github");
+  routes.back().transform = "{to: .event.source, by: .event.provider}";
+  add_route("github");
+  routes.back().filter = ".body | error";
+  publish();
+  EXPECT_EQ(ask(github(R"({"n":1})", "d-1")).status, 202);
+  const auto& deliveries = log.appended.at(0).deliveries;
+  ASSERT_EQ(deliveries.size(), 5U);
+  EXPECT_FALSE(deliveries[0].decided || deliveries[0].payload);
+  EXPECT_EQ(deliveries[1].destination_id, kept);
+  EXPECT_FALSE(deliveries[1].decided || deliveries[1].payload);
+  EXPECT_EQ(deliveries[2].decided->reason, "filtered");
+  EXPECT_EQ(deliveries[3].payload->body, R"({"to":"github","by":"github"})");
+  EXPECT_EQ(deliveries[4].decided->state, DeliveryState::dead);
+  EXPECT_TRUE(deliveries[4].decided->reason.starts_with("filter_failed: ")) << deliveries[4].decided->reason;
+  EXPECT_EQ(log.appended[0].event->body, R"({"n":1})");
+}
+
+TEST_F(Ingest, AsksNoProgramsOfWhatIsNotBelieved) {
+  add_route("github");
+  routes.back().filter = "true";
+  publish();
+  EXPECT_EQ(ask(github("{}", "d-1", "another secret")).status, 401);
+  EXPECT_TRUE(programs->pids().empty());
+  EXPECT_EQ(ask(github("{}", "d-1")).status, 202);
+  EXPECT_FALSE(programs->pids().empty());
+}
+
+TEST_F(Ingest, AsksTheSenderBackWhenProgramsFindNoTurn) {
+  add_route("github");
+  routes.back().filter = "true";
+  publish();
+  programs->stop();
+  const http::Response response = ask(github("{}", "d-1"));
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(code_of(response), "programs_busy");
+  EXPECT_NE(http::find_header(response.headers, "Retry-After"), nullptr);
+  EXPECT_EQ(requests("github", "programs_busy"), 1);
+  EXPECT_TRUE(log.appended.empty());
+}
+
 TEST_F(Ingest, TakesNothingWhileStorageIsLow) {
   allowed = false;
   const http::Response at_head = ask(github("{}", "d-1"));

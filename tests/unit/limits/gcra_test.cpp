@@ -15,7 +15,7 @@ SteadyTime at(Duration since_start) {
 
 TEST(GcraTest, WithoutALimitEverythingPasses) {
   Gcra gcra;
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(gcra.take({}, at(0s)).allowed);
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(gcra.take(RateLimit{}, at(0s)).allowed);
 }
 
 TEST(GcraTest, ABurstFromRestAndThenTheRate) {

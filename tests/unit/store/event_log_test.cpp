@@ -57,6 +57,41 @@ TEST_P(EventLogTest, WakesOnceForWhatIsNotLeased) {
   EXPECT_EQ(parked.reason, "agent_away");
 }
 
+TEST_P(EventLogTest, ATransformedBodyGoesWithItsDelivery) {
+  const Payload payload{std::string("{\0}", 3), {{"Content-Type", "application/json"}, {"X", ""}}};
+  for (const DeliveryState state : {DeliveryState::leased, DeliveryState::pending, DeliveryState::parked}) {
+    intake.answer = {state, ""};
+    auto event =
+        with_deliveries(make_event(workspace, source.id, fmt::format("k{}", static_cast<int>(state))),
+                        {destination, destination});
+    event.deliveries[0].payload = std::make_shared<const Payload>(payload);
+    ASSERT_TRUE(append(event));
+    auto taken = state == DeliveryState::leased ? intake.leased : claim_waiting(destination);
+    ASSERT_EQ(taken.size(), 2U);
+    ASSERT_TRUE(taken[0].payload);
+    EXPECT_EQ(taken[0].payload->body, payload.body);
+    EXPECT_EQ(taken[0].payload->headers, payload.headers);
+    EXPECT_EQ(taken[0].delivery.payload_bytes, payload.body.size());
+    EXPECT_FALSE(taken[1].payload || taken[1].delivery.payload_bytes);
+    EXPECT_EQ(delivery(taken[0].delivery.id).payload_bytes, payload.body.size());
+  }
+}
+
+TEST_P(EventLogTest, WhatARouteHasDecidedIsNotAskedAbout) {
+  auto event = with_deliveries(make_event(workspace, source.id, "k1"), {destination, destination});
+  event.deliveries[0].decided = Admission{DeliveryState::cancelled, "filtered"};
+  event.deliveries[1].decided = Admission{DeliveryState::dead, "filter_failed: why"};
+  ASSERT_TRUE(append(event));
+  EXPECT_TRUE(intake.asked.empty());
+  EXPECT_EQ(intake.wakes, 0);
+  EXPECT_EQ(delivery(event.deliveries[0].id).state, DeliveryState::cancelled);
+  EXPECT_EQ(delivery(event.deliveries[0].id).reason, "filtered");
+  EXPECT_EQ(delivery(event.deliveries[1].id).state, DeliveryState::dead);
+  EXPECT_EQ(delivery(event.deliveries[1].id).reason, "filter_failed: why");
+  clock.advance(std::chrono::hours(1));
+  EXPECT_TRUE(claim_due().empty());
+}
+
 TEST_P(EventLogTest, AFirstWaitIsCountedFromTheCommit) {
   intake.answer = {DeliveryState::pending, "", std::chrono::seconds(5)};
   ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));

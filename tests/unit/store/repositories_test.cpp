@@ -238,7 +238,12 @@ TEST_P(RepositoriesTest, RoutesStayInTheirWorkspace) {
   off.workspace_id = other;
   EXPECT_EQ(code([&](Transaction& tx) { return RouteRepository(tx).update(off); }), "not_found");
   off.workspace_id = workspace;
+  off.filter = ".body.\"é\"";
+  off.transform = ".body";
   EXPECT_EQ(code([&](Transaction& tx) { return RouteRepository(tx).update(off); }), "ok");
+  EXPECT_EQ(read([&](Transaction& tx) { return RouteRepository(tx).get(workspace, route.id); })->filter,
+            off.filter);
+  EXPECT_EQ(read([&](Transaction& tx) { return RouteRepository(tx).all(); }).at(0).transform, ".body");
   EXPECT_FALSE(read([&](Transaction& tx) { return RouteRepository(tx).get(workspace, route.id); })->enabled);
   EXPECT_TRUE(read([&](Transaction& tx) { return RouteRepository(tx).list(other, {}); }).items.empty());
   EXPECT_EQ(code([&](Transaction& tx) { return sources(tx).remove(workspace, source.id); }), "ok");
@@ -426,6 +431,67 @@ TEST_P(RepositoriesTest, ReplayMakesNewDeliveries) {
   ASSERT_EQ(new_one->size(), 1U);
   EXPECT_EQ(delivery(new_one->at(0)).replay_of, std::nullopt);
   EXPECT_EQ(claim_due().size(), 4U);
+}
+
+TEST_P(RepositoriesTest, AReplaySendsTheSameBytesAgain) {
+  auto event = with_deliveries(make_event(workspace, source.id, "k1"), {destination.id});
+  event.deliveries[0].payload =
+      std::make_shared<const Payload>(Payload{"{}", {{"Content-Type", "application/json"}}});
+  ASSERT_TRUE(append(event));
+  const auto made = write<std::vector<DeliveryId>>([&](Transaction& tx) {
+    return DeliveryRepository(tx).replay(workspace, event.event->id, std::nullopt, ids, clock.now());
+  });
+  ASSERT_TRUE(made && made->size() == 1);
+  const auto payload =
+      read([&](Transaction& tx) { return DeliveryRepository(tx).payload(workspace, made->at(0)); });
+  ASSERT_TRUE(payload);
+  EXPECT_EQ(payload->body, "{}");
+  EXPECT_EQ(payload->headers, event.deliveries[0].payload->headers);
+  const auto claimed = claim_due();
+  ASSERT_EQ(claimed.size(), 1U);
+  EXPECT_EQ(claimed[0].payload->body, "{}");
+  const Workspace other = make_workspace("elsewhere");
+  EXPECT_FALSE(read([&](Transaction& tx) { return DeliveryRepository(tx).payload(other.id, made->at(0)); }));
+}
+
+TEST_P(RepositoriesTest, WhatAProgramSettledHasNothingToSendAgain) {
+  const Destination second = make_destination(workspace, "second");
+  auto event = with_deliveries(make_event(workspace, source.id, "k1"), {destination.id, second.id});
+  event.deliveries[0].decided = Admission{DeliveryState::cancelled, "filtered"};
+  ASSERT_TRUE(append(event));
+  const auto replay = [&](std::optional<DestinationId> only) {
+    return write<std::vector<DeliveryId>>([&](Transaction& tx) {
+      return DeliveryRepository(tx).replay(workspace, event.event->id, only, ids, clock.now());
+    });
+  };
+  EXPECT_EQ(replay(std::nullopt)->size(), 1U) << "the other one's";
+  EXPECT_EQ(replay(destination.id).error().code, "not_replayable");
+  const auto retried = write<DeliveryId>([&](Transaction& tx) {
+    return DeliveryRepository(tx).retry(workspace, event.deliveries[0].id, ids, clock.now());
+  });
+  EXPECT_EQ(retried.error().code, "not_retryable");
+}
+
+TEST_P(RepositoriesTest, AReplayAsDecidedNowIsStoredAsItIs) {
+  auto event = with_deliveries(make_event(workspace, source.id, "k1"), {destination.id});
+  ASSERT_TRUE(append(event));
+  std::vector<NewDelivery> decided(2, {ids.of<DeliveryId>(), destination.id});
+  decided[0].payload = std::make_shared<const Payload>(Payload{"{}", {{"Content-Type", "a"}}});
+  decided[1].id = ids.of<DeliveryId>();
+  decided[1].decided = Admission{DeliveryState::dead, "filter_failed: x"};
+  const auto store_them = [&](WorkspaceId in) {
+    return write_void([&, in](Transaction& tx) {
+      return DeliveryRepository(tx).replay_as(in, event.event->id, decided, clock.now());
+    });
+  };
+  EXPECT_EQ(store_them(make_workspace("elsewhere").id).error().code, "not_found");
+  ASSERT_TRUE(store_them(workspace));
+  EXPECT_EQ(delivery(decided[1].id).state, DeliveryState::dead);
+  EXPECT_EQ(delivery(decided[0].id).replay_of, event.deliveries[0].id);
+  const auto claimed = claim_due();
+  ASSERT_EQ(claimed.size(), 1U);
+  EXPECT_EQ(claimed[0].delivery.id, decided[0].id);
+  EXPECT_EQ(claimed[0].payload->body, "{}");
 }
 
 TEST_P(RepositoriesTest, RetryDependsOnTheState) {
