@@ -29,7 +29,7 @@ return {redis.call('HGET', KEYS[1], 'version'), redis.call('HGET', KEYS[1], 'blo
 }
 
 struct Kept {
-  BreakerState state;
+  SharedBreakerState state;
   SteadyTime until{};
 };
 
@@ -49,7 +49,7 @@ struct SharedBreakers::State : std::enable_shared_from_this<State> {
       : client(redis), clock(time), prefix(std::move(keys)) {}
 
   /// The newer of `heard` and what is in memory, which is then in memory.
-  std::optional<BreakerState> newest(DestinationId destination, const std::optional<Kept>& heard);
+  std::optional<SharedBreakerState> newest(DestinationId destination, const std::optional<Kept>& heard);
   void ask(const RedisScript& script, DestinationId destination, std::vector<std::string> arguments,
            Found found);
 
@@ -60,8 +60,8 @@ struct SharedBreakers::State : std::enable_shared_from_this<State> {
   std::unordered_map<DestinationId, Kept> kept;
 };
 
-std::optional<BreakerState> SharedBreakers::State::newest(DestinationId destination,
-                                                          const std::optional<Kept>& heard) {
+std::optional<SharedBreakerState> SharedBreakers::State::newest(DestinationId destination,
+                                                                const std::optional<Kept>& heard) {
   const SteadyTime now = clock.steady();
   const std::lock_guard lock(mutex);
   auto own = kept.find(destination);
@@ -93,7 +93,8 @@ SharedBreakers::SharedBreakers(RedisClient& client, const Clock& clock, std::str
 
 SharedBreakers::~SharedBreakers() = default;
 
-void SharedBreakers::publish(DestinationId destination, BreakerState state, Duration lifetime, Found found) {
+void SharedBreakers::publish(DestinationId destination, SharedBreakerState state, Duration lifetime,
+                             Found found) {
   const auto life =
       std::max(std::chrono::milliseconds(1), std::chrono::duration_cast<std::chrono::milliseconds>(lifetime));
   state_->newest(destination, Kept{state, state_->clock.steady() + lifetime});

@@ -11,10 +11,10 @@
 namespace postern::relay {
 
 /// A breaker's state as its owner wrote it; only the version is looked at here. A higher one is newer.
-struct BreakerState {
+struct SharedBreakerState {
   std::uint64_t version = 0;  ///< at most 2⁵³: Redis' Lua compares doubles
   std::string blob;           ///< at most kBreakerBlobMost
-  bool operator==(const BreakerState&) const = default;
+  bool operator==(const SharedBreakerState&) const = default;
 };
 inline constexpr std::size_t kBreakerBlobMost = 1024;
 
@@ -23,7 +23,7 @@ inline constexpr std::size_t kBreakerBlobMost = 1024;
 /// and stands in when Redis is away. After a wipe each node still has its own. Safe from any thread.
 class SharedBreakers {
  public:
-  using Found = std::function<void(std::optional<BreakerState>)>;
+  using Found = std::function<void(std::optional<SharedBreakerState>)>;
   static constexpr std::size_t kKeptMost = 10'000;  ///< destinations in memory; then whichever come first go
 
   /// References outlive it.
@@ -32,7 +32,7 @@ class SharedBreakers {
 
   /// `found`, if given, hears the newest there is afterwards: this one, or a newer one of another node.
   /// It is called exactly once, on the client's thread, or on this one when nothing could be sent.
-  void publish(DestinationId destination, BreakerState state, Duration lifetime, Found found = {});
+  void publish(DestinationId destination, SharedBreakerState state, Duration lifetime, Found found = {});
   /// The newest of what Redis and memory have; called like publish()'s.
   void fetch(DestinationId destination, Found found);
 

@@ -133,7 +133,7 @@ TEST_F(NatsDestinationTest, LargerThanTheStreamTakesIsFinal) {
   event_.body = "\"" + std::string(5000, 'x') + "\"";
   const AttemptResult result = attempt();
   EXPECT_EQ(result.attempt.error_code, "jetstream_refused") << result.attempt.response_body;
-  EXPECT_TRUE(result.withheld);
+  EXPECT_TRUE(result.final);
 }
 
 TEST_F(NatsDestinationTest, LargerThanTheServerTakesIsFinalAndTheConnectionStays) {
@@ -141,7 +141,7 @@ TEST_F(NatsDestinationTest, LargerThanTheServerTakesIsFinalAndTheConnectionStays
   event_.body = std::string(900'000, '\xff');  // base64 makes it 1.2 million
   const AttemptResult result = attempt();
   EXPECT_EQ(result.attempt.error_code, "nats_too_large");
-  EXPECT_TRUE(result.withheld);
+  EXPECT_TRUE(result.final);
   event_.body = std::string(3'000'000, 'x');
   EXPECT_EQ(attempt().attempt.error_code, "nats_too_large");
   event_.body = "\"" + std::string(1'040'000, 'x') + "\"";
@@ -175,7 +175,7 @@ TEST_F(NatsDestinationTest, WhatTheMapWithholdsIsNotPublished) {
   EXPECT_EQ(compliance.attempt.error_code, "compliance_topic_not_published");
   EXPECT_EQ(compliance.attempt.outcome, Outcome::not_sent);
   EXPECT_FALSE(compliance.attempt.counted);
-  EXPECT_TRUE(compliance.final);
+  EXPECT_TRUE(compliance.withheld);
   destination_.event_map = R"({"shopify:orders/create":null})";
   event_.type = "orders/create";
   EXPECT_EQ(attempt().attempt.error_code, "not_published_by_event_map");

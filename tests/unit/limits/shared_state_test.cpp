@@ -106,13 +106,13 @@ class Breakers : public SharedState {
  protected:
   Breakers() : here(*client, clock), there(other, clock) { start_both(); }
   ~Breakers() override { stop_both(); }
-  BreakerState publish(SharedBreakers& by, std::uint64_t version, const std::string& blob) {
-    return answer_of<std::optional<BreakerState>>(
+  SharedBreakerState publish(SharedBreakers& by, std::uint64_t version, const std::string& blob) {
+    return answer_of<std::optional<SharedBreakerState>>(
                [&](SharedBreakers::Found found) { by.publish(destination, {version, blob}, 10s, found); })
         .value();
   }
-  std::optional<BreakerState> fetch(SharedBreakers& by) {
-    return answer_of<std::optional<BreakerState>>(
+  std::optional<SharedBreakerState> fetch(SharedBreakers& by) {
+    return answer_of<std::optional<SharedBreakerState>>(
         [&](SharedBreakers::Found found) { by.fetch(destination, found); });
   }
   DestinationId destination = ids.make<DestinationTag>();
@@ -123,20 +123,20 @@ TEST_F(Breakers, TheNewestVersionWins) {
   EXPECT_EQ(fetch(there), std::nullopt);
   const std::string bytes("\0open\r\n", 7);
   EXPECT_EQ(publish(here, 5, bytes).version, 5U);
-  EXPECT_EQ(fetch(there), (BreakerState{5, bytes}));
+  EXPECT_EQ(fetch(there), (SharedBreakerState{5, bytes}));
   EXPECT_EQ(publish(there, 4, "old").version, 5U) << "the older one learns what stands";
   EXPECT_EQ(publish(there, 6, "new").blob, "new");
-  EXPECT_EQ(fetch(here), (BreakerState{6, "new"}));
+  EXPECT_EQ(fetch(here), (SharedBreakerState{6, "new"}));
 }
 
 TEST_F(Breakers, MemoryStandsInWhileRedisIsAway) {
   publish(here, 1, "one");
   ASSERT_TRUE(fetch(there));
   away();
-  EXPECT_EQ(fetch(there), (BreakerState{1, "one"}));
+  EXPECT_EQ(fetch(there), (SharedBreakerState{1, "one"}));
   EXPECT_EQ(publish(here, 2, "two").version, 2U);
-  EXPECT_EQ(fetch(here), (BreakerState{2, "two"}));
-  EXPECT_EQ(fetch(there), (BreakerState{1, "one"}));
+  EXPECT_EQ(fetch(here), (SharedBreakerState{2, "two"}));
+  EXPECT_EQ(fetch(there), (SharedBreakerState{1, "one"}));
   clock.advance(11s);
   EXPECT_EQ(fetch(here), std::nullopt) << "for its lifetime, no longer";
 }
@@ -144,7 +144,7 @@ TEST_F(Breakers, MemoryStandsInWhileRedisIsAway) {
 TEST_F(Breakers, AWipeLeavesEachNodeWhatItKnows) {
   publish(here, 3, "x");
   server.ask("FLUSHALL");
-  EXPECT_EQ(fetch(here), (BreakerState{3, "x"}));
+  EXPECT_EQ(fetch(here), (SharedBreakerState{3, "x"}));
   EXPECT_EQ(fetch(there), std::nullopt);
   const std::string key = "postern:breaker:" + destination.to_string();
   server.ask("SET " + key + " nonsense");
