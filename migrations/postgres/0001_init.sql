@@ -196,7 +196,6 @@ CREATE TABLE delivery (
   tries integer NOT NULL,
   lease integer NOT NULL,
   lease_node integer NOT NULL DEFAULT 0,
-  crashes integer NOT NULL DEFAULT 0,
   next_at bigint NOT NULL,
   replay_of uuid,
   created_at bigint NOT NULL,

@@ -1,5 +1,7 @@
 #include "relay/delivery/attempt_loop.hpp"
 
+#include "relay/delivery/attempt_hook.hpp"
+
 #include <boost/asio/post.hpp>
 
 #include <optional>
@@ -37,6 +39,7 @@ boost::asio::awaitable<void> AttemptLoop::run(std::shared_ptr<AttemptLoop> self,
   AttemptResult result;
   std::optional<std::string> fault;
   try {
+    attempt_begins(launch.job.leased);
     DestinationDriver& driver = self->driver(ticket.destination->kind);
     auto attempt = driver.attempt(std::move(launch.job));
     result = co_await std::move(attempt);

@@ -33,6 +33,7 @@ void DispatcherCore::begin_drain() {
       withdraw(delivery, queue.get(), DeliveryState::pending, "shutdown");
     }
   }
+  for (const Launch& launch : suspects_.give_up()) put_back(launch);
   flush_records();
 }
 

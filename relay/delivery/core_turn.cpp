@@ -68,10 +68,16 @@ void DispatcherCore::start_attempts() {
     Queue* queue = ring_.next();
     if (queue == nullptr) break;
     if (!may_launch(*queue)) continue;
-    launches_[next_loop_].push_back(launch(*queue));
-    next_loop_ = (next_loop_ + 1) % launches_.size();
+    Launch next = launch(*queue);
     touch(*queue);
+    if (next.ticket.suspect) {
+      suspects_.add(std::move(next));
+      continue;
+    }
+    launches_[next_loop_].push_back(std::move(next));
+    next_loop_ = (next_loop_ + 1) % launches_.size();
   }
+  try_suspects();
   for (std::size_t i = 0; i < launches_.size(); ++i) {
     if (!launches_[i].empty()) loops_[i]->start(std::exchange(launches_[i], {}));
   }
@@ -92,6 +98,7 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .attempt_count = leased.delivery.attempt_count,
                    .tries = leased.tries,
                    .bytes = bytes,
+                   .suspect = leased.crashes > 0,
                    .queue = &queue,
                    .epoch = queue.epoch(),
                    .round = queue.breaker().begin(),

@@ -16,6 +16,7 @@
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/delivery/fair_ring.hpp"
 #include "relay/delivery/retry_policy.hpp"
+#include "relay/delivery/suspects.hpp"
 #include "relay/store/catalog.hpp"
 
 namespace postern::relay {
@@ -86,6 +87,11 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void on_wake();
   void on_woken(const std::vector<DestinationId>& destinations);
   void on_leases_lost();
+
+  // core_suspects.cpp
+  void try_suspects();
+  void on_marked(std::vector<Launch> company, const Result<std::vector<std::uint64_t>>& marked);
+  void put_back(const Launch& launch);
   void accept(LeasedDelivery delivery, Origin origin);
   void ask_backlog();
   void on_backlog(Result<std::vector<EventLog::Backlog>> backlog);
@@ -160,6 +166,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
   FairRing ring_;
   std::vector<std::shared_ptr<AttemptLoop>> loops_;
+  Suspects suspects_;
   std::vector<std::vector<Launch>> launches_;  ///< by loop, gathered in this turn
   std::size_t next_loop_ = 0;
   bool turn_scheduled_ = false;

@@ -22,6 +22,7 @@ struct LeasedDelivery {
   std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
   std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
   unsigned tries = 0;  ///< attempts made so far, counted or not; the next one's number is tries + 1
+  unsigned crashes = 0;  ///< above 0: a suspect, see EventLog::mark_started
   std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
 };
 
@@ -99,6 +100,22 @@ class EventLog {
   /// nothing.
   virtual void complete(std::vector<Completion> completions,
                         std::function<void(Result<std::size_t>)> done) = 0;
+
+  /// A process that died in the middle of a delivery may have died of it. What was leased then is a suspect when it is
+  /// claimed again: before its next attempt begins, the attempt is counted here, durably, so that one that kills
+  /// every process that tries it is found. With kCrashesMost counted it becomes dead, "worker_crashed"; an attempt
+  /// that is over, however it ended, sets the count back. `done` gets the tokens that still held their lease.
+  static constexpr unsigned kCrashesMost = 5;
+  struct Started {
+    DeliveryId delivery_id;
+    std::uint64_t lease_token = 0;
+  };
+  virtual void mark_started(std::vector<Started> started,
+                            std::function<void(Result<std::vector<std::uint64_t>>)> done) {
+    std::vector<std::uint64_t> all;  // of a log that lives no longer than its process
+    for (const Started& it : started) all.push_back(it.lease_token);
+    done(std::move(all));
+  }
 
   using Claimed = std::function<void(Result<std::vector<LeasedDelivery>>)>;
   /// A claim may end early when bodies are large, but never before it has brought 16 MiB of them.

@@ -133,7 +133,8 @@ class ClaimTask final : public WriteTask {
   /// The bytes that came into memory for it.
   std::size_t load(sqlite::Connection& connection, std::int64_t row) {
     static const std::string sql = fmt::format(
-        "SELECT d.lease, d.tries, d.event_row, d.payload, d.payload_headers, {} FROM delivery d JOIN event e "
+        "SELECT d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, {} FROM delivery d "
+        "JOIN event e "
         "ON e.row = d.event_row WHERE d.row = ?1",
         rows::kDeliveryColumns);
     const sqlite::Use read(connection.prepared(sql));
@@ -143,7 +144,8 @@ class ClaimTask final : public WriteTask {
     leased.lease_token = LeaseToken{row, read->integer(0)}.pack();
     leased.tries = static_cast<unsigned>(read->integer(1));
     leased.payload = rows::payload_at(*read, 3);
-    leased.delivery = rows::delivery_at(*read, 5);
+    leased.crashes = static_cast<unsigned>(read->integer(5));
+    leased.delivery = rows::delivery_at(*read, 6);
     auto& event = events_[read->integer(2)];
     std::size_t bytes = event ? 0 : load_event(connection, read->integer(2), event);
     if (leased.payload) bytes += leased.payload->body.size();

@@ -54,7 +54,7 @@ class CompleteTask final : public WriteTask {
     const bool counted = completion.attempt && completion.attempt->counted;
     const sqlite::Use update(
         connection.prepared("UPDATE delivery SET state = ?4, reason = ?5, attempt_count = attempt_count + "
-                            "?6, tries = max(tries, ?7), "
+                            "?6, tries = max(tries, ?7), crashes = CASE WHEN ?7 > 0 THEN 0 ELSE crashes END, "
                             "next_at = coalesce(?8, next_at), updated_at = ?9 WHERE row = ?1 AND state = 1 "
                             "AND lease = ?2 AND id = ?3"));
     update->bind(1, lease.row);

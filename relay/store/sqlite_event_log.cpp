@@ -172,9 +172,10 @@ Result<std::size_t> SqliteEventLog::recover() {
   auto outcome = write_and_wait(db_, [count, now = clock_.now()](Transaction& tx) -> Result<void> {
     // What was leased was due; its old time keeps the oldest first.
     auto changed = tx.execute(
-        "UPDATE delivery SET state = 0, reason = 'relay_restarted', next_at = min(next_at, ?1), updated_at = "
-        "?1 "
-        "WHERE state = 1",
+        fmt::format("UPDATE delivery SET state = CASE WHEN crashes >= {0} THEN 4 ELSE 0 END, "
+                    "reason = CASE WHEN crashes >= {0} THEN 'worker_crashed' ELSE 'relay_restarted' END, "
+                    "crashes = max(crashes, 1), next_at = min(next_at, ?1), updated_at = ?1 WHERE state = 1",
+                    kCrashesMost),
         {rows::time(now)});
     if (!changed) return std::unexpected(changed.error());
     *count = *changed;

@@ -45,7 +45,7 @@ std::string lease_sql() {
       "UPDATE delivery d SET state = 1, reason = '', lease = (d.lease + 1) & {}, lease_node = $2, updated_at "
       "= $3 "
       "FROM event e WHERE d.row = ANY ($1::int8[]) AND e.row = d.event_row "
-      "RETURNING d.row, d.lease, d.tries, d.event_row, d.payload, d.payload_headers, {}",
+      "RETURNING d.row, d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, {}",
       LeaseToken::kLeaseMask, rows::kDeliveryColumns);
 }
 
@@ -98,7 +98,8 @@ std::vector<LeasedDelivery> leased_at(const pg::Rows& updated, const pg::Rows& e
     leased.tries = static_cast<unsigned>(row.integer(2));
     leased.event = events.at(row.integer(3));
     leased.payload = rows::payload_at(row, 4);
-    leased.delivery = rows::delivery_at(row, 6);
+    leased.crashes = static_cast<unsigned>(row.integer(6));
+    leased.delivery = rows::delivery_at(row, 7);
     by_row.emplace(row.integer(0), std::move(leased));
   }
   std::vector<LeasedDelivery> claimed;
@@ -200,6 +201,30 @@ void PostgresEventLog::look(std::function<T(pg::Connection&)> work, std::functio
   });
   if (offer != pg::Lane::Offer::taken)
     (*shared)(fail("store_busy", "Too much waits, or the store is closed."));
+}
+
+void PostgresEventLog::mark_started(std::vector<Started> started,
+                                    std::function<void(Result<std::vector<std::uint64_t>>)> done) {
+  look<std::vector<std::uint64_t>>(
+      [started = std::move(started)](pg::Connection& connection) {
+        Array rows(Type::int8), leases(Type::int4);
+        for (const Started& it : started) {
+          const auto token = LeaseToken::unpack(it.lease_token);
+          rows.add(token.row);
+          leases.add(token.lease);
+        }
+        const Params params = std::move(Params().add(std::move(rows)).add(std::move(leases)));
+        const auto marked = connection.run(
+            "UPDATE delivery d SET crashes = d.crashes + 1 FROM unnest($1::int8[], $2::int4[]) AS u (row, "
+            "lease) "
+            "WHERE d.row = u.row AND d.state = 1 AND d.lease = u.lease RETURNING d.row, d.lease",
+            params);
+        std::vector<std::uint64_t> tokens;
+        for (std::size_t i = 0; i < marked.size(); ++i)
+          tokens.push_back(LeaseToken{marked.integer(i, 0), marked.integer(i, 1)}.pack());
+        return tokens;
+      },
+      std::move(done));
 }
 
 void PostgresEventLog::next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) {

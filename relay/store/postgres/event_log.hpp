@@ -41,6 +41,8 @@ class PostgresEventLog final : public EventLog {
   void attach(DeliveryIntake& intake) override { intake_.store(&intake, std::memory_order_release); }
   void append(NewEvent event, boost::asio::any_io_executor reply_on, AppendDone done) override;
   void complete(std::vector<Completion> completions, std::function<void(Result<std::size_t>)> done) override;
+  void mark_started(std::vector<Started> started,
+                    std::function<void(Result<std::vector<std::uint64_t>>)> done) override;
   void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) override;
   void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) override;
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;

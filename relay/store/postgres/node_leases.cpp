@@ -1,13 +1,13 @@
 #include "relay/store/postgres/node_leases.hpp"
 
 #include "base/log.hpp"
+#include "relay/store/event_log.hpp"
 #include "relay/store/lease_token.hpp"
 
 namespace postern::relay {
 namespace {
 
 constexpr std::int64_t kReleaseAtOnce = 5'000;
-constexpr unsigned kCrashesMost = 5;
 
 std::int64_t steady_micros() {
   return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -129,7 +129,7 @@ std::size_t NodeLeases::release_dead(pg::Connection& connection) {
       "crashes = GREATEST(d.crashes, 1), lease = (d.lease + 1) & {2}, "
       "next_at = LEAST(d.next_at, (extract(epoch FROM now()) * 1000000)::bigint) "
       "FROM found WHERE d.row = found.row RETURNING d.row",
-      kReleaseAtOnce, kCrashesMost, LeaseToken::kLeaseMask);
+      kReleaseAtOnce, EventLog::kCrashesMost, LeaseToken::kLeaseMask);
   return connection.run(kSql).size();
 }
 

@@ -98,10 +98,14 @@ class Relay:
         env = {"POSTERN_EGRESS_ALLOW_NETWORKS": "127.0.0.0/8", "POSTERN_STORE_LOW_WATER_BYTES": "16MiB",
                "POSTERN_INGEST_SOURCE_RATE": "0", "POSTERN_INGEST_WORKSPACE_RATE": "0",
                "POSTERN_INGEST_FAILURES_PER_MINUTE": "0", **self.env}
+        if self.database:
+            env.setdefault("POSTERN_DATABASE", self.database)
         began = time.monotonic()
         self.process = Process(argv + self.flags, self.directory / "relay.log", env)
         line = self.process.wait_line("ready ", timeout)
         self.ready_after = time.monotonic() - began
+        # No test may believe that it runs on an engine that it does not.
+        assert (self.data / "postern.db").exists() == (not self.database), self.database
         self.listeners = dict(part.split("=", 1) for part in line.split()[1:])
         self.ingest = self.listeners["ingest"]
         self.tunnel = self.listeners["tunnel"]

@@ -280,6 +280,41 @@ TEST_P(EventLogTest, RestartMakesLeasedPendingAndFencesTheOldLease) {
   EXPECT_EQ(complete({completion(claimed[0], DeliveryState::delivered)}), 1U);
 }
 
+TEST_P(EventLogTest, ADeliveryThatItsProcessDiedOfOverAndOverIsDead) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const auto poison = intake.leased.at(0).delivery.id;
+  const auto mark = [&](const LeasedDelivery& leased) {
+    return wait_for<std::vector<std::uint64_t>>(
+        [&](auto done) { log().mark_started({{leased.delivery.id, leased.lease_token}}, std::move(done)); });
+  };
+  unsigned claims = 1;  // the hand-over
+  for (; claims < 20; ++claims) {
+    reopen();
+    EXPECT_EQ(*log().recover(), 1U);
+    const auto claimed = claim_due();
+    if (claimed.empty()) break;
+    EXPECT_EQ(claimed[0].crashes, claims);
+    EXPECT_EQ(mark(claimed[0]), std::vector{claimed[0].lease_token});
+  }
+  EXPECT_EQ(claims, 5U);
+  EXPECT_EQ(delivery(poison).state, DeliveryState::dead);
+  EXPECT_EQ(delivery(poison).reason, "worker_crashed");
+}
+
+TEST_P(EventLogTest, AnAttemptThatIsOverClearsTheSuspicion) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  reopen();
+  EXPECT_EQ(*log().recover(), 1U);
+  const auto suspect = claim_due();
+  ASSERT_EQ(suspect.size(), 1U);
+  EXPECT_EQ(suspect[0].crashes, 1U);
+  EXPECT_EQ(complete({completion(suspect[0], DeliveryState::pending)}), 1U);
+  clock.advance(std::chrono::seconds(5));
+  const auto again = claim_due();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].crashes, 0U);
+}
+
 TEST_P(EventLogTest, ClaimsTakeTheOldestOverAllDestinations) {
   intake.answer = {DeliveryState::pending, ""};
   std::vector<DestinationId> destinations{destination};

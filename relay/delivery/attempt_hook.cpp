@@ -1,0 +1,7 @@
+#include "relay/delivery/attempt_hook.hpp"
+
+namespace postern::relay {
+
+void attempt_begins(const LeasedDelivery&) noexcept {}
+
+}  // namespace postern::relay

@@ -1,0 +1,54 @@
+// Deliveries that a process may have died of: marked before they are tried, and tried in small company.
+#include <unordered_set>
+
+#include "relay/delivery/core_guard.hpp"
+
+namespace postern::relay {
+
+void DispatcherCore::try_suspects() {
+  std::vector<Launch> company = suspects_.next();
+  if (company.empty() || log_ == nullptr) return;
+  std::vector<EventLog::Started> started;
+  for (const Launch& it : company) started.push_back({it.ticket.delivery_id, it.ticket.lease_token});
+  log::info("delivery.suspects_tried",
+            {{"count", company.size()}, {"crashes", company.front().job.leased.crashes}});
+  auto shared = std::make_shared<std::vector<Launch>>(std::move(company));
+  log_->mark_started(std::move(started), [weak = weak_from_this(), shared](auto marked) {
+    auto self = weak.lock();
+    if (!self) return;
+    self->enter("suspects", [shared, marked = std::move(marked)](DispatcherCore& core) {
+      core.on_marked(std::move(*shared), marked);
+    });
+  });
+}
+
+void DispatcherCore::on_marked(std::vector<Launch> company,
+                               const Result<std::vector<std::uint64_t>>& marked) {
+  std::unordered_set<std::uint64_t> held;
+  if (marked) held.insert(marked->begin(), marked->end());
+  std::vector<std::vector<Launch>> by_loop(loops_.size());
+  for (Launch& it : company) {
+    if (held.contains(it.ticket.lease_token)) {
+      by_loop[next_loop_].push_back(std::move(it));
+      next_loop_ = (next_loop_ + 1) % by_loop.size();
+    } else {
+      suspects_.over();
+      put_back(it);
+    }
+  }
+  for (std::size_t i = 0; i < by_loop.size(); ++i) {
+    if (!by_loop[i].empty()) loops_[i]->start(std::move(by_loop[i]));
+  }
+  schedule_turn();
+}
+
+// Not counted, so not tried: the store was busy, or the lease is another's by now.
+void DispatcherCore::put_back(const Launch& launch) {
+  Queue& queue = *launch.ticket.queue;
+  queue.finished(false);
+  ring_.freed(queue);
+  withdraw(launch.job.leased, &queue, DeliveryState::pending, "not_started");
+  touch(queue);
+}
+
+}  // namespace postern::relay
