@@ -133,4 +133,16 @@ Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const Da
   return first->value_or(*fresh);
 }
 
+Result<std::vector<relay::transfer::ExtraSetting>> tunnel_identity_settings(const DataDir& directory) {
+  auto key = directory.read(kTunnelKeyFile);
+  if (!key) return std::unexpected(key.error());
+  auto certificate = directory.read(kTunnelCertificateFile);
+  if (!certificate) return std::unexpected(certificate.error());
+  std::vector<relay::transfer::ExtraSetting> settings;
+  if (!*key || !*certificate) return settings;
+  settings.push_back({.name = kTunnelCertificateSetting, .value = std::move(**certificate), .seal = false});
+  settings.push_back({.name = kTunnelKeySetting, .value = std::move(**key), .seal = true});
+  return settings;
+}
+
 }  // namespace postern::control

@@ -7,6 +7,7 @@
 #include "control/data_dir.hpp"
 #include "control/settings.hpp"
 #include "relay/store/open_store.hpp"
+#include "relay/store/transfer/export.hpp"
 #include "tunnel-proto/tls_identity.hpp"
 
 /// What a first start leaves in the data directory beside the store. Each step can be cut off anywhere and is
@@ -28,6 +29,10 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
 /// The same for the nodes of a cluster: the first one's is kept, sealed, in the store, and is everyone's.
 Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const DataDir& directory,
                                                    const Clock& clock);
+
+/// What a single node keeps in files, as the settings that a cluster keeps: for `postern export`. Empty while
+/// there is no identity yet.
+Result<std::vector<relay::transfer::ExtraSetting>> tunnel_identity_settings(const DataDir& directory);
 
 std::vector<relay::ApiKey> all_api_keys(relay::Store& store);
 
