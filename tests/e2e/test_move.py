@@ -1,4 +1,5 @@
 """A node with SQLite moves to PostgreSQL: `postern export`, `postern import`, and nothing is missing."""
+import os
 import subprocess
 import time
 import uuid
@@ -14,9 +15,11 @@ EVENTS = 500
 
 pytestmark = pytest.mark.engine("sqlite")
 
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("POSTERN_")}
+
 
 def postern(*arguments, ok=True):
-    done = subprocess.run([BIN / "postern", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([BIN / "postern", *map(str, arguments)], capture_output=True, text=True, timeout=120, env=PLAIN)
     if ok:
         assert done.returncode == 0, done.stderr
     return done
@@ -177,7 +180,8 @@ def test_an_import_that_is_killed_is_not_served_and_starts_over(node, make, post
     holder.stdin.write("BEGIN; LOCK TABLE delivery IN SHARE MODE; SELECT 'held';\n")
     holder.stdin.flush()
     assert holder.stdout.readline().strip() == "held"
-    half = subprocess.Popen([BIN / "postern", "import", "--database", url, "--from", file, "--data-dir", node.relay.data])
+    half = subprocess.Popen([BIN / "postern", "import", "--database", url, "--from", file, "--data-dir", node.relay.data],
+                            env=PLAIN)
     request.addfinalizer(lambda: half.poll() is None and half.kill())
     name = postgres.name_of(url)
     deadline = time.monotonic() + 30

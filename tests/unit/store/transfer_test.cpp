@@ -158,7 +158,7 @@ class TransferTest : public StoreTest {
 };
 
 TEST_F(TransferTest, EveryTableIsTheSameOnTheOtherSide) {
-  ASSERT_EQ(log().recover(), 7U);  // what was leased is pending, as the import makes it
+  ASSERT_EQ(log().recover(), 6U);  // what was leased is pending, as the import makes it
   std::vector<std::vector<std::string>> wanted;
   for (const auto& table : transfer::tables()) wanted.push_back(dump(db(), table));
   store.reset();
@@ -196,7 +196,7 @@ TEST_F(TransferTest, HistoryDuplicatesAndAttemptsStayTogether) {
       read([&](Transaction& tx) { return EventRepository(tx).get(workspace, dead.event_id); });
   ASSERT_TRUE(stored);
   EXPECT_NE(stored->event.body.find('\0'), std::string::npos);
-  EXPECT_EQ(number("SELECT sum(hits) FROM event_duplicate"), 2);
+  EXPECT_EQ(number("SELECT CAST(sum(hits) AS BIGINT) FROM event_duplicate"), 2);
   const auto agents =
       read([&](Transaction& tx) { return AgentRepository(tx, store->keyring).get(workspace, agent.id); });
   EXPECT_EQ(agents->server_key, agent.server_key);
@@ -204,7 +204,7 @@ TEST_F(TransferTest, HistoryDuplicatesAndAttemptsStayTogether) {
   const auto again = append(workspace, source, "key3");
   ASSERT_TRUE(again);
   EXPECT_TRUE(again->duplicate);
-  EXPECT_EQ(number("SELECT sum(hits) FROM event_duplicate"), 3);
+  EXPECT_EQ(number("SELECT CAST(sum(hits) AS BIGINT) FROM event_duplicate"), 3);
   EXPECT_FALSE(append(workspace, source, "fresh", {destination})->duplicate);
 }
 
