@@ -50,6 +50,15 @@ Result<void> keep_tunnel_identity(relay::Store& store, const tunnel::TlsIdentity
   });
 }
 
+Error identity_broken() {
+  return {
+      "tunnel_identity_broken",
+      fmt::format(
+          "{0} is there without {1}. Restore {1} from a backup, or delete {0} too: then every agent has to "
+          "join again.",
+          kTunnelKeyFile, kTunnelCertificateFile)};
+}
+
 }  // namespace
 
 std::vector<relay::ApiKey> all_api_keys(relay::Store& store) {
@@ -101,12 +110,7 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
   if (!certificate) return std::unexpected(certificate.error());
   if (*key && *certificate) return tunnel::TlsIdentity{**key, **certificate};
   if (*key) {
-    return fail(
-        "tunnel_identity_broken",
-        fmt::format(
-            "{0} is there without {1}. Restore {1} from a backup, or delete {0} too: then every agent "
-            "has to join again.",
-            kTunnelKeyFile, kTunnelCertificateFile));
+    return std::unexpected(identity_broken());
   }
   // The certificate goes first: one without its key is no identity, and is simply replaced.
   auto identity = tunnel::generate_tls_identity("postern relay", clock.now());
@@ -139,7 +143,8 @@ Result<std::vector<relay::transfer::ExtraSetting>> tunnel_identity_settings(cons
   auto certificate = directory.read(kTunnelCertificateFile);
   if (!certificate) return std::unexpected(certificate.error());
   std::vector<relay::transfer::ExtraSetting> settings;
-  if (!*key || !*certificate) return settings;
+  if (!*key) return settings;
+  if (!*certificate) return std::unexpected(identity_broken());
   settings.push_back({.name = kTunnelCertificateSetting, .value = std::move(**certificate), .seal = false});
   settings.push_back({.name = kTunnelKeySetting, .value = std::move(**key), .seal = true});
   return settings;
