@@ -58,7 +58,7 @@ std::string listed(const transfer::Counts& rows) {
   std::string list;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i] > 0)
-      list += fmt::format("{}{} {}", list.empty() ? "" : ", ", rows[i], transfer::tables()[i].name);
+      list += fmt::format("{}{} {}", list.empty() ? "" : ", ", transfer::tables()[i].name, rows[i]);
   }
   return list.empty() ? "nothing" : list;
 }

@@ -13,6 +13,7 @@ namespace postern::relay::transfer {
 namespace {
 
 constexpr Duration kLockTime = std::chrono::seconds(60);
+constexpr int kConnections = 2;
 
 /// What is known of a file once it has been read to its end.
 struct Inspected {
@@ -154,8 +155,10 @@ Result<void> fill_database(const ImportOptions& options, const Inspected& file, 
     pg::Options calm = options.postgres.connection("import");
     calm.statement_time = calm.silence_time = Duration::zero();
     calm.lock_time = kLockTime;
-    pg::Connection connection(calm, never);
-    PostgresTarget target(connection, now);
+    std::vector<std::unique_ptr<pg::Connection>> connections;
+    for (int i = 0; i < kConnections; ++i)
+      connections.push_back(std::make_unique<pg::Connection>(calm, never));
+    PostgresTarget target(connections, now);
     return fill(target, options, file, progress);
   } catch (const StoreFault& fault) {
     return fail(

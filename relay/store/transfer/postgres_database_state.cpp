@@ -27,7 +27,7 @@ std::string without_mark(const Table& table) {
                                        : std::string();
 }
 
-/// "1 workspace, 3 event"; empty for an empty database.
+/// "workspace 1, event 3"; empty for an empty database.
 std::string contents(pg::Connection& connection) {
   std::string list;
   for (const Table& table : tables()) {
@@ -35,8 +35,8 @@ std::string contents(pg::Connection& connection) {
         number(connection,
                fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {}) t", table.name, kCountMost));
     if (rows == 0) continue;
-    list += fmt::format("{}{}{} {}", list.empty() ? "" : ", ", rows == kCountMost ? "at least " : "", rows,
-                        table.name);
+    list += fmt::format("{}{} {}{}", list.empty() ? "" : ", ", table.name,
+                        rows == kCountMost ? "at least " : "", rows);
   }
   return list;
 }
@@ -71,7 +71,7 @@ void PostgresTarget::start() {
   connection_.run(
       fmt::format("INSERT INTO store_setting (name, value) VALUES ('{}', '') ON CONFLICT DO NOTHING",
                   kUnfinishedSetting));
-  connection_.script("SET synchronous_commit = off");
+  for (Sender& sender : senders_) sender.connection->script("SET synchronous_commit = off");
 }
 
 Counts PostgresTarget::count() {

@@ -15,6 +15,7 @@ using pg::Type;
 
 constexpr std::size_t kRowsWanted = 4'000;  // of one transaction
 constexpr std::size_t kBytesWanted = 4U << 20;
+constexpr int kTries = 5;
 
 // Of two events with one key the first is the one that repeats are told of.
 constexpr std::string_view kInsertKeys =
@@ -121,7 +122,8 @@ void PostgresTarget::begin(std::size_t table) {
 void PostgresTarget::add(std::size_t table, std::span<const Field> given) {
   static const std::size_t kEvent = table_named("event"), kDelivery = table_named("delivery"),
                            kAttempt = table_named("attempt");
-  if (table_ != table || rows_ >= kRowsWanted || bytes_ >= kBytesWanted) flush();
+  if (std::exchange(last_table_, table) != table) flush();
+  if (rows_ >= kRowsWanted || bytes_ >= kBytesWanted) hand_over();
   if (!table_) begin(table);
   std::vector<Field> row(given.begin(), given.end());
   if (table == kEvent) adapt_event(row);
@@ -179,20 +181,61 @@ void PostgresTarget::adapt_attempt(std::span<Field> row) {
   days_.insert(Partitions::day_of(from_micros(row[kStarted].integer)));
 }
 
-void PostgresTarget::flush() {
+/// Rows of one table, for one transaction.
+struct PostgresTarget::Packet {
+  std::string insert;
+  Params rows, repeats, keys;
+  bool repeated, keyed;
+  std::set<std::int64_t> days;
+};
+
+PostgresTarget::PostgresTarget(const std::vector<std::unique_ptr<pg::Connection>>& connections, Time now)
+    : connection_(*connections.at(0)), now_(now) {
+  for (const auto& connection : connections) senders_.push_back({connection.get(), {}});
+}
+
+/// Gives the rows to the sender whose turn it is, once it has done what it was given before.
+void PostgresTarget::hand_over() {
   if (!table_) return;
-  for (const std::int64_t day : days_) partitions_.ensure(connection_, day);
-  const std::string insert = insert_into(tables()[*table_]);
-  const bool repeated = repeats_.front().size() > 0, keyed = keys_.front().size() > 0;
-  const Params rows = params_of(columns_), repeats = params_of(repeats_), keys = params_of(keys_);
-  std::vector<pg::Statement> statements = {{"BEGIN"}, {insert, &rows}};
-  if (repeated) statements.push_back({kInsertRepeats, &repeats});
-  if (keyed) statements.push_back({kInsertKeys, &keys});
-  statements.push_back({"COMMIT"});
-  connection_.pipeline(statements);
+  auto packet = std::make_shared<Packet>();
+  packet->insert = insert_into(tables()[*table_]);
+  packet->repeated = repeats_.front().size() > 0;
+  packet->keyed = keys_.front().size() > 0;
+  packet->rows = params_of(columns_);
+  packet->repeats = params_of(repeats_);
+  packet->keys = params_of(keys_);
+  packet->days = std::exchange(days_, {});
   table_.reset();
-  days_.clear();
   rows_ = bytes_ = 0;
+  Sender& sender = senders_[turn_++ % senders_.size()];
+  if (sender.busy.valid()) sender.busy.get();
+  sender.busy = std::async(std::launch::async,
+                           [this, &connection = *sender.connection, packet] { send(connection, *packet); });
+}
+
+void PostgresTarget::send(pg::Connection& connection, const Packet& packet) {
+  for (const std::int64_t day : packet.days) partitions_.ensure(connection, day);
+  std::vector<pg::Statement> statements = {{"BEGIN"}, {packet.insert, &packet.rows}};
+  if (packet.repeated) statements.push_back({kInsertRepeats, &packet.repeats});
+  if (packet.keyed) statements.push_back({kInsertKeys, &packet.keys});
+  statements.push_back({"COMMIT"});
+  for (int attempt = 1;; ++attempt) {
+    try {
+      connection.pipeline(statements);
+      return;
+    } catch (const pg::Failure& failure) {
+      // Two senders that meet at keys which several events have.
+      connection.rollback();
+      if (!failure.collision() || attempt == kTries) throw;
+    }
+  }
+}
+
+void PostgresTarget::flush() {
+  hand_over();
+  for (Sender& sender : senders_) {
+    if (sender.busy.valid()) sender.busy.get();
+  }
 }
 
 }  // namespace postern::relay::transfer

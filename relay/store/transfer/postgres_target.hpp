@@ -1,4 +1,6 @@
 #pragma once
+#include <future>
+#include <memory>
 #include <optional>
 #include <set>
 #include <vector>
@@ -18,7 +20,8 @@ namespace postern::relay::transfer {
 /// front, delivery.row odd. Deliveries that were leased are pending: whoever had them is gone.
 class PostgresTarget final : public Target {
  public:
-  PostgresTarget(pg::Connection& connection, Time now) : connection_(connection), now_(now) {}
+  /// At least one, all to the same database; they outlive this object.
+  PostgresTarget(const std::vector<std::unique_ptr<pg::Connection>>& connections, Time now);
 
   /// Errors: `database_not_empty` (says what is there), `relay_running`, `import_running`. Good until the
   /// connection ends: no second import gets past it.
@@ -32,22 +35,34 @@ class PostgresTarget final : public Target {
   void finish() override;
 
  private:
+  struct Packet;
+  struct Sender {
+    pg::Connection* connection;
+    std::future<void> busy;
+  };
+
   bool unfinished();
   void begin(std::size_t table);
+  void hand_over();
+  void send(pg::Connection& connection, const Packet& packet);
   void adapt_event(std::span<Field> row);
   void adapt_delivery(std::span<Field> row);
   void adapt_attempt(std::span<Field> row);
 
-  pg::Connection& connection_;
+  pg::Connection& connection_;  ///< for all that is not rows: the first one
   const Time now_;
   Partitions partitions_;
   std::int64_t highest_ = 0;  ///< number of an event or a delivery
 
   // The rows that are not yet sent, all of one table, and the days whose partitions they go to.
   std::optional<std::size_t> table_;
+  std::size_t last_table_ = 0;  ///< the one that rows last came for
   std::vector<pg::Array> columns_, repeats_, keys_;
   std::set<std::int64_t> days_;
   std::size_t rows_ = 0, bytes_ = 0;
+
+  std::vector<Sender> senders_;  // what they do refers to the members above
+  std::size_t turn_ = 0;
 };
 
 }  // namespace postern::relay::transfer
