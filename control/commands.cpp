@@ -112,29 +112,22 @@ constexpr const char* kServeFooter =
     "POSTERN_INGEST_LISTEN.";
 
 constexpr const char* kExportFooter =
-    "\nThe file holds everything of the node: configuration, events, deliveries with their attempts, dedupe "
-    "keys, audit, "
-    "API keys and the\n"
-    "tunnel's identity. Secrets in it stay sealed with DIR/master.key, which is NOT in the file: keep a copy "
-    "of it, "
-    "apart from the file.\n"
+    "\nThe file holds everything of the node: configuration, events, deliveries with their attempts, dedupe\n"
+    "keys, audit, API keys and the tunnel's identity. Secrets in it stay sealed with DIR/master.key, which "
+    "is\n"
+    "NOT in the file: keep a copy of it, apart from the file.\n"
     "To move a node stop its relay first: what it stores after the export is missing in the file. --live "
-    "makes a "
-    "backup of a running one:\n"
-    "one consistent state; its write-ahead log grows until the export has ended.\n"
-    "Supported: from SQLite to a file (export), from a file to PostgreSQL (import). PostgreSQL is backed up "
-    "with "
-    "pg_dump.";
+    "makes\n"
+    "a backup of a running one: one consistent state; its write-ahead log grows until the export has ended.\n"
+    "Supported: a node with SQLite into a file. PostgreSQL is backed up with pg_dump.";
 
 constexpr const char* kImportFooter =
-    "\nThe database must exist and be empty (CREATE DATABASE); its schema is made. DIR must hold a copy of "
-    "the "
-    "master.key of the node that\n"
-    "was exported. All of the file is checked before a row is written, and what was written is compared with "
-    "the file "
-    "at the end.\n"
-    "An import that was cut off leaves a database that no relay serves; import again, and it starts over.\n"
-    "Supported: from SQLite to a file (export), from a file to PostgreSQL (import).";
+    "\nWith --database into that PostgreSQL database, which must exist and be empty (CREATE DATABASE); its\n"
+    "schema is made. Without it into DIR, which must have no database yet: a node with SQLite again.\n"
+    "DIR must hold a copy of the master.key of the node that was exported. All of the file is checked before "
+    "a\n"
+    "row is written, and what was written is compared with the file at the end. An import that was cut off\n"
+    "leaves nothing that a relay serves; import again, and it starts over.";
 
 void add_move_commands(CLI::App& app, std::function<int()>& run) {
   CLI::App* out = app.add_subcommand("export", "Write all of a SQLite node into one file")->group("Relay");
@@ -150,7 +143,8 @@ void add_move_commands(CLI::App& app, std::function<int()>& run) {
   });
 
   CLI::App* in =
-      app.add_subcommand("import", "Put such a file into a new PostgreSQL database")->group("Relay");
+      app.add_subcommand("import", "Put such a file into a new database: PostgreSQL, or SQLite again")
+          ->group("Relay");
   in->footer(kImportFooter);
   auto from = std::make_shared<std::string>();
   in->add_option("--from", *from, "The file of postern export")

@@ -123,6 +123,21 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
   return identity;
 }
 
+Result<tunnel::TlsIdentity> own_tunnel_identity(relay::Store& store, const DataDir& directory,
+                                                const Clock& clock) {
+  const auto key = directory.read(kTunnelKeyFile);
+  if (!key) return std::unexpected(key.error());
+  if (*key) return ensure_tunnel_identity(directory, clock);
+  const auto kept = kept_tunnel_identity(store);
+  if (!kept) return std::unexpected(kept.error());
+  if (!*kept) return ensure_tunnel_identity(directory, clock);
+  for (const auto& [name, content] : {std::pair{kTunnelCertificateFile, (*kept)->certificate_pem},
+                                      std::pair{kTunnelKeyFile, (*kept)->key_pem}}) {
+    if (auto done = directory.write(name, content); !done) return std::unexpected(done.error());
+  }
+  return **kept;
+}
+
 Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const DataDir& directory,
                                                    const Clock& clock) {
   const auto kept = kept_tunnel_identity(store);

@@ -26,6 +26,11 @@ std::string admin_key_name(const Settings& settings);
 /// The tunnel's key and certificate, kept for ever: every join token and every agent pins the key.
 Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, const Clock& clock);
 
+/// On one node, whose identity is in those files: a database that was imported brings one along in its
+/// settings, and where there are no files they are written from it.
+Result<tunnel::TlsIdentity> own_tunnel_identity(relay::Store& store, const DataDir& directory,
+                                                const Clock& clock);
+
 /// The same for the nodes of a cluster: the first one's is kept, sealed, in the store, and is everyone's.
 Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const DataDir& directory,
                                                    const Clock& clock);

@@ -94,24 +94,28 @@ int export_node(const Settings& settings, const ExportArguments& arguments) {
 
 int import_node(const Settings& settings, const std::string& from) {
   ::umask(0077);
-  if (settings.database.empty())
-    return refuse({"wrong_engine",
-                   "postern import fills a PostgreSQL database: name it with --database "
-                   "postgresql://user@host/name (or POSTERN_DATABASE)."});
   const SystemClock clock;
   SystemRandom random;
   Meter meter;
   const transfer::ImportOptions options{
       .file = from, .data_dir = settings.data_dir, .postgres = store_options(settings).postgres};
-  const auto report = transfer::import_postgres(options, clock, random,
-                                                [&](const transfer::Progress& now) { meter.show(now); });
+  const bool cluster = !settings.database.empty();
+  const auto report = (cluster ? transfer::import_postgres : transfer::import_sqlite)(
+      options, clock, random, [&](const transfer::Progress& now) { meter.show(now); });
   meter.end();
   if (!report) return refuse(report.error());
   fmt::print("imported and compared: {}\n", listed(report->rows));
-  fmt::print(
-      "Each node needs a data directory of its own with a copy of {}; with a copy of admin.key beside it the "
-      "API key stays the same.\n",
-      (settings.data_dir / "master.key").string());
+  const std::string directory = settings.data_dir.string();
+  if (cluster)
+    fmt::print(
+        "Each node needs a data directory of its own with a copy of {0}/master.key; with a copy of admin.key "
+        "beside it the API key stays the same.\n",
+        directory);
+  else
+    fmt::print(
+        "postern serve --data-dir {} takes it up; with a copy of admin.key in it the API key stays the "
+        "same.\n",
+        directory);
   return kExitOk;
 }
 

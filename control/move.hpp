@@ -3,7 +3,8 @@
 
 #include "control/settings.hpp"
 
-/// `postern export` and `postern import`: from one node with SQLite to a cluster on PostgreSQL.
+/// `postern export` and `postern import`: from one node with SQLite to a cluster on PostgreSQL, or to a
+/// backup and back.
 namespace postern::control {
 
 struct ExportArguments {

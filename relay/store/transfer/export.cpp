@@ -1,5 +1,6 @@
 #include "relay/store/transfer/export.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <system_error>
 
@@ -124,10 +125,17 @@ class Exporter {
     while (rows->step()) {
       for (std::size_t i = 0; i < fields.size(); ++i)
         fields[i] = field_at(*rows, static_cast<int>(i), table.columns[i]);
-      writer_.row(place, fields);
+      if (!is_replaced(table, fields)) writer_.row(place, fields);
       if (++rows_done_ % kTellEvery == 0) tell(table.name);
     }
     tell(table.name);
+  }
+
+  /// Of the settings that come from files the files count.
+  bool is_replaced(const Table& table, std::span<const Field> row) const {
+    return table.name == "store_setting" &&
+           std::ranges::any_of(options_.settings,
+                               [&](const ExtraSetting& setting) { return setting.name == row[0].bytes; });
   }
 
   void write_settings() {

@@ -4,10 +4,12 @@
 
 #include "relay/store/keyring.hpp"
 #include "relay/store/master_key.hpp"
+#include "relay/store/node_lock.hpp"
 #include "relay/store/postgres/database.hpp"
 #include "relay/store/postgres/migrate.hpp"
 #include "relay/store/transfer/postgres_target.hpp"
 #include "relay/store/transfer/reader.hpp"
+#include "relay/store/transfer/sqlite_target.hpp"
 
 namespace postern::relay::transfer {
 namespace {
@@ -81,8 +83,7 @@ Result<Inspected> inspect(const ImportOptions& options, const OnProgress& progre
   return found;
 }
 
-Result<void> check_schema(const Header& header) {
-  const unsigned known = postgres_migrations().back().number;
+Result<void> check_schema(const Header& header, unsigned known) {
   if (header.schema == known) return {};
   return fail(
       "schema_differs",
@@ -116,7 +117,7 @@ Result<void> check_master_key(const ImportOptions& options, const Inspected& fil
   return {};
 }
 
-Result<void> compare(PostgresTarget& target, const Inspected& file, const OnProgress& progress) {
+Result<void> compare(Target& target, const Inspected& file, const OnProgress& progress) {
   const std::uint64_t total = std::accumulate(file.rows.begin(), file.rows.end(), std::uint64_t{0});
   if (progress) progress({"comparing", total, total, 0});
   const Counts found = target.count();
@@ -133,9 +134,8 @@ Result<void> compare(PostgresTarget& target, const Inspected& file, const OnProg
               "when it happens twice, the server or its disk does not keep what it is given.");
 }
 
-Result<void> fill(PostgresTarget& target, const ImportOptions& options, const Inspected& file,
+Result<void> fill(Target& target, const ImportOptions& options, const Inspected& file,
                   const OnProgress& progress) {
-  if (auto empty = target.check_empty(); !empty) return empty;
   target.start();
   const auto read = Pass(options.file, progress).run("", [&](const RowBlock& rows) {
     for (std::size_t i = 0; i < rows.rows(); ++i) target.add(rows.table, rows.row(i));
@@ -148,7 +148,7 @@ Result<void> fill(PostgresTarget& target, const ImportOptions& options, const In
   return {};
 }
 
-Result<void> fill_database(const ImportOptions& options, const Inspected& file, Time now,
+Result<void> fill_postgres(const ImportOptions& options, const Inspected& file, Time now,
                            const OnProgress& progress) {
   static const std::atomic<bool> never{false};
   try {
@@ -159,6 +159,7 @@ Result<void> fill_database(const ImportOptions& options, const Inspected& file, 
     for (int i = 0; i < kConnections; ++i)
       connections.push_back(std::make_unique<pg::Connection>(calm, never));
     PostgresTarget target(connections, now);
+    if (auto empty = target.check_empty(); !empty) return empty;
     return fill(target, options, file, progress);
   } catch (const StoreFault& fault) {
     return fail(
@@ -169,17 +170,60 @@ Result<void> fill_database(const ImportOptions& options, const Inspected& file, 
   }
 }
 
+/// One that cannot be kept apart from what is there.
+Result<NodeLock> take_new_directory(const std::filesystem::path& directory) {
+  if (auto made = private_directory(directory); !made) return std::unexpected(made.error());
+  auto lock = NodeLock::take(directory);
+  if (!lock) return lock;
+  const auto database = directory / "postern.db";
+  std::error_code ignored;
+  if (!std::filesystem::exists(database, ignored)) return lock;
+  return fail(
+      "database_not_empty",
+      fmt::format("{} is there already. An import only goes into a directory that has no database, so that "
+                  "nothing is mixed or overwritten: name another one, with a copy of master.key.",
+                  database.string()));
+}
+
+Result<void> fill_sqlite(const ImportOptions& options, const Inspected& file, Time now, Random& random,
+                         const OnProgress& progress) {
+  try {
+    SqliteTarget target(options.data_dir, now, random);
+    return fill(target, options, file, progress);
+  } catch (const std::runtime_error& fault) {  // of the store, or of the system
+    return fail("import_failed",
+                fmt::format("The import stopped: {}. There is no database in {} yet; import again, "
+                            "which starts over.",
+                            fault.what(), options.data_dir.string()));
+  }
+}
+
 }  // namespace
 
 Result<ImportReport> import_postgres(const ImportOptions& options, const Clock& clock, Random& random,
                                      const OnProgress& progress) {
   auto file = inspect(options, progress);
   if (!file) return std::unexpected(file.error());
-  if (auto same = check_schema(file->header); !same) return std::unexpected(same.error());
+  const unsigned schema = postgres_migrations().back().number;
+  if (auto same = check_schema(file->header, schema); !same) return std::unexpected(same.error());
   if (auto fits = check_master_key(options, *file, random); !fits) return std::unexpected(fits.error());
   const auto migrated = pg::migrate(options.postgres, clock.now());
   if (!migrated) return std::unexpected(migrated.error());
-  if (auto done = fill_database(options, *file, clock.now(), progress); !done)
+  if (auto done = fill_postgres(options, *file, clock.now(), progress); !done)
+    return std::unexpected(done.error());
+  return ImportReport{std::move(file->header), std::move(file->rows)};
+}
+
+Result<ImportReport> import_sqlite(const ImportOptions& options, const Clock& clock, Random& random,
+                                   const OnProgress& progress) {
+  const auto lock = take_new_directory(options.data_dir);
+  if (!lock) return std::unexpected(lock.error());
+  auto file = inspect(options, progress);
+  if (!file) return std::unexpected(file.error());
+  const unsigned schema = sqlite_migrations().back().number;
+  if (auto same = check_schema(file->header, schema); !same) return std::unexpected(same.error());
+  if (auto fits = check_master_key(options, *file, random); !fits) return std::unexpected(fits.error());
+  if (auto done = fill_sqlite(options, *file, clock.now(), random, progress); !done)
     return std::unexpected(done.error());
   return ImportReport{std::move(file->header), std::move(file->rows)};
 }

@@ -13,7 +13,7 @@ struct ImportOptions {
   std::filesystem::path file;
   /// Where the copy of master.key lies that the file was sealed with.
   std::filesystem::path data_dir;
-  PostgresOptions postgres;
+  PostgresOptions postgres;  ///< for import_postgres()
 };
 
 struct ImportReport {
@@ -31,5 +31,11 @@ struct ImportReport {
 /// `import_failed`.
 Result<ImportReport> import_postgres(const ImportOptions& options, const Clock& clock, Random& random,
                                      const OnProgress& progress);
+
+/// The same into the directory itself, which has a master.key and no database yet: a backup becomes a node
+/// with SQLite again. The database is there when all of it is, and not before. Errors also:
+/// `already_running`, `data_dir_unusable`.
+Result<ImportReport> import_sqlite(const ImportOptions& options, const Clock& clock, Random& random,
+                                   const OnProgress& progress);
 
 }  // namespace postern::relay::transfer

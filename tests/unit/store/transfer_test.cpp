@@ -5,7 +5,7 @@
 #include "relay/store/postgres/database.hpp"
 #include "relay/store/transfer/export.hpp"
 #include "relay/store/transfer/import.hpp"
-#include "relay/store/transfer/reader.hpp"
+#include "relay/store/transfer/writer.hpp"
 #include "tests/unit/store/store_fixture.hpp"
 
 namespace postern::relay {
@@ -105,6 +105,18 @@ class TransferTest : public StoreTest {
   std::string import_error() {
     const auto done = import_now();
     return done ? "" : done.error().code;
+  }
+  /// With a copy of the master key and nothing else.
+  std::filesystem::path new_directory() const {
+    const auto fresh = dir.path() / "fresh";
+    std::filesystem::create_directory(fresh);
+    std::filesystem::permissions(fresh, std::filesystem::perms::owner_all);
+    std::filesystem::copy_file(data() / "master.key", fresh / "master.key");
+    return fresh;
+  }
+  Result<transfer::ImportReport> restore_to(const std::filesystem::path& fresh) {
+    const transfer::ImportOptions options{.file = file(), .data_dir = fresh, .postgres = {}};
+    return transfer::import_sqlite(options, clock, random, {});
   }
   std::unique_ptr<Store> open_moved() {
     StoreOptions options;
@@ -346,6 +358,112 @@ TEST_F(TransferTest, TheRemainsOfAKillAreExportedToo) {
   const auto report = transfer::export_sqlite(options, clock, random, {});
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->rows[transfer::table_named("event")], 10U);
+}
+
+TEST_F(TransferTest, ABackupBecomesANodeWithSqliteAgain) {
+  std::vector<std::vector<std::string>> wanted;
+  for (const auto& table : transfer::tables()) wanted.push_back(dump(db(), table));
+  const std::string key = db_setting("dedupe_key");
+  store.reset();
+  ASSERT_TRUE(export_now());
+  const auto fresh = new_directory();
+  ASSERT_TRUE(restore_to(fresh));
+  EXPECT_EQ(restore_to(fresh).error().code, "database_not_empty");
+  EXPECT_FALSE(std::filesystem::exists(fresh / "postern.db.import"));
+  StoreOptions options;
+  options.data_dir = fresh;
+  options.sqlite.writer.low_water = {.bytes = 0, .share_of_disk = 0};
+  store = std::move(*open_store(options, clock, random, ids));
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto& table = transfer::tables()[i];
+    if (table.name == "store_setting") continue;
+    EXPECT_EQ(dump(db(), table), wanted[i]) << table.name;
+  }
+  EXPECT_NE(db_setting("dedupe_key"), key);
+  EXPECT_EQ(db_setting("open"), "certificate");
+  EXPECT_TRUE(append(workspace, source, "key3")->duplicate);
+  EXPECT_EQ(number("SELECT sum(hits) FROM event_duplicate"), 3);
+  EXPECT_FALSE(append(workspace, source, "fresh", {destination})->duplicate);
+  EXPECT_EQ(number("SELECT count(*) FROM delivery d JOIN event e ON e.row = d.event_row"), 11);
+}
+
+TEST_F(TransferTest, ARestoreThatWasCutOffStartsOver) {
+  store.reset();
+  ASSERT_TRUE(export_now());
+  const auto fresh = new_directory();
+  {
+    const auto lock = NodeLock::take(fresh).value();
+    EXPECT_EQ(restore_to(fresh).error().code, "already_running");
+  }
+  for (const auto* name : {"postern.db.import", "postern.db.import-wal", "postern.db.import-shm"})
+    std::ofstream(fresh / name) << "what a kill has left";
+  const auto done = restore_to(fresh);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_TRUE(std::filesystem::exists(fresh / "postern.db"));
+  EXPECT_FALSE(std::filesystem::exists(fresh / "postern.db.import-wal"));
+}
+
+TEST_F(TransferTest, AnotherSchemaIsNeitherExportedNorImported) {
+  store.reset();
+  {
+    sqlite::Connection connection((data() / "postern.db").string(), sqlite::Mode::writer, {});
+    connection.script("CREATE TABLE kept AS SELECT * FROM schema_migration; DELETE FROM schema_migration");
+    EXPECT_EQ(export_now().error().code, "migration_missing");
+    connection.script(
+        "INSERT INTO schema_migration SELECT * FROM kept; "
+        "INSERT INTO schema_migration VALUES (9999, '9999_later', 'x', 1)");
+    EXPECT_EQ(export_now().error().code, "migration_newer");
+  }
+  auto writer = transfer::Writer::create(file()).value();
+  writer->header({.schema = 9999,
+                  .engine = "sqlite",
+                  .program = "",
+                  .made_at = clock.now(),
+                  .rows = transfer::Counts(transfer::tables().size())});
+  writer->finish();
+  EXPECT_EQ(import_error(), "schema_differs");
+}
+
+TEST_F(TransferTest, WhatTheServerRefusesStopsTheImportWhereItStands) {
+  store.reset();
+  ASSERT_TRUE(export_now());
+  server_database.emplace();
+  ASSERT_EQ(import_error(), "");
+  auto connection = server_database->connect();
+  connection.script(
+      "INSERT INTO store_setting VALUES ('import_unfinished', ''); "
+      "ALTER TABLE delivery ADD CHECK (state <> 3) NOT VALID");
+  const auto refused = import_now();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "import_failed");
+  EXPECT_NE(refused.error().message.find("delivery"), std::string::npos) << refused.error().message;
+  connection.script("ALTER TABLE delivery DROP CONSTRAINT delivery_state_check");
+  EXPECT_EQ(import_error(), "");
+}
+
+TEST_F(TransferTest, WhatSomebodyElseWritesMeanwhileIsFound) {
+  store.reset();
+  ASSERT_TRUE(export_now());
+  server_database.emplace();
+  ASSERT_EQ(import_error(), "");
+  auto connection = server_database->connect();
+  // Stands for a server, or a disk, that does not keep what it is given.
+  connection.script(
+      "INSERT INTO store_setting VALUES ('import_unfinished', '');"
+      "CREATE FUNCTION bend() RETURNS trigger LANGUAGE plpgsql AS "
+      "$$ BEGIN NEW.body := overlay(NEW.body placing 'x'::bytea from 3); RETURN NEW; END $$;"
+      "CREATE TRIGGER bent BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION bend()");
+  const auto bent = import_now();
+  ASSERT_FALSE(bent);
+  EXPECT_NE(bent.error().message.find("byte for byte"), std::string::npos) << bent.error().message;
+  connection.script(
+      "DROP TRIGGER bent ON event; CREATE FUNCTION drop_it() RETURNS trigger LANGUAGE plpgsql AS "
+      "$$ BEGIN RETURN NULL; END $$;"
+      "CREATE TRIGGER lost BEFORE INSERT ON attempt FOR EACH ROW EXECUTE FUNCTION drop_it()");
+  const auto lost = import_now();
+  ASSERT_FALSE(lost);
+  EXPECT_NE(lost.error().message.find("0 rows of attempt and the file 3"), std::string::npos)
+      << lost.error().message;
 }
 
 TEST_F(TransferTest, WhereNoNodeIsNothingIsExported) {
