@@ -142,7 +142,7 @@ Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const Da
                                                    const Clock& clock) {
   const auto kept = kept_tunnel_identity(store);
   if (!kept) return std::unexpected(kept.error());
-  if (*kept) return std::move(**kept);
+  if (*kept) return **kept;
   const auto fresh = ensure_tunnel_identity(directory, clock);
   if (!fresh) return std::unexpected(fresh.error());
   if (auto done = keep_tunnel_identity(store, *fresh); !done) return std::unexpected(done.error());

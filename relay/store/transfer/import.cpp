@@ -15,7 +15,7 @@ namespace postern::relay::transfer {
 namespace {
 
 constexpr Duration kLockTime = std::chrono::seconds(60);
-constexpr int kConnections = 2;
+constexpr std::size_t kConnections = 2;
 
 /// What is known of a file once it has been read to its end.
 struct Inspected {
@@ -156,7 +156,8 @@ Result<void> fill_postgres(const ImportOptions& options, const Inspected& file, 
     calm.statement_time = calm.silence_time = Duration::zero();
     calm.lock_time = kLockTime;
     std::vector<std::unique_ptr<pg::Connection>> connections;
-    for (int i = 0; i < kConnections; ++i)
+    connections.reserve(kConnections);
+    for (std::size_t i = 0; i < kConnections; ++i)
       connections.push_back(std::make_unique<pg::Connection>(calm, never));
     PostgresTarget target(connections, now);
     if (auto empty = target.check_empty(); !empty) return empty;

@@ -236,6 +236,21 @@ TEST_F(TransferTest, WhatWasLeasedIsDueAndWhatWaitsKeepsItsTime) {
   EXPECT_EQ(claim_waiting(destination).size(), 1U);
 }
 
+TEST_F(TransferTest, ManyRowsAreManyTransactionsAndAllOfThemArrive) {
+  ASSERT_TRUE(write_void([&](Transaction& tx) -> Result<void> {
+    AuditRepository audit(tx);
+    for (int i = 0; i < 9'000; ++i)
+      audit.add({ids.of<AuditId>(), workspace, "relay", std::to_string(i), "", "{}", clock.now()});
+    return {};
+  }));
+  store.reset();
+  ASSERT_TRUE(export_now());
+  const auto done = import_now();
+  ASSERT_TRUE(done) << done.error().message;
+  store = open_moved();
+  EXPECT_EQ(number("SELECT count(DISTINCT action) FROM audit"), 9'001);
+}
+
 TEST_F(TransferTest, NewRowsNeverMeetOldOnes) {
   store.reset();
   ASSERT_TRUE(export_now());
