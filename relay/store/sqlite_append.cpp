@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "relay/store/commit_order.hpp"
+#include "relay/store/dedupe_key.hpp"
 #include "relay/store/lease_token.hpp"
 #include "relay/store/rows.hpp"
 #include "relay/store/sqlite_event_log.hpp"
@@ -17,11 +18,8 @@ class SqliteAppendTask final : public WriteTask {
       : log_(log), new_(std::move(event)), reply_on_(std::move(reply_on)), done_(std::move(done)) {
     const Event& it = *new_.event;
     pack_headers(it.headers, headers_);
-    // Ids have one size, so no two keys run into each other.
-    std::string key;
-    key.reserve(32 + it.dedupe_key.size());
-    key.append(it.workspace_id.bytes()).append(it.source_id.bytes()).append(it.dedupe_key);
-    fingerprint_ = siphash(log_.key_, key);
+    fingerprint_ =
+        siphash(log_.key_, dedupe_text(it.workspace_id.bytes(), it.source_id.bytes(), it.dedupe_key));
     bytes_ = sizeof *this + sizeof it + it.body.size() + 2 * headers_.size() + it.target.size() + 512;
     for (const NewDelivery& delivery : new_.deliveries) {
       if (delivery.payload) bytes_ += delivery.payload->body.size();

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <thread>
 
-#include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "relay/store/commit_order.hpp"
+#include "relay/store/dedupe_key.hpp"
 #include "relay/store/packing.hpp"
 #include "relay/store/postgres/append_group.hpp"
 #include "relay/store/postgres/event_log.hpp"
@@ -14,13 +14,9 @@ namespace {
 
 constexpr int kTries = 5;
 
-/// Ids have one size, so no two keys run into each other.
 std::string key_of(const Event& event) {
   if (event.dedupe_key.empty()) return {};
-  std::string text;
-  text.reserve(32 + event.dedupe_key.size());
-  text.append(event.workspace_id.bytes()).append(event.source_id.bytes()).append(event.dedupe_key);
-  return sha256(text).substr(0, 16);
+  return dedupe_digest(event.workspace_id.bytes(), event.source_id.bytes(), event.dedupe_key);
 }
 
 Error away(const pg::Failure& failure) {

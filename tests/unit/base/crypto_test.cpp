@@ -43,6 +43,33 @@ TEST(Aead, OpensOnlyWhatWasSealedThere) {
 
 TEST(Crc32, FollowsTheCheckValue) {
   EXPECT_EQ(crc32("123456789"), 0xcbf43926U);
+  EXPECT_EQ(crc32(""), 0U);
+}
+
+TEST(Crc32, IsTheSameHoweverManyBytesAreTakenAtOnce) {
+  // Bit by bit, as the polynomial says.
+  const auto slow = [](std::string_view data) {
+    std::uint32_t crc = ~0U;
+    for (const char c : data) {
+      crc ^= static_cast<unsigned char>(c);
+      for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0U);
+    }
+    return ~crc;
+  };
+  SystemRandom random;
+  for (std::size_t size = 0; size < 70; ++size) {
+    const std::string data = random.bytes(size);
+    EXPECT_EQ(crc32(data), slow(data)) << size;
+  }
+}
+
+TEST(Sha256, OfPartsIsThatOfTheWhole) {
+  Sha256 parts;
+  parts.update("ab");
+  parts.update("");
+  parts.update("c");
+  EXPECT_EQ(parts.finish(), sha256("abc"));
+  EXPECT_EQ(parts.finish(), sha256(""));
 }
 
 }  // namespace

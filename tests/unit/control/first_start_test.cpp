@@ -49,5 +49,20 @@ TEST_F(AdminKeyTest, KeysOfOtherNamesStay) {
   EXPECT_TRUE(opens(other_key));
 }
 
+TEST_F(AdminKeyTest, TheTunnelsIdentityGoesAlongOnlyWhole) {
+  const DataDir data(directory / "identity");
+  std::filesystem::create_directory(data.path());
+  EXPECT_TRUE(tunnel_identity_settings(data)->empty());
+  const auto identity = ensure_tunnel_identity(data, clock).value();
+  const auto settings = tunnel_identity_settings(data).value();
+  ASSERT_EQ(settings.size(), 2U);
+  EXPECT_EQ(settings[0].value, identity.certificate_pem);
+  EXPECT_FALSE(settings[0].seal);
+  EXPECT_EQ(settings[1].value, identity.key_pem);
+  EXPECT_TRUE(settings[1].seal);
+  std::filesystem::remove(data.path() / kTunnelCertificateFile);
+  EXPECT_EQ(tunnel_identity_settings(data).error().code, "tunnel_identity_broken");
+}
+
 }  // namespace
 }  // namespace postern::control
