@@ -14,10 +14,17 @@
 /// Secrets appear here in clear, in memory only; the store seals them.
 namespace postern::relay {
 
+/// How long a workspace keeps things, where it differs from the relay's setting. Zero: for ever.
+struct RetentionOverrides {
+  std::optional<Duration> bodies{}, events{}, attempts{};
+  bool operator==(const RetentionOverrides&) const = default;
+};
+
 struct Workspace {
   WorkspaceId id;
   std::string name;  ///< unique; the {workspace} of an ingest URL
   Time created_at;
+  RetentionOverrides retention{};
 };
 
 /// Where one provider sends.
@@ -80,6 +87,7 @@ struct Event {
   std::string body;
   std::string peer;
   Time received_at;
+  bool body_expired = false;  ///< past the workspace's retention of bodies: `body` was emptied
 };
 
 enum class DeliveryState { pending, leased, parked, delivered, dead, cancelled };

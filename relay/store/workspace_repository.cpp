@@ -1,6 +1,27 @@
 #include "relay/store/listing.hpp"
 
 namespace postern::relay {
+namespace {
+
+constexpr std::string_view kColumns = "id, name, created_at, retain_bodies, retain_events, retain_attempts";
+
+std::optional<Duration> duration_or_none(const Row& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  return rows::duration_at(row, column);
+}
+
+Value duration_value(const std::optional<Duration>& duration) {
+  return duration ? Value(std::int64_t{duration->count()}) : Value(nullptr);
+}
+
+Workspace workspace_at(const Row& row) {
+  return {.id = rows::id_at<WorkspaceId>(row, 0),
+          .name = rows::text_at(row, 1),
+          .created_at = rows::time_at(row, 2),
+          .retention = {duration_or_none(row, 3), duration_or_none(row, 4), duration_or_none(row, 5)}};
+}
+
+}  // namespace
 
 Result<void> WorkspaceRepository::create(const Workspace& workspace, const Keyring& keyring) {
   auto made =
@@ -13,10 +34,26 @@ Result<void> WorkspaceRepository::create(const Workspace& workspace, const Keyri
 
 std::vector<Workspace> WorkspaceRepository::all() {
   std::vector<Workspace> found;
-  tx_.query("SELECT id, name, created_at FROM workspace ORDER BY id", {}, [&](const Row& row) {
-    found.push_back({rows::id_at<WorkspaceId>(row, 0), rows::text_at(row, 1), rows::time_at(row, 2)});
-  });
+  tx_.query(fmt::format("SELECT {} FROM workspace ORDER BY id", kColumns), {},
+            [&](const Row& row) { found.push_back(workspace_at(row)); });
   return found;
+}
+
+Result<Workspace> WorkspaceRepository::get(WorkspaceId id) {
+  auto found = find_one<Workspace>(tx_, fmt::format("SELECT {} FROM workspace WHERE id = ?1", kColumns),
+                                   {rows::id(id)}, workspace_at);
+  if (!found) return std::unexpected(not_found("workspace"));
+  return std::move(*found);
+}
+
+Result<void> WorkspaceRepository::set_retention(WorkspaceId id, const RetentionOverrides& retention) {
+  auto done = tx_.execute(
+      "UPDATE workspace SET retain_bodies = ?2, retain_events = ?3, retain_attempts = ?4 WHERE id = ?1",
+      {rows::id(id), duration_value(retention.bodies), duration_value(retention.events),
+       duration_value(retention.attempts)});
+  if (!done) return std::unexpected(done.error());
+  if (*done == 0) return std::unexpected(not_found("workspace"));
+  return {};
 }
 
 Result<void> WorkspaceRepository::load_data_keys(Keyring& keyring) {

@@ -1,0 +1,26 @@
+#include "relay/store/replay_insert.hpp"
+
+#include "relay/store/listing.hpp"
+
+namespace postern::relay {
+
+DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& ids, Time now, Time at) {
+  const auto id = ids.of<DeliveryId>();
+  auto made = tx.execute(
+      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
+      "attempt_count, "
+      "tries, lease, next_at, replay_of, created_at, updated_at) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?8, ?7, ?6, ?6)",
+      {rows::id(id), rows::id(replay.workspace_id), replay.event_row, rows::id(replay.source_id),
+       rows::id(replay.destination_id), rows::time(now), rows::id(replay.replay_of), rows::time(at)});
+  if (!made) throw StoreFault("a fresh delivery id was there already");
+  return id;
+}
+
+std::int64_t event_floor(Transaction& tx) {
+  return find_one<std::int64_t>(tx, "SELECT event_row FROM retention_floor WHERE single = 1", {},
+                                [](const Row& row) { return row.integer(0); })
+      .value_or(0);
+}
+
+}  // namespace postern::relay
