@@ -18,6 +18,7 @@
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/destinations/drivers.hpp"
 #include "relay/ingest/ingest_handler.hpp"
+#include "relay/replay/runner.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
@@ -42,6 +43,7 @@ struct Node::Parts {
   std::string link_base() const;
   void make_drivers();
   void make_dispatcher();
+  Result<void> start_replays();
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -70,6 +72,7 @@ struct Node::Parts {
   std::vector<relay::Drivers> drivers;  ///< one for each loop
   std::unique_ptr<relay::Dispatcher> dispatcher;
   std::unique_ptr<DispatchControl> deliveries;
+  std::unique_ptr<relay::ReplayRunner> replays;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

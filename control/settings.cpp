@@ -13,239 +13,9 @@ namespace postern::control {
 namespace {
 
 using config::Problems;
-using config::Setting;
-using config::Type;
 using config::Values;
 
-constexpr std::int64_t kSecond = 1'000'000;
-constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr Duration kShutdownMost = std::chrono::seconds(28);
-
-constexpr Setting kSettings[] = {
-    {"data_dir", Type::text, "path", "postern-data",
-     "Where everything is kept: database, master key, tunnel certificate, first API key."},
-    {"database", Type::text, "URL", "",
-     "PostgreSQL, as postgresql://user:password@host/name; empty: SQLite in data_dir. Several relays on one "
-     "are "
-     "a cluster."},
-    {"loops",
-     Type::integer,
-     "threads",
-     "0",
-     "Event loops, one thread each; 0: one for each core.",
-     {},
-     0,
-     256},
-
-    {"ingest.listen", Type::address, "host:port", "0.0.0.0:8080", "Where providers send."},
-    {"ingest.tls_certificate", Type::text, "path", "",
-     "PEM certificate chain; with it and the key, ingest speaks HTTPS instead of HTTP."},
-    {"ingest.tls_key", Type::text, "path", "", "PEM private key of that certificate."},
-    {"ingest.public_url", Type::text, "URL", "",
-     "What providers are told to send to, such as https://hooks.example.com; empty: the bound address."},
-    {"ingest.max_connections",
-     Type::integer,
-     "connections",
-     "10000",
-     "More are closed at once.",
-     {},
-     1,
-     1'000'000},
-    {"ingest.header_time",
-     Type::duration,
-     "duration",
-     "10s",
-     "From the first byte of a request to the end of its headers; then closed.",
-     {},
-     kSecond,
-     120 * kSecond},
-    {"ingest.idle_time",
-     Type::duration,
-     "duration",
-     "60s",
-     "Between the requests of one connection.",
-     {},
-     kSecond,
-     3600 * kSecond},
-    {"ingest.write_time",
-     Type::duration,
-     "duration",
-     "30s",
-     "For a client that does not read its answer.",
-     {},
-     kSecond,
-     600 * kSecond},
-    {"ingest.store_time",
-     Type::duration,
-     "duration",
-     "1800ms",
-     "From the whole request to 503 when the store does not answer; senders are promised 2 s in all.",
-     {},
-     kSecond / 10,
-     30 * kSecond},
-
-    {"tunnel.listen", Type::address, "host:port", "0.0.0.0:9700", "Where agents dial in; always TLS 1.3."},
-    {"tunnel.public_address", Type::text, "host:port", "",
-     "What join tokens tell agents to dial; empty: the bound address, with this host's name for a wildcard."},
-    {"tunnel.max_connections",
-     Type::integer,
-     "connections",
-     "20000",
-     "More are closed at once.",
-     {},
-     1,
-     1'000'000},
-    {"tunnel.max_handshakes",
-     Type::integer,
-     "connections",
-     "256",
-     "Handshakes at once; more wait in the kernel.",
-     {},
-     1,
-     100'000},
-    {"tunnel.max_deliveries",
-     Type::integer,
-     "deliveries",
-     "1024",
-     "In flight through one agent, whatever it grants.",
-     {},
-     1,
-     100'000},
-
-    {"admin.listen", Type::address, "host:port", "127.0.0.1:8081",
-     "REST API, health and metrics. Not encrypted: keep it on the loopback or behind a proxy."},
-    {"admin.public_url", Type::text, "URL", "",
-     "How people reach the admin listener, for links in messages; empty: the bound address."},
-    {"admin.max_connections",
-     Type::integer,
-     "connections",
-     "1000",
-     "More are closed at once.",
-     {},
-     1,
-     100'000},
-
-    {"delivery.max_in_flight",
-     Type::integer,
-     "attempts",
-     "4096",
-     "Attempts at once, over all destinations.",
-     {},
-     1,
-     1'000'000},
-    {"delivery.max_leased",
-     Type::integer,
-     "deliveries",
-     "32768",
-     "Deliveries in memory; the rest wait in the store.",
-     {},
-     1,
-     10'000'000},
-    {"delivery.memory",
-     Type::size,
-     "bytes",
-     "128MiB",
-     "Bodies in memory for delivery; the rest wait in the store.",
-     {},
-     kMiB},
-    {"delivery.connect_time",
-     Type::duration,
-     "duration",
-     "5s",
-     "Name look-up, TCP and TLS of one attempt.",
-     {},
-     kSecond / 10,
-     60 * kSecond},
-
-    {"egress.allow_networks", Type::list, "CIDR", "",
-     "Networks that http destinations may be in although they are private, such as 10.1.0.0/16."},
-    {"egress.ca_file", Type::text, "path", "",
-     "PEM trust anchors for https destinations, beside the system's."},
-
-    {"slack.base_url", Type::text, "URL", "",
-     "Sent to in place of the scheme, host and port of Slack URLs: a proxy or a test; empty: the URL "
-     "itself."},
-
-    {"store.low_water_bytes",
-     Type::size,
-     "bytes",
-     "256MiB",
-     "With less free disk, ingest answers 503.",
-     {},
-     0},
-    {"store.low_water_percent",
-     Type::integer,
-     "percent of the disk",
-     "5",
-     "The same; the larger of the two counts.",
-     {},
-     0,
-     50},
-    {"store.cache", Type::size, "bytes", "64MiB", "Page cache of each database connection.", {}, kMiB},
-    {"store.readers",
-     Type::integer,
-     "threads",
-     "2",
-     "Threads that read for the API and for deliveries.",
-     {},
-     1,
-     64},
-
-    {"cluster.name", Type::text, "", "",
-     "What this node is called among the others; empty: the host's name."},
-    {"cluster.lease_time",
-     Type::duration,
-     "duration",
-     "10s",
-     "How long the others wait for a node that says nothing before they take over its deliveries.",
-     {},
-     2 * kSecond,
-     300 * kSecond},
-    {"cluster.writers",
-     Type::integer,
-     "connections",
-     "2",
-     "Connections that write events to PostgreSQL.",
-     {},
-     1,
-     64},
-
-    {"shutdown.notice_time",
-     Type::duration,
-     "duration",
-     "0",
-     "From not being ready to no longer accepting, for load balancers to notice.",
-     {},
-     0,
-     20 * kSecond},
-    {"shutdown.requests_time",
-     Type::duration,
-     "duration",
-     "8s",
-     "For requests that have begun.",
-     {},
-     0,
-     25 * kSecond},
-    {"shutdown.deliveries_time",
-     Type::duration,
-     "duration",
-     "12s",
-     "For attempts that have begun.",
-     {},
-     0,
-     25 * kSecond},
-    {"shutdown.tunnel_time",
-     Type::duration,
-     "duration",
-     "5s",
-     "For agents to be sent away.",
-     {},
-     0,
-     25 * kSecond},
-
-    {"log.level", Type::choice, "", "info", "The least that is logged, to stderr.", "debug|info|warn|error"},
-    {"log.format", Type::choice, "", "text", "One line an event, for people or for machines.", "text|json"},
-};
 
 log::Level level_of(const std::string& text) {
   if (text == "debug") return log::Level::debug;
@@ -331,6 +101,16 @@ struct Checker {
     return text;
   }
 
+  /// Shorter than an hour is a mistake that nothing would bring back.
+  relay::Retention retention() {
+    const auto time = [this](std::string_view key) {
+      const Duration kept = values.duration(key);
+      if (kept > Duration::zero() && kept < relay::kRetentionLeast) wrong(key, "must be 0, or at least 1h.");
+      return kept;
+    };
+    return {time("retention.bodies"), time("retention.events"), time("retention.attempts")};
+  }
+
   ShutdownSettings shutdown() {
     const ShutdownSettings times{
         values.duration("shutdown.notice_time"), values.duration("shutdown.requests_time"),
@@ -364,10 +144,6 @@ std::size_t loops_from(std::int64_t configured) {
 
 }  // namespace
 
-std::span<const Setting> relay_settings() {
-  return kSettings;
-}
-
 std::vector<std::string> command_line_variables() {
   return {"POSTERN_URL", "POSTERN_ADMIN_URL", "POSTERN_KEY", "POSTERN_CONFIG"};
 }
@@ -391,6 +167,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
       .store = {values.size("store.low_water_bytes"),
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},
+      .retention = check.retention(),
       .cluster = cluster_from(values),
       .shutdown = check.shutdown(),
       .log_level = level_of(values.text("log.level")),

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/config.hpp"
 #include "base/log.hpp"
+#include "relay/retention.hpp"
 
 /// Every setting of the relay. configs/relay.toml shows the same table to people; a test holds the two
 /// together.
@@ -74,6 +75,7 @@ struct Settings {
   EgressSettings egress;
   std::string slack_base_url;  ///< empty: what the destination's URL says
   StoreSettings store;
+  relay::Retention retention;
   ClusterSettings cluster;
   ShutdownSettings shutdown;
   log::Level log_level = log::Level::info;

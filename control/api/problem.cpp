@@ -16,6 +16,7 @@ constexpr Mapping kStatuses[] = {
     {"not_found", 404},      {"name_taken", 409},           {"in_use", 409},
     {"conflict", 409},       {"not_retryable", 409},        {"expired", 410},
     {"invalid_cursor", 400}, {"store_busy", 503},           {"store_failed", 503},
+    {"body_expired", 410},   {"not_running", 409},          {"too_many_replays", 409},
     {"agent_revoked", 409},  {"idempotency_mismatch", 422},
 };
 

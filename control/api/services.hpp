@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "control/api/catalog_reloader.hpp"
 #include "relay/destinations/egress_policy.hpp"
+#include "relay/retention.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/database.hpp"
 #include "relay/store/keyring.hpp"
@@ -53,6 +54,7 @@ struct ApiServices {
   Random& random;
   const PublicAddresses& addresses;
   const relay::EgressPolicy& egress;
+  relay::Retention retention{};  ///< of workspaces that have no times of their own
 };
 
 }  // namespace postern::control
