@@ -48,7 +48,7 @@ asio::awaitable<void> Node::drain() {
   parts.health.set_draining();
   co_await pause(times.notice_time);
   parts.ingest->drain();
-  asio::post(parts.loops.first(), [&parts] { parts.replays->stop(); });
+  asio::post(parts.loops.first(), [&parts] { parts.stop_chores(); });
   const std::size_t requests =
       co_await wait_for_none([&] { return parts.ingest->busy(); }, times.requests_time);
   const auto attempts = co_await parts.dispatcher->drain(times.deliveries_time);
@@ -73,7 +73,7 @@ bool Node::close() {
   if (parts.store) parts.store->database->stop();
   // The dispatcher's timers belong to its loop; the replays wake it.
   asio::post(parts.loops.first(), [&parts] {
-    if (parts.replays) parts.replays->stop();
+    parts.stop_chores();
     parts.dispatcher.reset();
   });
   const auto end = std::chrono::steady_clock::now() + kConnectionsEnd;

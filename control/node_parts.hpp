@@ -19,6 +19,7 @@
 #include "relay/destinations/drivers.hpp"
 #include "relay/ingest/ingest_handler.hpp"
 #include "relay/replay/runner.hpp"
+#include "relay/retention/keeper.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
@@ -43,7 +44,8 @@ struct Node::Parts {
   std::string link_base() const;
   void make_drivers();
   void make_dispatcher();
-  Result<void> start_replays();
+  Result<void> start_chores();
+  void stop_chores();  ///< on the first loop
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -73,6 +75,7 @@ struct Node::Parts {
   std::unique_ptr<relay::Dispatcher> dispatcher;
   std::unique_ptr<DispatchControl> deliveries;
   std::unique_ptr<relay::ReplayRunner> replays;
+  std::unique_ptr<relay::RetentionKeeper> retention;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

@@ -3,7 +3,6 @@
 #include "control/first_start.hpp"
 #include "control/node_parts.hpp"
 #include "control/store_options.hpp"
-#include "relay/store/node_name.hpp"
 #include "relay/store/repositories.hpp"
 
 namespace postern::control {
@@ -104,27 +103,7 @@ Result<void> Node::Parts::assemble() {
   if (!recovered) return passed_on(recovered.error());
   if (*recovered > 0) log::info("deliveries.recovered", {{"count", *recovered}});
   dispatcher->start(*store->event_log);
-  return start_replays();
-}
-
-/// Who holds a replay outlives a restart: nothing else runs on this directory, so an earlier run of it is
-/// dead and what it held is this one's at once.
-Result<void> Node::Parts::start_replays() {
-  relay::StepContext context;
-  context.runner = std::string(16, '\1');
-  if (!settings.database.empty()) {
-    auto name = relay::node_name(settings.data_dir, random);
-    if (!name) return passed_on(name.error());
-    context.runner = std::move(*name);
-  }
-  replays = std::make_unique<relay::ReplayRunner>(relay::RunnerParts{.loop = loops.first().get_executor(),
-                                                                     .database = *store->database,
-                                                                     .ids = ids,
-                                                                     .clock = schedule,
-                                                                     .wake = [this] { deliveries->wake(); }},
-                                                  std::move(context));
-  replays->start();
-  return {};
+  return start_chores();
 }
 
 /// Agents know a relay by its certificate: every node of a cluster shows the same one.

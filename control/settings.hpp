@@ -10,7 +10,7 @@
 #include "base/clock.hpp"
 #include "base/config.hpp"
 #include "base/log.hpp"
-#include "relay/retention.hpp"
+#include "relay/retention_times.hpp"
 
 /// Every setting of the relay. configs/relay.toml shows the same table to people; a test holds the two
 /// together.

@@ -1,4 +1,4 @@
-#include "relay/retention.hpp"
+#include "relay/retention_times.hpp"
 
 #include "control/api/fields.hpp"
 #include "control/api/handlers.hpp"

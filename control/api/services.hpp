@@ -8,7 +8,7 @@
 #include "base/random.hpp"
 #include "control/api/catalog_reloader.hpp"
 #include "relay/destinations/egress_policy.hpp"
-#include "relay/retention.hpp"
+#include "relay/retention_times.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/database.hpp"
 #include "relay/store/keyring.hpp"

@@ -54,15 +54,17 @@ CREATE TABLE replay_delivery (
 );
 CREATE INDEX replay_delivery_open ON replay_delivery (replay_id, delivery_id) WHERE open = 1;
 
--- How far the removal of old things has come: what is 0 for bodies, 1 for events, 2 for attempts.
+-- How far the removal of old things has come: what is 0 for bodies, 1 for events (both walk by at and row), 2 for attempts
+-- (which walk by the deliveries' ids).
 CREATE TABLE retention_mark (
   workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
   what smallint NOT NULL,
   at bigint NOT NULL,
   row bigint NOT NULL,
+  cursor uuid NOT NULL,
   PRIMARY KEY (workspace_id, what)
 );
--- What it passed by because an open delivery needs it.
+-- What it passed by because an open delivery needs it: rows of events, or of deliveries for attempts.
 CREATE TABLE retention_kept (
   workspace_id uuid NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
   what smallint NOT NULL,
@@ -78,12 +80,11 @@ CREATE TABLE retention_turn (
   until bigint NOT NULL
 );
 INSERT INTO retention_turn (single, runner, until) VALUES (1, '00000000-0000-0000-0000-000000000000', 0);
--- Events whose row is below it are gone or about to go: nothing new may refer to them.
-CREATE TABLE retention_floor (
-  single smallint PRIMARY KEY CHECK (single = 1),
-  event_row bigint NOT NULL
+-- Events with these rows are about to go, all at once: nothing new may refer to them.
+CREATE TABLE retention_going (
+  from_row bigint PRIMARY KEY,
+  to_row bigint NOT NULL
 );
-INSERT INTO retention_floor (single, event_row) VALUES (1, 0);
 
 ALTER TABLE replay ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_workspace ON replay USING (workspace_id = (SELECT current_setting('postern.workspace'))::uuid);

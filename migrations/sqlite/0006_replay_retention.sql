@@ -54,15 +54,17 @@ CREATE TABLE replay_delivery (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX replay_delivery_open ON replay_delivery (replay_id, delivery_id) WHERE open = 1;
 
--- How far the removal of old things has come: what is 0 for bodies, 1 for events, 2 for attempts.
+-- How far the removal of old things has come: what is 0 for bodies, 1 for events (both walk by at and row), 2 for attempts
+-- (which walk by the deliveries' ids).
 CREATE TABLE retention_mark (
   workspace_id BLOB NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
   what INTEGER NOT NULL,
   at INTEGER NOT NULL,
   row INTEGER NOT NULL,
+  cursor BLOB NOT NULL,
   PRIMARY KEY (workspace_id, what)
 ) STRICT, WITHOUT ROWID;
--- What it passed by because an open delivery needs it.
+-- What it passed by because an open delivery needs it: rows of events, or of deliveries for attempts.
 CREATE TABLE retention_kept (
   workspace_id BLOB NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
   what INTEGER NOT NULL,
@@ -78,9 +80,8 @@ CREATE TABLE retention_turn (
   until INTEGER NOT NULL
 ) STRICT;
 INSERT INTO retention_turn (single, runner, until) VALUES (1, zeroblob(16), 0);
--- Events whose row is below it are gone or about to go: nothing new may refer to them.
-CREATE TABLE retention_floor (
-  single INTEGER PRIMARY KEY CHECK (single = 1),
-  event_row INTEGER NOT NULL
+-- Events with these rows are about to go, all at once: nothing new may refer to them.
+CREATE TABLE retention_going (
+  from_row INTEGER PRIMARY KEY,
+  to_row INTEGER NOT NULL
 ) STRICT;
-INSERT INTO retention_floor (single, event_row) VALUES (1, 0);

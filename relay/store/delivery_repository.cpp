@@ -59,7 +59,7 @@ EventRow event_row_at(const Row& row) {
 
 /// Nothing is sent in place of what is not there any more.
 Result<void> still_whole(Transaction& tx, const EventRow& event) {
-  if (!event.expired && event.row >= event_floor(tx)) return {};
+  if (!event.expired && !is_going(tx, event.row)) return {};
   return fail("body_expired",
               "The body of this event is past its retention and was removed: there is nothing left to send.");
 }

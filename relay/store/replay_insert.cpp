@@ -17,10 +17,8 @@ DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& 
   return id;
 }
 
-std::int64_t event_floor(Transaction& tx) {
-  return find_one<std::int64_t>(tx, "SELECT event_row FROM retention_floor WHERE single = 1", {},
-                                [](const Row& row) { return row.integer(0); })
-      .value_or(0);
+bool is_going(Transaction& tx, std::int64_t event_row) {
+  return exists(tx, "SELECT 1 FROM retention_going WHERE from_row <= ?1 AND to_row > ?1", {event_row});
 }
 
 }  // namespace postern::relay

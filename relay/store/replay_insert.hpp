@@ -13,7 +13,7 @@ struct NewReplay {
 /// A pending delivery of an event that is stored already, due at `at`.
 DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& ids, Time now, Time at);
 
-/// Events whose row is below it are gone or about to go: nothing new may refer to them.
-std::int64_t event_floor(Transaction& tx);
+/// Whether that event is about to go with all others of its day: nothing new may refer to it.
+bool is_going(Transaction& tx, std::int64_t event_row);
 
 }  // namespace postern::relay

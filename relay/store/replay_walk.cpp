@@ -42,7 +42,10 @@ Walk walk_of(WorkspaceId workspace, const ReplayFilter& filter, DeliveryId after
   const std::string matches = conditions(walk, filter);
   walk.sql = fmt::format(
       "SELECT d.id, d.event_row, d.source_id, d.destination_id, CASE WHEN {} THEN 1 ELSE 0 END AS matches, "
-      "coalesce(e.body_expired, 1) AS expired, CASE WHEN EXISTS (SELECT 1 FROM destination t WHERE t.id = "
+      "CASE WHEN EXISTS (SELECT 1 FROM retention_going g WHERE g.from_row <= d.event_row AND g.to_row > "
+      "d.event_row) THEN 1 "
+      "ELSE coalesce(e.body_expired, 1) END AS expired, CASE WHEN EXISTS (SELECT 1 FROM destination t WHERE "
+      "t.id = "
       "d.destination_id AND t.workspace_id = ?1) THEN 0 ELSE 1 END AS gone "
       "FROM (SELECT id, event_row, source_id, destination_id, reason, created_at FROM delivery WHERE "
       "workspace_id = ?1 "
@@ -71,12 +74,9 @@ DeliveryId ReplayRepository::start_of(const ReplayFilter& filter) {
 
 std::vector<ReplayCandidate> ReplayRepository::next(const Replay& replay, std::size_t limit) {
   Walk walk = walk_of(replay.workspace_id, replay.filter, replay.cursor, limit);
-  const std::int64_t floor = event_floor(tx_);
   std::vector<ReplayCandidate> found;
-  tx_.query(walk.sql + " ORDER BY d.id", walk.values, [&](const Row& row) {
-    found.push_back(candidate_at(row));
-    found.back().body_expired |= found.back().event_row < floor;
-  });
+  tx_.query(walk.sql + " ORDER BY d.id", walk.values,
+            [&](const Row& row) { found.push_back(candidate_at(row)); });
   return found;
 }
 

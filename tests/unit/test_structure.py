@@ -18,7 +18,7 @@ ARROWS = {
 }
 
 # Inside relay: lower rooms first. A room includes only those before it, and the model (relay/*.hpp).
-RELAY = ["limits", "store", "replay", "providers", "notify", "tunnel", "destinations", "delivery", "ingest"]
+RELAY = ["limits", "store", "replay", "retention", "providers", "notify", "tunnel", "destinations", "delivery", "ingest"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
