@@ -62,7 +62,7 @@ class EventTail {
 };
 
 struct DeliveryQuery {
-  std::string event, destination, state, source, type, reason, since, until, replay;
+  std::string event{}, destination{}, state{}, source{}, type{}, reason{}, since{}, until{}, replay{};
   std::size_t most = 50;
 };
 /// Dead and cancelled ones, counted by reason.

@@ -6,7 +6,7 @@
 namespace postern::control {
 
 struct ReplayWish {
-  std::string source, destination, type, reason, state, since, until, configuration;
+  std::string source{}, destination{}, type{}, reason{}, state{}, since{}, until{}, configuration{};
   unsigned rate = 0;  ///< 0: the relay's default
   bool dry_run = false;
 };

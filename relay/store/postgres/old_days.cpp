@@ -1,7 +1,6 @@
 #include "relay/store/postgres/old_days.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 #include "base/log.hpp"
 #include "relay/store/postgres/partitions.hpp"
@@ -96,8 +95,8 @@ std::size_t OldDays::drop_events(Duration kept, Time now) {
 
 /// The keys of a day's events are in the same day's partition, which goes when the last of them has expired.
 bool OldDays::repeats_may_come(std::int64_t day) {
-  return !std::ranges::empty(days_of("dedupe") |
-                             std::views::filter([day](std::int64_t it) { return it == day; }));
+  const auto days = days_of("dedupe");
+  return std::ranges::find(days, day) != days.end();
 }
 
 /// False when an open delivery needs an event of that day.
