@@ -44,15 +44,20 @@ CREATE TABLE replay (
 CREATE INDEX replay_by_workspace ON replay (workspace_id, id);
 CREATE INDEX replay_running ON replay (next_step_at) WHERE state = 0;
 
--- What a replay has made. open: not known to have ended yet; there are never more than a replay may have under way.
+-- What a replay has made.
 CREATE TABLE replay_delivery (
   replay_id uuid NOT NULL REFERENCES replay (id) ON DELETE CASCADE,
   delivery_id uuid NOT NULL,
   workspace_id uuid NOT NULL,
-  open smallint NOT NULL,
   PRIMARY KEY (replay_id, delivery_id)
 );
-CREATE INDEX replay_delivery_open ON replay_delivery (replay_id, delivery_id) WHERE open = 1;
+-- And what of it is not known to have ended yet: never more than a replay may have under way.
+CREATE TABLE replay_open (
+  replay_id uuid NOT NULL REFERENCES replay (id) ON DELETE CASCADE,
+  delivery_id uuid NOT NULL,
+  workspace_id uuid NOT NULL,
+  PRIMARY KEY (replay_id, delivery_id)
+);
 
 -- How far the removal of old things has come: what is 0 for bodies, 1 for events (both walk by at and row), 2 for attempts
 -- (which walk by the deliveries' ids).
@@ -90,3 +95,5 @@ ALTER TABLE replay ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_workspace ON replay USING (workspace_id = (SELECT current_setting('postern.workspace'))::uuid);
 ALTER TABLE replay_delivery ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_workspace ON replay_delivery USING (workspace_id = (SELECT current_setting('postern.workspace'))::uuid);
+ALTER TABLE replay_open ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_workspace ON replay_open USING (workspace_id = (SELECT current_setting('postern.workspace'))::uuid);

@@ -44,15 +44,20 @@ CREATE TABLE replay (
 CREATE INDEX replay_by_workspace ON replay (workspace_id, id);
 CREATE INDEX replay_running ON replay (next_step_at) WHERE state = 0;
 
--- What a replay has made. open: not known to have ended yet; there are never more than a replay may have under way.
+-- What a replay has made.
 CREATE TABLE replay_delivery (
   replay_id BLOB NOT NULL REFERENCES replay (id) ON DELETE CASCADE,
   delivery_id BLOB NOT NULL,
   workspace_id BLOB NOT NULL,
-  open INTEGER NOT NULL,
   PRIMARY KEY (replay_id, delivery_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX replay_delivery_open ON replay_delivery (replay_id, delivery_id) WHERE open = 1;
+-- And what of it is not known to have ended yet: never more than a replay may have under way.
+CREATE TABLE replay_open (
+  replay_id BLOB NOT NULL REFERENCES replay (id) ON DELETE CASCADE,
+  delivery_id BLOB NOT NULL,
+  workspace_id BLOB NOT NULL,
+  PRIMARY KEY (replay_id, delivery_id)
+) STRICT, WITHOUT ROWID;
 
 -- How far the removal of old things has come: what is 0 for bodies, 1 for events (both walk by at and row), 2 for attempts
 -- (which walk by the deliveries' ids).

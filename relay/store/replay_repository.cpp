@@ -125,10 +125,12 @@ Result<Replay> ReplayRepository::cancel(WorkspaceId workspace, ReplayId id, Time
   auto stopped = tx_.execute(
       "UPDATE delivery SET state = 5, reason = 'replay_cancelled', updated_at = ?2 WHERE workspace_id = ?3 "
       "AND state "
-      "IN (0, 2) AND id IN (SELECT delivery_id FROM replay_delivery WHERE replay_id = ?1 AND open = 1)",
+      "IN (0, 2) AND id IN (SELECT delivery_id FROM replay_open WHERE replay_id = ?1)",
       {rows::id(id), rows::time(now), rows::id(workspace)});
   if (!stopped) return std::unexpected(stopped.error());
   settle(*replay);
+  auto forgotten = tx_.execute("DELETE FROM replay_open WHERE replay_id = ?1", {rows::id(id)});
+  if (!forgotten) return std::unexpected(forgotten.error());
   replay->state = ReplayState::cancelled;
   replay->finished_at = now;
   if (auto kept = record(*replay); !kept) return std::unexpected(kept.error());
@@ -165,9 +167,9 @@ std::optional<Replay> ReplayRepository::claim(const Due& which, std::string_view
 void ReplayRepository::settle(Replay& replay) {
   bool changed = false;
   tx_.query(
-      "SELECT coalesce(d.state, 5) FROM replay_delivery r LEFT JOIN delivery d ON d.workspace_id = "
-      "r.workspace_id AND "
-      "d.id = r.delivery_id WHERE r.replay_id = ?1 AND r.open = 1",
+      "SELECT coalesce(d.state, 5) FROM replay_open r LEFT JOIN delivery d ON d.workspace_id = "
+      "r.workspace_id AND d.id "
+      "= r.delivery_id WHERE r.replay_id = ?1",
       {rows::id(replay.id)}, [&](const Row& row) {
         const auto state = rows::enum_at(row, 0, DeliveryState::cancelled);
         if (!is_terminal(state)) return;
@@ -176,22 +178,23 @@ void ReplayRepository::settle(Replay& replay) {
       });
   if (!changed) return;
   auto closed = tx_.execute(
-      "UPDATE replay_delivery SET open = 0 WHERE replay_id = ?1 AND open = 1 AND NOT EXISTS (SELECT 1 FROM "
-      "delivery d "
-      "WHERE d.workspace_id = replay_delivery.workspace_id AND d.id = replay_delivery.delivery_id AND "
-      "d.state < 3)",
+      "DELETE FROM replay_open WHERE replay_id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE "
+      "d.workspace_id = "
+      "replay_open.workspace_id AND d.id = replay_open.delivery_id AND d.state < 3)",
       {rows::id(replay.id)});
-  if (!closed) throw StoreFault("replay_delivery: " + closed.error().message);
+  if (!closed) throw StoreFault("replay_open: " + closed.error().message);
 }
 
 DeliveryId ReplayRepository::make(const Replay& replay, const ReplayCandidate& from, IdGenerator& ids,
                                   Time now, Time at) {
   const DeliveryId id = insert_replay(
       tx_, {replay.workspace_id, from.event_row, from.source_id, from.destination_id, from.id}, ids, now, at);
-  auto noted = tx_.execute(
-      "INSERT INTO replay_delivery (replay_id, delivery_id, workspace_id, open) VALUES (?1, ?2, ?3, 1)",
-      {rows::id(replay.id), rows::id(id), rows::id(replay.workspace_id)});
-  if (!noted) throw StoreFault("replay_delivery: " + noted.error().message);
+  for (const std::string_view table : {"replay_delivery", "replay_open"}) {
+    auto noted = tx_.execute(
+        fmt::format("INSERT INTO {} (replay_id, delivery_id, workspace_id) VALUES (?1, ?2, ?3)", table),
+        {rows::id(replay.id), rows::id(id), rows::id(replay.workspace_id)});
+    if (!noted) throw StoreFault("replay_delivery: " + noted.error().message);
+  }
   return id;
 }
 

@@ -41,7 +41,7 @@ void ensure_tenant_role(Connection& connection) {
                   "GRANT UPDATE (retain_bodies, retain_events, retain_attempts) ON workspace TO {0};"
                   "GRANT SELECT, INSERT, UPDATE, DELETE ON source, destination, route, agent, enrollment, "
                   "delivery, api_key, "
-                  "idempotency, replay, replay_delivery TO {0};"
+                  "idempotency, replay, replay_delivery, replay_open TO {0};"
                   "GRANT INSERT ON audit TO {0};"
                   "GRANT USAGE ON SEQUENCE delivery_row TO {0}",
                   kTenantRole));

@@ -76,8 +76,10 @@ TEST_F(QueryPlanTest, ReplaysAndRetentionWalkTheirIndex) {
       "replay_running",
       "SELECT id FROM replay WHERE state = 0 AND next_step_at <= ?1 AND (runner = ?2 OR claimed_until <= ?1) "
       "ORDER BY next_step_at LIMIT ?3");
-  expect_uses("replay_delivery_open",
-              "SELECT delivery_id FROM replay_delivery WHERE replay_id = ?1 AND open = 1");
+  expect_uses("r USING PRIMARY KEY (replay_id=?)",
+              "SELECT coalesce(d.state, 5) FROM replay_open r LEFT JOIN delivery d ON d.workspace_id = "
+              "r.workspace_id "
+              "AND d.id = r.delivery_id WHERE r.replay_id = ?1");
   expect_uses(
       "event_by_time",
       "SELECT e.received_at, e.row FROM event e WHERE e.workspace_id = ?1 AND e.received_at >= ?2 AND "
