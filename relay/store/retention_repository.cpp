@@ -59,6 +59,7 @@ bool RetentionRepository::pending(const RetentionJob& job, Time now) {
              "SELECT 1 FROM retention_kept WHERE workspace_id = ?1 AND what = ?2 AND looked_at <= ?3 LIMIT 1",
              and_also(of(job), {rows::time(now - kLookAgainAfter)})))
     return true;
+  if (job.what == Kept::events && has_old_replays(job)) return true;
   const Mark from = mark(job);
   if (job.what == Kept::attempts) {
     return exists(
@@ -79,6 +80,7 @@ RetentionBatch RetentionRepository::remove(const RetentionJob& job, Time now) {
   const RetentionBatch again = look_again(job, now);
   batch.looked_at += again.looked_at;
   batch.removed += again.removed;
+  if (job.what == Kept::events) batch.looked_at += forget_replays(job);
   return batch;
 }
 

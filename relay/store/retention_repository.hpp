@@ -3,7 +3,7 @@
 
 namespace postern::relay {
 
-/// The numbers of the table's column.
+/// The numbers of the table's column. With events go the replays that ended before that time.
 enum class Kept { bodies, events, attempts };
 std::string_view to_text(Kept what);
 
@@ -60,6 +60,8 @@ class RetentionRepository {
   RetentionBatch look_again(const RetentionJob& job, Time now);
   void keep_on_list(const RetentionJob& job, std::int64_t row, Time now);
   bool look_again_at(const RetentionJob& job, std::int64_t row, Time now);
+  bool has_old_replays(const RetentionJob& job);
+  std::size_t forget_replays(const RetentionJob& job);
   bool attempts_done(const RetentionJob& job, std::int64_t row);
   std::size_t remove_attempts(const RetentionJob& job, std::int64_t delivery_row);
   std::int64_t change(std::string_view sql, const std::vector<Value>& values);

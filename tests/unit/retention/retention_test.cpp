@@ -1,5 +1,6 @@
 #include "relay/store/retention_repository.hpp"
 
+#include "relay/store/replay_repository.hpp"
 #include "tests/unit/store/store_fixture.hpp"
 
 namespace postern::relay {
@@ -191,6 +192,36 @@ TEST_P(RetentionTest, MoreThanABatchGoesInSeveral) {
   EXPECT_EQ(batch->removed, RetentionRepository::kBatch);
   EXPECT_EQ(remove(Kept::events, clock.now() - 1h), 50U);
   EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
+}
+
+TEST_P(RetentionTest, ReplaysThatAreOverAreForgotten) {
+  const auto begin = [&] {
+    Replay replay;
+    replay.id = ids.of<ReplayId>();
+    replay.workspace_id = workspace;
+    replay.created_at = replay.paced_until = replay.next_step_at = replay.filter.until = clock.now();
+    EXPECT_TRUE(write_void([&](Transaction& tx) { return ReplayRepository(tx).create(replay); }));
+    return replay;
+  };
+  const Made dead = make(DeliveryState::dead);
+  const Replay over = begin();
+  ASSERT_TRUE(write_void([&](Transaction& tx) -> Result<void> {
+    ReplayRepository replays(tx);
+    const auto found = replays.next(over, 10);
+    EXPECT_EQ(found.size(), 1U);
+    replays.make(over, found.at(0), ids, clock.now(), clock.now());
+    auto cancelled = replays.cancel(workspace, over.id, clock.now());
+    return cancelled ? Result<void>() : std::unexpected(cancelled.error());
+  }));
+  EXPECT_EQ(number("SELECT count(*) FROM replay_delivery"), 1);
+  const Replay running = begin();
+  clock.advance(2h);
+  make(DeliveryState::delivered);
+  remove(Kept::events, clock.now() - 1h);
+  EXPECT_EQ(number("SELECT count(*) FROM replay_delivery"), 0);
+  EXPECT_EQ(number("SELECT count(*) FROM replay"), 1);
+  EXPECT_TRUE(read([&](Transaction& tx) { return ReplayRepository(tx).get(workspace, running.id); }));
+  EXPECT_FALSE(event(dead.event));
 }
 
 TEST_P(RetentionTest, OneNodeHasTheTurn) {
