@@ -9,7 +9,8 @@ constexpr Duration kLookAgain = std::chrono::milliseconds(500);  // for what is 
 
 }  // namespace
 
-Pace pace(const PaceLimits& limits, unsigned rate, Time paced_until, std::size_t open, Time now) {
+ReplayPace replay_pace(const PaceLimits& limits, unsigned rate, Time paced_until, std::size_t open,
+                       Time now) {
   const Duration apart{1'000'000 / std::max<std::int64_t>(1, rate)};
   const Time first = std::max(paced_until, now);
   const Time horizon = now + limits.ahead;
@@ -19,7 +20,7 @@ Pace pace(const PaceLimits& limits, unsigned rate, Time paced_until, std::size_t
   return {std::min({slots, room, limits.per_step}), first, apart};
 }
 
-Time next_step(const PaceLimits& limits, const StepEnd& end, Time paced_until, Time now) {
+Time replay_next_step(const PaceLimits& limits, const StepEnd& end, Time paced_until, Time now) {
   if (end.looked_to_the_end || end.held_up) return now + kLookAgain;
   if (end.filled) return now;
   return std::max(now, paced_until - limits.ahead / 2);

@@ -15,14 +15,14 @@ struct PaceLimits {
   Duration ahead = std::chrono::seconds(2);
 };
 
-struct Pace {
+struct ReplayPace {
   std::size_t allowed = 0;  ///< deliveries that may be made now
   Time first;               ///< when the first of them is due
   Duration apart{};         ///< and each after it
 };
 
 /// `paced_until`: when the next one would be due if time had not passed it by.
-Pace pace(const PaceLimits& limits, unsigned rate, Time paced_until, std::size_t open, Time now);
+ReplayPace replay_pace(const PaceLimits& limits, unsigned rate, Time paced_until, std::size_t open, Time now);
 
 /// When it is worth going on, after a step that did all it could.
 struct StepEnd {
@@ -30,6 +30,6 @@ struct StepEnd {
   bool filled = false;   ///< it made as many as one step may, or looked at as many: there is more at once
   bool held_up = false;  ///< too many are open
 };
-Time next_step(const PaceLimits& limits, const StepEnd& end, Time paced_until, Time now);
+Time replay_next_step(const PaceLimits& limits, const StepEnd& end, Time paced_until, Time now);
 
 }  // namespace postern::relay

@@ -13,7 +13,7 @@ class Step {
     replays_.settle(replay_);
     if (!replay_.walked) walk();
     end_.looked_to_the_end = replay_.walked;
-    replay_.next_step_at = next_step(limits_, end_, replay_.paced_until, now_);
+    replay_.next_step_at = replay_next_step(limits_, end_, replay_.paced_until, now_);
     if (replay_.walked && replay_.open() == 0) {
       replay_.state = ReplayState::done;
       replay_.finished_at = now_;
@@ -23,7 +23,7 @@ class Step {
 
  private:
   void walk() {
-    const Pace pace = relay::pace(limits_, replay_.rate, replay_.paced_until, replay_.open(), now_);
+    const ReplayPace pace = replay_pace(limits_, replay_.rate, replay_.paced_until, replay_.open(), now_);
     end_.held_up = replay_.open() >= limits_.open;
     if (pace.allowed == 0) return;
     const auto found = replays_.next(replay_, limits_.looked_at);
@@ -36,9 +36,9 @@ class Step {
     replay_.walked = !end_.filled;
   }
 
-  void leave_rest(const Pace& pace) { end_.filled = pace.allowed == limits_.per_step; }
+  void leave_rest(const ReplayPace& pace) { end_.filled = pace.allowed == limits_.per_step; }
 
-  void take(const ReplayCandidate& candidate, const Pace& pace) {
+  void take(const ReplayCandidate& candidate, const ReplayPace& pace) {
     if (candidate.destination_gone) {
       ++replay_.skipped_gone;
       return;

@@ -36,7 +36,7 @@ RetentionKeeper::RetentionKeeper(KeeperParts parts)
                    .Name("postern_retention_kept")
                    .Help("Past their time, and kept because an open delivery needs them")
                    .Register(parts_.metrics);
-  for (const Kept what : {Kept::bodies, Kept::events, Kept::attempts}) {
+  for (const Retained what : {Retained::bodies, Retained::events, Retained::attempts}) {
     const auto i = static_cast<std::size_t>(what);
     removed_[i] = &removed.Add({{"what", std::string(to_text(what))}});
     kept_[i] = &kept.Add({{"what", std::string(to_text(what))}});
@@ -75,7 +75,7 @@ asio::awaitable<bool> RetentionKeeper::round() {
          retention_plan(setting, WorkspaceRepository(tx).all(), partitioned, now)) {
       if (repository.pending(each, now)) due.jobs.push_back(each);
     }
-    for (const Kept what : {Kept::bodies, Kept::events, Kept::attempts})
+    for (const Retained what : {Retained::bodies, Retained::events, Retained::attempts})
       due.kept[static_cast<std::size_t>(what)] = repository.kept(what);
     due.oldest = repository.oldest_event();
     return due;

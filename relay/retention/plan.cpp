@@ -29,18 +29,18 @@ std::vector<RetentionJob> retention_plan(const Retention& setting, std::span<con
                                          bool partitioned, Time now) {
   const Retention all = longest(setting, workspaces);
   std::vector<RetentionJob> jobs;
-  const auto add = [&](WorkspaceId workspace, Kept what, Duration time) {
+  const auto add = [&](WorkspaceId workspace, Retained what, Duration time) {
     if (time > Duration::zero()) jobs.push_back({workspace, what, now - time});
   };
   for (const Workspace& workspace : workspaces) {
     const Retention own = with(setting, workspace.retention);
     const bool bodies_go_first = own.events == Duration::zero() || own.bodies < own.events;
-    if (bodies_go_first) add(workspace.id, Kept::bodies, own.bodies);
+    if (bodies_go_first) add(workspace.id, Retained::bodies, own.bodies);
     const bool with_the_day = partitioned && own.events == all.events && own.events > Duration::zero();
-    add(workspace.id, Kept::events, own.events + (with_the_day ? kGrace : Duration::zero()));
+    add(workspace.id, Retained::events, own.events + (with_the_day ? kGrace : Duration::zero()));
     const bool gone_with_event = own.events > Duration::zero() && own.events <= own.attempts && !partitioned;
     const bool attempts_by_day = partitioned && own.attempts == all.attempts;
-    if (!gone_with_event && !attempts_by_day) add(workspace.id, Kept::attempts, own.attempts);
+    if (!gone_with_event && !attempts_by_day) add(workspace.id, Retained::attempts, own.attempts);
   }
   return jobs;
 }

@@ -19,7 +19,7 @@ std::vector<Value> and_also(std::vector<Value> values, std::vector<Value> more) 
 
 }  // namespace
 
-std::string_view to_text(Kept what) {
+std::string_view to_text(Retained what) {
   constexpr std::string_view texts[] = {"bodies", "events", "attempts"};
   return texts[static_cast<std::size_t>(what)];
 }
@@ -59,9 +59,9 @@ bool RetentionRepository::pending(const RetentionJob& job, Time now) {
              "SELECT 1 FROM retention_kept WHERE workspace_id = ?1 AND what = ?2 AND looked_at <= ?3 LIMIT 1",
              and_also(of(job), {rows::time(now - kLookAgainAfter)})))
     return true;
-  if (job.what == Kept::events && has_old_replays(job)) return true;
+  if (job.what == Retained::events && has_old_replays(job)) return true;
   const Mark from = mark(job);
-  if (job.what == Kept::attempts) {
+  if (job.what == Retained::attempts) {
     return exists(
         tx_,
         "SELECT 1 FROM (SELECT created_at FROM delivery WHERE workspace_id = ?1 AND id > ?2 ORDER BY id "
@@ -76,11 +76,11 @@ bool RetentionRepository::pending(const RetentionJob& job, Time now) {
 }
 
 RetentionBatch RetentionRepository::remove(const RetentionJob& job, Time now) {
-  RetentionBatch batch = job.what == Kept::attempts ? walk_attempts(job, now) : walk_events(job, now);
+  RetentionBatch batch = job.what == Retained::attempts ? walk_attempts(job, now) : walk_events(job, now);
   const RetentionBatch again = look_again(job, now);
   batch.looked_at += again.looked_at;
   batch.removed += again.removed;
-  if (job.what == Kept::events) batch.looked_at += forget_replays(job);
+  if (job.what == Retained::events) batch.looked_at += forget_replays(job);
   return batch;
 }
 
@@ -109,7 +109,7 @@ RetentionRepository::Chosen RetentionRepository::next_events(const RetentionJob&
 /// number of its newest row to the next one when that row goes.
 std::string RetentionRepository::needed(const RetentionJob& job, Chosen& chosen, Time now) {
   std::string condition = "EXISTS (SELECT 1 FROM delivery o WHERE o.event_row = e.row AND o.state < 3)";
-  if (job.what != Kept::events || partitioned_) return condition;
+  if (job.what != Retained::events || partitioned_) return condition;
   chosen.values.emplace_back(rows::time(now));
   return fmt::format(
       "({} OR EXISTS (SELECT 1 FROM dedupe k WHERE k.event_row = e.row AND k.expires_at > ?{}) OR e.row = "
@@ -134,7 +134,7 @@ std::size_t RetentionRepository::remove_events(const RetentionJob& job, Chosen c
   const std::string stays = needed(job, chosen, now);
   pass_by(job, chosen, stays, now);
   const std::string goes = fmt::format("FROM event e WHERE {} AND NOT {}", chosen.where, stays);
-  if (job.what == Kept::bodies) {
+  if (job.what == Retained::bodies) {
     std::vector<Value> values = and_also(chosen.values, {Blob{}});
     return static_cast<std::size_t>(
         change(fmt::format("UPDATE event AS e SET body = ?{}, body_expired = 1 WHERE {} AND NOT {}",
@@ -192,7 +192,7 @@ void RetentionRepository::keep_on_list(const RetentionJob& job, std::int64_t row
 bool RetentionRepository::look_again_at(const RetentionJob& job, std::int64_t row, Time now) {
   change("DELETE FROM retention_kept WHERE workspace_id = ?1 AND what = ?2 AND row = ?3",
          and_also(of(job), {row}));
-  if (job.what == Kept::attempts) {
+  if (job.what == Retained::attempts) {
     if (attempts_done(job, row)) return remove_attempts(job, row) > 0;
     keep_on_list(job, row, now);
     return false;
@@ -211,7 +211,7 @@ bool RetentionRepository::look_again_at(const RetentionJob& job, std::int64_t ro
                        now) > 0;
 }
 
-std::uint64_t RetentionRepository::kept(Kept what) {
+std::uint64_t RetentionRepository::kept(Retained what) {
   return static_cast<std::uint64_t>(
       find_one<std::int64_t>(tx_,
                              "SELECT count(*) FROM (SELECT 1 FROM retention_kept WHERE "

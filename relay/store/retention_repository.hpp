@@ -4,13 +4,13 @@
 namespace postern::relay {
 
 /// The numbers of the table's column. With events go the replays that ended before that time.
-enum class Kept { bodies, events, attempts };
-std::string_view to_text(Kept what);
+enum class Retained { bodies, events, attempts };
+std::string_view to_text(Retained what);
 
 /// What of one workspace is past its time.
 struct RetentionJob {
   WorkspaceId workspace_id;
-  Kept what = Kept::bodies;
+  Retained what = Retained::bodies;
   Time before;  ///< older than this
 };
 
@@ -34,7 +34,7 @@ class RetentionRepository {
   bool pending(const RetentionJob& job, Time now);
   RetentionBatch remove(const RetentionJob& job, Time now);
   /// How many are past their time and still there because an open delivery needs them.
-  std::uint64_t kept(Kept what);
+  std::uint64_t kept(Retained what);
   std::optional<Time> oldest_event();
 
  private:

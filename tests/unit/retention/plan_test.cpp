@@ -18,7 +18,7 @@ Workspace workspace(RetentionOverrides own = {}) {
   return {.id = ids.of<WorkspaceId>(), .name = "w", .created_at = {}, .retention = own};
 }
 
-std::optional<Time> before(const std::vector<RetentionJob>& plan, const Workspace& of, Kept what) {
+std::optional<Time> before(const std::vector<RetentionJob>& plan, const Workspace& of, Retained what) {
   for (const RetentionJob& job : plan) {
     if (job.workspace_id == of.id && job.what == what) return job.before;
   }
@@ -28,12 +28,12 @@ std::optional<Time> before(const std::vector<RetentionJob>& plan, const Workspac
 TEST(RetentionPlan, EachWorkspaceHasItsOwnTimes) {
   const Workspace all[] = {workspace(), workspace({.bodies = days(1), .events = days(7)})};
   const auto plan = retention_plan(kSetting, all, false, kNow);
-  EXPECT_EQ(before(plan, all[0], Kept::bodies), kNow - days(30));
-  EXPECT_EQ(before(plan, all[0], Kept::events), kNow - days(90));
-  EXPECT_EQ(before(plan, all[0], Kept::attempts), kNow - days(60));
-  EXPECT_EQ(before(plan, all[1], Kept::bodies), kNow - days(1));
-  EXPECT_EQ(before(plan, all[1], Kept::events), kNow - days(7));
-  EXPECT_EQ(before(plan, all[1], Kept::attempts), std::nullopt);  // they go with their events
+  EXPECT_EQ(before(plan, all[0], Retained::bodies), kNow - days(30));
+  EXPECT_EQ(before(plan, all[0], Retained::events), kNow - days(90));
+  EXPECT_EQ(before(plan, all[0], Retained::attempts), kNow - days(60));
+  EXPECT_EQ(before(plan, all[1], Retained::bodies), kNow - days(1));
+  EXPECT_EQ(before(plan, all[1], Retained::events), kNow - days(7));
+  EXPECT_EQ(before(plan, all[1], Retained::attempts), std::nullopt);  // they go with their events
 }
 
 TEST(RetentionPlan, ZeroIsForEver) {
@@ -52,10 +52,10 @@ TEST(RetentionPlan, TheLongestCountsForWholeDays) {
 TEST(RetentionPlan, WhereDaysAreDroppedOnlyShorterTimesAreRemovedByThemselves) {
   const Workspace all[] = {workspace(), workspace({.events = days(10), .attempts = days(5)})};
   const auto plan = retention_plan(kSetting, all, true, kNow);
-  EXPECT_EQ(before(plan, all[0], Kept::events), kNow - days(92));
-  EXPECT_EQ(before(plan, all[0], Kept::attempts), std::nullopt);
-  EXPECT_EQ(before(plan, all[1], Kept::events), kNow - days(10));
-  EXPECT_EQ(before(plan, all[1], Kept::attempts), kNow - days(5));
+  EXPECT_EQ(before(plan, all[0], Retained::events), kNow - days(92));
+  EXPECT_EQ(before(plan, all[0], Retained::attempts), std::nullopt);
+  EXPECT_EQ(before(plan, all[1], Retained::events), kNow - days(10));
+  EXPECT_EQ(before(plan, all[1], Retained::attempts), kNow - days(5));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ class RetentionTest : public ConformanceTest {
   Made make(DeliveryState state) { return make(state, workspace, source.id, destination.id); }
 
   /// Batch after batch until there is nothing to look at; how many went.
-  std::size_t remove(Kept what, Time before, WorkspaceId in) {
+  std::size_t remove(Retained what, Time before, WorkspaceId in) {
     std::size_t removed = 0;
     for (int i = 0; i < 50; ++i) {
       const RetentionJob job{in, what, before};
@@ -55,8 +55,8 @@ class RetentionTest : public ConformanceTest {
     ADD_FAILURE() << "it never ends";
     return removed;
   }
-  std::size_t remove(Kept what, Time before) { return remove(what, before, workspace); }
-  std::uint64_t kept(Kept what) {
+  std::size_t remove(Retained what, Time before) { return remove(what, before, workspace); }
+  std::uint64_t kept(Retained what) {
     return read([&](Transaction& tx) { return RetentionRepository(tx, partitioned()).kept(what); });
   }
   Result<StoredEvent> event(EventId id) {
@@ -79,20 +79,20 @@ TEST_P(RetentionTest, ABodyPastItsTimeIsEmptiedAndSaysSo) {
   const Made old = make(DeliveryState::delivered);
   clock.advance(2h);
   const Made fresh = make(DeliveryState::delivered);
-  EXPECT_EQ(remove(Kept::bodies, clock.now() - 1h), 1U);
+  EXPECT_EQ(remove(Retained::bodies, clock.now() - 1h), 1U);
   EXPECT_TRUE(event(old.event)->event.body_expired);
   EXPECT_TRUE(event(old.event)->event.body.empty());
   EXPECT_FALSE(event(old.event)->event.headers.empty());
   EXPECT_FALSE(event(fresh.event)->event.body_expired);
   EXPECT_FALSE(event(fresh.event)->event.body.empty());
-  EXPECT_EQ(remove(Kept::bodies, clock.now() - 1h), 0U);
+  EXPECT_EQ(remove(Retained::bodies, clock.now() - 1h), 0U);
   EXPECT_EQ(attempts(old.delivery), 1U);
 }
 
 TEST_P(RetentionTest, WhatIsGoneIsNotSentAgain) {
   const Made old = make(DeliveryState::dead);
   clock.advance(2h);
-  remove(Kept::bodies, clock.now() - 1h);
+  remove(Retained::bodies, clock.now() - 1h);
   auto replay = write<std::vector<DeliveryId>>([&](Transaction& tx) {
     return DeliveryRepository(tx).replay(workspace, old.event, std::nullopt, ids, clock.now());
   });
@@ -107,7 +107,7 @@ TEST_P(RetentionTest, AnEventGoesWithEverythingOfIt) {
   const Made old = make(DeliveryState::delivered);
   clock.advance(2h);
   make(DeliveryState::delivered);
-  EXPECT_EQ(remove(Kept::events, clock.now() - 1h), 1U);
+  EXPECT_EQ(remove(Retained::events, clock.now() - 1h), 1U);
   EXPECT_EQ(event(old.event).error().code, "not_found");
   EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
   EXPECT_EQ(number("SELECT count(*) FROM delivery"), 1);
@@ -116,7 +116,7 @@ TEST_P(RetentionTest, AnEventGoesWithEverythingOfIt) {
 }
 
 TEST_P(RetentionTest, AnOpenDeliveryKeepsItsEventAndSoVisibly) {
-  for (const Kept what : {Kept::bodies, Kept::events}) {
+  for (const Retained what : {Retained::bodies, Retained::events}) {
     const Made open = make(DeliveryState::parked);
     const Made pending = make(DeliveryState::pending);
     const Made ended = make(DeliveryState::delivered);
@@ -125,7 +125,7 @@ TEST_P(RetentionTest, AnOpenDeliveryKeepsItsEventAndSoVisibly) {
     remove(what, clock.now() - 1h);
     EXPECT_FALSE(event(open.event)->event.body.empty());
     EXPECT_FALSE(event(pending.event)->event.body.empty());
-    EXPECT_TRUE(what == Kept::events ? !event(ended.event) : event(ended.event)->event.body_expired);
+    EXPECT_TRUE(what == Retained::events ? !event(ended.event) : event(ended.event)->event.body_expired);
     EXPECT_EQ(kept(what), 2U);
     // Once it has ended it goes, at a later look.
     const auto claimed = claim_waiting(destination.id);
@@ -142,13 +142,13 @@ TEST_P(RetentionTest, ATimeMadeLongerKeepsWhatWasWaiting) {
   const Made open = make(DeliveryState::parked);
   clock.advance(2h);
   make(DeliveryState::delivered);
-  remove(Kept::events, clock.now() - 1h);
+  remove(Retained::events, clock.now() - 1h);
   EXPECT_EQ(complete({completion(claim_waiting(destination.id).at(0), DeliveryState::delivered)}), 1U);
   clock.advance(10min);
-  EXPECT_EQ(remove(Kept::events, clock.now() - 5h), 0U);
+  EXPECT_EQ(remove(Retained::events, clock.now() - 5h), 0U);
   EXPECT_TRUE(event(open.event));
   clock.advance(4h);
-  EXPECT_EQ(remove(Kept::events, clock.now() - 5h), 1U);
+  EXPECT_EQ(remove(Retained::events, clock.now() - 5h), 1U);
   EXPECT_FALSE(event(open.event));
 }
 
@@ -161,12 +161,12 @@ TEST_P(RetentionTest, AnotherWorkspaceIsLeftAlone) {
   clock.advance(2h);
   make(DeliveryState::delivered);
   const auto bodies = [&] { return number("SELECT count(*) FROM event WHERE body_expired = 0"); };
-  EXPECT_EQ(remove(Kept::bodies, clock.now() - 1h), 1U);
+  EXPECT_EQ(remove(Retained::bodies, clock.now() - 1h), 1U);
   EXPECT_EQ(bodies(), 2);
-  EXPECT_EQ(remove(Kept::events, clock.now() - 1h), 1U);
+  EXPECT_EQ(remove(Retained::events, clock.now() - 1h), 1U);
   EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
-  remove(Kept::attempts, clock.now() - 1h);
-  EXPECT_EQ(remove(Kept::bodies, clock.now() - 1h, other), 1U);
+  remove(Retained::attempts, clock.now() - 1h);
+  EXPECT_EQ(remove(Retained::bodies, clock.now() - 1h, other), 1U);
 }
 
 TEST_P(RetentionTest, AttemptsGoByThemselves) {
@@ -174,11 +174,11 @@ TEST_P(RetentionTest, AttemptsGoByThemselves) {
   const Made open = make(DeliveryState::parked);
   clock.advance(2h);
   const Made fresh = make(DeliveryState::delivered);
-  EXPECT_EQ(remove(Kept::attempts, clock.now() - 1h), 1U);
+  EXPECT_EQ(remove(Retained::attempts, clock.now() - 1h), 1U);
   EXPECT_EQ(attempts(old.delivery), 0U);
   EXPECT_EQ(attempts(fresh.delivery), 1U);
   EXPECT_EQ(delivery(old.delivery).state, DeliveryState::dead);
-  EXPECT_EQ(kept(Kept::attempts), 1U);
+  EXPECT_EQ(kept(Retained::attempts), 1U);
   EXPECT_EQ(delivery(open.delivery).state, DeliveryState::parked);
 }
 
@@ -186,11 +186,11 @@ TEST_P(RetentionTest, MoreThanABatchGoesInSeveral) {
   for (std::size_t i = 0; i < RetentionRepository::kBatch + 50; ++i) make(DeliveryState::delivered);
   clock.advance(2h);
   make(DeliveryState::delivered);
-  const RetentionJob job{workspace, Kept::events, clock.now() - 1h};
+  const RetentionJob job{workspace, Retained::events, clock.now() - 1h};
   auto batch = write<RetentionBatch>(
       [&](Transaction& tx) { return RetentionRepository(tx, partitioned()).remove(job, clock.now()); });
   EXPECT_EQ(batch->removed, RetentionRepository::kBatch);
-  EXPECT_EQ(remove(Kept::events, clock.now() - 1h), 50U);
+  EXPECT_EQ(remove(Retained::events, clock.now() - 1h), 50U);
   EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
 }
 
@@ -217,7 +217,7 @@ TEST_P(RetentionTest, ReplaysThatAreOverAreForgotten) {
   const Replay running = begin();
   clock.advance(2h);
   make(DeliveryState::delivered);
-  remove(Kept::events, clock.now() - 1h);
+  remove(Retained::events, clock.now() - 1h);
   EXPECT_EQ(number("SELECT count(*) FROM replay_delivery"), 0);
   EXPECT_EQ(number("SELECT count(*) FROM replay"), 1);
   EXPECT_TRUE(read([&](Transaction& tx) { return ReplayRepository(tx).get(workspace, running.id); }));
