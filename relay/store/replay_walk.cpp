@@ -29,6 +29,10 @@ std::string conditions(Walk& walk, const ReplayFilter& filter) {
     sql += fmt::format(" AND d.destination_id = {}", walk.parameter(rows::id(*filter.destination_id)));
   if (!filter.reason.empty()) sql += fmt::format(" AND d.reason = {}", walk.parameter(filter.reason));
   if (!filter.type.empty()) sql += fmt::format(" AND e.type = {}", walk.parameter(filter.type));
+  // What a route's programs settled has no bytes that could be sent again.
+  sql +=
+      " AND d.reason <> 'filtered' AND d.reason NOT LIKE 'filter_failed%' AND d.reason NOT LIKE "
+      "'transform_failed%'";
   // Of a chain of replays the last one counts.
   return sql +
          " AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.event_row = d.event_row AND n.replay_of = d.id)";

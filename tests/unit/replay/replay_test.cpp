@@ -141,6 +141,14 @@ TEST_P(ReplayTest, FiltersChoose) {
   EXPECT_EQ(finish(replay.id).made, 2U);
 }
 
+TEST_P(ReplayTest, WhatARoutesProgramsSettledIsNotSentAsItCame) {
+  ended(1, DeliveryState::cancelled, "push", "filtered");
+  ended(1, DeliveryState::dead, "push", "filter_failed: no such key");
+  ended(1, DeliveryState::dead, "push", "transform_failed: no object");
+  EXPECT_EQ(finish(begin({.state = DeliveryState::cancelled}).id).made, 0U);
+  EXPECT_EQ(finish(begin().id).made, 0U);
+}
+
 TEST_P(ReplayTest, TheCountComesWithASample) {
   ended(8, DeliveryState::dead);
   ReplayFilter filter;
