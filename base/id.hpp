@@ -75,6 +75,9 @@ struct KeyTag {
 struct AuditTag {
   static constexpr std::string_view prefix = "aud";
 };
+struct ReplayTag {
+  static constexpr std::string_view prefix = "rpl";
+};
 struct JoinTag {
   static constexpr std::string_view prefix = "jn";
 };
@@ -88,6 +91,7 @@ using DeliveryId = Id<DeliveryTag>;
 using AgentId = Id<AgentTag>;
 using KeyId = Id<KeyTag>;
 using AuditId = Id<AuditTag>;
+using ReplayId = Id<ReplayTag>;
 using JoinId = Id<JoinTag>;
 
 /// Makes ids that only ever grow within this process, even when the wall clock steps back: the 12 bits after

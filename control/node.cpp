@@ -48,6 +48,7 @@ asio::awaitable<void> Node::drain() {
   parts.health.set_draining();
   co_await pause(times.notice_time);
   parts.ingest->drain();
+  asio::post(parts.loops.first(), [&parts] { parts.stop_chores(); });
   const std::size_t requests =
       co_await wait_for_none([&] { return parts.ingest->busy(); }, times.requests_time);
   const auto attempts = co_await parts.dispatcher->drain(times.deliveries_time);
@@ -74,8 +75,11 @@ bool Node::close() {
   // The store first: it answers whoever still waits for it, and its threads no longer call the dispatcher.
   if (parts.store && parts.store->event_log) parts.store->event_log->stop();
   if (parts.store) parts.store->database->stop();
-  // The dispatcher's timers belong to its loop.
-  asio::post(parts.loops.first(), [&parts] { parts.dispatcher.reset(); });
+  // The dispatcher's timers belong to its loop; the replays wake it.
+  asio::post(parts.loops.first(), [&parts] {
+    parts.stop_chores();
+    parts.dispatcher.reset();
+  });
   const auto end = std::chrono::steady_clock::now() + kConnectionsEnd;
   while (parts.open_connections() > 0 && std::chrono::steady_clock::now() < end)
     std::this_thread::sleep_for(kPoll);

@@ -21,6 +21,8 @@
 #include "relay/limits/limiter.hpp"
 #include "relay/limits/redis_client.hpp"
 #include "relay/limits/shared_activity.hpp"
+#include "relay/replay/runner.hpp"
+#include "relay/retention/keeper.hpp"
 #include "relay/routing/program_pool.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
@@ -50,6 +52,8 @@ struct Node::Parts {
   void make_dispatcher();
   void make_limits();
   void make_programs();
+  Result<void> start_chores();
+  void stop_chores();  ///< on the first loop
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -83,6 +87,8 @@ struct Node::Parts {
   std::unique_ptr<relay::Limiter> limiter;
   std::unique_ptr<relay::SharedActivity> activity;
   std::unique_ptr<relay::ProgramPool> programs;
+  std::unique_ptr<relay::ReplayRunner> replays;
+  std::unique_ptr<relay::RetentionKeeper> retention;
   std::unique_ptr<relay::IngestHandler> ingest_handler;
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<AdminHandler> admin_handler;

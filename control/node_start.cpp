@@ -110,7 +110,7 @@ Result<void> Node::Parts::assemble() {
   if (!recovered) return passed_on(recovered.error());
   if (*recovered > 0) log::info("deliveries.recovered", {{"count", *recovered}});
   dispatcher->start(*store->event_log);
-  return {};
+  return start_chores();
 }
 
 /// Agents know a relay by its certificate: every node of a cluster shows the same one.
@@ -307,7 +307,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .egress = egress,
                                                        .programs = *programs,
                                                        .activity = *activity,
-                                                       .nats = nats_facts()});
+                                                       .nats = nats_facts(),
+                                                       .retention = settings.retention});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

@@ -141,6 +141,16 @@ struct Checker {
     return nats;
   }
 
+  /// Shorter than an hour is a mistake that nothing would bring back.
+  relay::Retention retention() {
+    const auto time = [this](std::string_view key) {
+      const Duration kept = values.duration(key);
+      if (kept > Duration::zero() && kept < relay::kRetentionLeast) wrong(key, "must be 0, or at least 1h.");
+      return kept;
+    };
+    return {time("retention.bodies"), time("retention.events"), time("retention.attempts")};
+  }
+
   ShutdownSettings shutdown() {
     const ShutdownSettings times{
         values.duration("shutdown.notice_time"), values.duration("shutdown.requests_time"),
@@ -201,6 +211,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
       .store = {values.size("store.low_water_bytes"),
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},
+      .retention = check.retention(),
       .cluster = cluster_from(values),
       .redis = check.redis(),
       .shutdown = check.shutdown(),

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "relay/limits/gcra.hpp"
 #include "relay/limits/redis_url.hpp"
+#include "relay/retention_times.hpp"
 
 /// Every setting of the relay. configs/relay.toml shows the same table to people; a test holds the two
 /// together.
@@ -94,6 +95,7 @@ struct Settings {
   std::string slack_base_url;  ///< empty: what the destination's URL says
   NatsSettings nats;
   StoreSettings store;
+  relay::Retention retention;
   ClusterSettings cluster;
   RedisSettings redis;
   ShutdownSettings shutdown;

@@ -14,6 +14,7 @@ constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr Setting limit(const char* key, const char* unit, const char* fallback, const char* help) {
   return {key, Type::integer, unit, fallback, help, {}, 0, 1'000'000};
 }
+constexpr std::int64_t kLongest = 36'500LL * 24 * 3600 * kSecond;
 
 constexpr Setting kSettings[] = {
     {"data_dir", Type::text, "path", "postern-data",
@@ -227,6 +228,31 @@ constexpr Setting kSettings[] = {
      {},
      1,
      64},
+
+    {"retention.bodies",
+     Type::duration,
+     "duration",
+     "30d",
+     "How long the bodies of events are kept; 0: for ever. A workspace may have times of its own.",
+     {},
+     0,
+     kLongest},
+    {"retention.events",
+     Type::duration,
+     "duration",
+     "90d",
+     "How long events and their deliveries are kept; 0: for ever.",
+     {},
+     0,
+     kLongest},
+    {"retention.attempts",
+     Type::duration,
+     "duration",
+     "90d",
+     "How long attempts are kept, with what was answered; 0: for ever.",
+     {},
+     0,
+     kLongest},
 
     {"cluster.name", Type::text, "", "",
      "What this node is called among the others; empty: the host's name."},

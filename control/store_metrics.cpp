@@ -48,6 +48,8 @@ std::vector<MetricFamily> StoreMetrics::Collect() const {
       gauge("postern_store_ingest_allowed", "0 below the low-water mark, or when the store broke",
             writer.ingest_allowed ? 1 : 0),
       counter("postern_events_stored_total", "Events stored by this process", log.events),
+      counter("postern_store_days_dropped_total", "Tables of a day dropped whole as past their retention",
+              log.days_dropped),
       counter("postern_events_duplicate_total", "Repeats recognised by this process", log.duplicates)};
   all.push_back(build_info());
   return all;

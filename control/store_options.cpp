@@ -8,6 +8,7 @@ relay::StoreOptions store_options(const Settings& settings) {
   options.postgres.url = settings.database;
   options.postgres.label = settings.cluster.name;
   options.postgres.lease_time = settings.cluster.lease_time;
+  options.postgres.retention = settings.retention;
   options.postgres.append_threads = settings.cluster.writers;
   options.postgres.reader_threads = settings.store.readers;
   options.sqlite.open.cache_bytes = settings.store.cache;

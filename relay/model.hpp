@@ -15,12 +15,19 @@
 /// Secrets appear here in clear, in memory only; the store seals them.
 namespace postern::relay {
 
+/// How long a workspace keeps things, where it differs from the relay's setting. Zero: for ever.
+struct RetentionOverrides {
+  std::optional<Duration> bodies{}, events{}, attempts{};
+  bool operator==(const RetentionOverrides&) const = default;
+};
+
 struct Workspace {
   WorkspaceId id;
   std::string name;  ///< unique; the {workspace} of an ingest URL
   Time created_at;
   std::uint32_t rate_per_second = 0;  ///< of all its sources together; 0: the relay's default
   std::uint32_t rate_burst = 0;       ///< at once; 0: as much as a second brings
+  RetentionOverrides retention{};
 };
 
 /// Where one provider sends.
@@ -94,6 +101,7 @@ struct Event {
   std::string body;
   std::string peer;
   Time received_at;
+  bool body_expired = false;  ///< past the workspace's retention of bodies: `body` was emptied
 };
 
 /// What a transform made of an event: sent in place of the event's own body.

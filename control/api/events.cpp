@@ -78,6 +78,11 @@ asio::awaitable<std::expected<WriteJob, Problem>> replay_current(const ApiServic
   };
 }
 
+Problem body_gone() {
+  return {410, "body_expired",
+          "The body of this event is past its retention and was removed; the rest is still here."};
+}
+
 /// The body as a download: whatever a stranger sent must never run in the browser of who looks at it.
 http::Response body_response(const relay::Event& event) {
   const std::string* type = http::find_header(event.headers, "Content-Type");
@@ -125,6 +130,7 @@ asio::awaitable<Reply> get_event_body(const ApiServices& services, Call call) {
   auto job = [id = *id, who = call.who](Transaction& tx) -> Reply {
     const auto event = EventRepository(tx).get(who.workspace_id, id);
     if (!event) return std::unexpected(problem_from(event.error()));
+    if (event->event.body_expired) return std::unexpected(body_gone());
     return body_response(event->event);
   };
   co_return co_await read(services, call.who, std::move(job));

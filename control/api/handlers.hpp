@@ -56,6 +56,17 @@ boost::asio::awaitable<Reply> replay_event(const ApiServices& services, Call cal
 boost::asio::awaitable<Reply> list_deliveries(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> get_delivery(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> retry_delivery(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> summarize_deliveries(const ApiServices& services, Call call);
+
+// replays.cpp
+boost::asio::awaitable<Reply> list_replays(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> create_replay(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> get_replay(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> cancel_replay(const ApiServices& services, Call call);
+
+// retention.cpp
+boost::asio::awaitable<Reply> get_retention(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> patch_retention(const ApiServices& services, Call call);
 
 // audit.cpp
 boost::asio::awaitable<Reply> list_audit(const ApiServices& services, Call call);

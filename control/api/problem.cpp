@@ -26,6 +26,9 @@ constexpr Mapping kStatuses[] = {
     {"programs_busy", 503},
     {"agent_revoked", 409},
     {"idempotency_mismatch", 422},
+    {"body_expired", 410},
+    {"not_running", 409},
+    {"too_many_replays", 409},
 };
 
 int status_of(std::string_view code) {

@@ -44,8 +44,17 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/api/v1/events/{id}/replay", replay_event},
 
     {"GET", "/api/v1/deliveries", list_deliveries},
+    {"GET", "/api/v1/deliveries/summary", summarize_deliveries},
     {"GET", "/api/v1/deliveries/{id}", get_delivery},
     {"POST", "/api/v1/deliveries/{id}/retry", retry_delivery},
+
+    {"GET", "/api/v1/replays", list_replays},
+    {"POST", "/api/v1/replays", create_replay},
+    {"GET", "/api/v1/replays/{id}", get_replay},
+    {"POST", "/api/v1/replays/{id}/cancel", cancel_replay},
+
+    {"GET", "/api/v1/workspace/retention", get_retention},
+    {"PATCH", "/api/v1/workspace/retention", patch_retention},
 
     {"GET", "/api/v1/audit", list_audit},
 };

@@ -151,13 +151,10 @@ json::object view(const relay::Agent& agent, const ApiServices& services) {
 }
 
 json::object view(const relay::EventSummary& event) {
-  return {{"id", event.id.to_string()},
-          {"source_id", event.source_id.to_string()},
-          {"type", json_text(event.type)},
-          {"verified", event.verified},
-          {"body_size", event.body_size},
-          {"duplicates", event.duplicates},
-          {"received_at", to_rfc3339(event.received_at)}};
+  return {{"id", event.id.to_string()},     {"source_id", event.source_id.to_string()},
+          {"type", json_text(event.type)},  {"verified", event.verified},
+          {"body_size", event.body_size},   {"body_expired", event.body_expired},
+          {"duplicates", event.duplicates}, {"received_at", to_rfc3339(event.received_at)}};
 }
 
 json::object view(const relay::StoredEvent& stored, std::span<const relay::Delivery> deliveries) {
@@ -169,6 +166,7 @@ json::object view(const relay::StoredEvent& stored, std::span<const relay::Deliv
           {"type", json_text(event.type)},
           {"verified", event.verified},
           {"body_size", event.body.size()},
+          {"body_expired", event.body_expired},
           {"duplicates", stored.duplicates},
           {"received_at", to_rfc3339(event.received_at)},
           {"dedupe_key", json_text(event.dedupe_key)},

@@ -68,9 +68,11 @@ Outcome<std::string> test_route_command(ApiClient& api, const Resource& routes, 
                                         const std::string& event, const std::string& body, Form form);
 
 struct DeliveryQuery {
-  std::string event, destination, state;
+  std::string event{}, destination{}, state{}, source{}, type{}, reason{}, since{}, until{}, replay{};
   std::size_t most = 50;
 };
+/// Dead and cancelled ones, counted by reason.
+Outcome<std::string> delivery_reasons_command(ApiClient& api, const DeliveryQuery& query, Form form);
 Outcome<std::string> list_deliveries_command(ApiClient& api, const DeliveryQuery& query, Form form);
 Outcome<std::string> show_delivery_command(ApiClient& api, const std::string& id, Form form);
 Outcome<std::string> retry_delivery_command(ApiClient& api, const std::string& id, Form form);

@@ -135,8 +135,8 @@ class HttpApiClient final : public ApiClient {
 
 std::string_view prefix_of(std::string_view kind) {
   constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
-      {"sources", "src_"}, {"destinations", "dst_"}, {"routes", "rte_"},
-      {"agents", "agt_"},  {"events", "evt_"},       {"deliveries", "dlv_"}};
+      {"sources", "src_"}, {"destinations", "dst_"}, {"routes", "rte_"}, {"agents", "agt_"},
+      {"events", "evt_"},  {"deliveries", "dlv_"},   {"replays", "rpl_"}};
   for (const auto& [name, prefix] : kPrefixes) {
     if (name == kind) return prefix;
   }

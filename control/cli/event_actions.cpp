@@ -34,6 +34,27 @@ Outcome<std::string> events_path(ApiClient& api, const EventQuery& query) {
   return path.text();
 }
 
+Outcome<std::string> deliveries_path(ApiClient& api, std::string base, const DeliveryQuery& query) {
+  QueryPath path(std::move(base));
+  path.add("event_id", query.event).add("state", query.state);
+  if (!query.destination.empty()) {
+    auto id = find_id(api, "destinations", query.destination);
+    if (!id) return std::unexpected(id.error());
+    path.add("destination_id", *id);
+  }
+  if (!query.source.empty()) {
+    auto id = find_id(api, "sources", query.source);
+    if (!id) return std::unexpected(id.error());
+    path.add("source_id", *id);
+  }
+  path.add("type", query.type)
+      .add("reason", query.reason)
+      .add("since", query.since)
+      .add("until", query.until)
+      .add("replay_id", query.replay);
+  return path.text();
+}
+
 Outcome<std::string> listed(ApiClient& api, const std::string& path, std::size_t most,
                             std::span<const Column> columns, std::string_view none, Form form) {
   auto items = all_items(api, path, most);
@@ -125,14 +146,24 @@ Outcome<std::string> EventTail::next() {
 }
 
 Outcome<std::string> list_deliveries_command(ApiClient& api, const DeliveryQuery& query, Form form) {
-  QueryPath path("deliveries");
-  path.add("event_id", query.event).add("state", query.state);
-  if (!query.destination.empty()) {
-    auto id = find_id(api, "destinations", query.destination);
-    if (!id) return std::unexpected(id.error());
-    path.add("destination_id", *id);
-  }
-  return listed(api, path.text(), query.most, kDeliveryColumns, "No deliveries match.\n", form);
+  auto path = deliveries_path(api, "deliveries", query);
+  if (!path) return std::unexpected(path.error());
+  return listed(api, *path, query.most, kDeliveryColumns, "No deliveries match.\n", form);
+}
+
+Outcome<std::string> delivery_reasons_command(ApiClient& api, const DeliveryQuery& query, Form form) {
+  constexpr Column columns[] = {{"COUNT", "count"}, {"STATE", "state"}, {"REASON", "reason"}};
+  auto path = deliveries_path(api, "deliveries/summary", query);
+  if (!path) return std::unexpected(path.error());
+  auto answer = api.get(*path);
+  if (!answer) return std::unexpected(answer.error());
+  if (form == Form::json) return raw(*answer);
+  const json::object& summary = answer->as_object();
+  const json::array& items = summary.at("items").as_array();
+  if (items.empty()) return "No dead or cancelled deliveries match.\n";
+  std::string out = format_table(columns, items);
+  if (summary.at("counts_are_least").as_bool()) out += "\nOnly the newest were counted: there are more.\n";
+  return out;
 }
 
 Outcome<std::string> show_delivery_command(ApiClient& api, const std::string& id, Form form) {

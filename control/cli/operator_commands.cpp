@@ -1,46 +1,15 @@
 #include "control/cli/operator_commands.hpp"
 
-#include <CLI/CLI.hpp>
-
-#include <cstdlib>
 #include <thread>
 
-#include "control/cli/actions.hpp"
+#include "control/cli/command_group.hpp"
 #include "control/cli/exit_codes.hpp"
+#include "control/cli/replay_commands.hpp"
 
 namespace postern::control {
 namespace {
 
-using Action = std::function<Outcome<std::string>(ApiClient&, Form)>;
-
 constexpr auto kTailPause = std::chrono::milliseconds(500);
-
-/// What every command of a group can be told.
-struct Common {
-  ConnectionFlags connection;
-  bool json = false;
-  Form form() const { return json ? Form::json : Form::people; }
-};
-
-int fail_with(const CommandError& error) {
-  fmt::print(stderr, "postern: {}\n", error.message);
-  return error.exit_code;
-}
-
-Result<Connection> connect(const Common& common) {
-  return find_connection(common.connection,
-                         [](const char* name) -> const char* { return std::getenv(name); });
-}
-
-int perform(const Common& common, const Action& action) {
-  const auto connection = connect(common);
-  if (!connection) return fail_with({kExitUsage, connection.error().message});
-  const auto api = http_api_client(*connection);
-  const auto out = action(*api, common.form());
-  if (!out) return fail_with(out.error());
-  std::fwrite(out->data(), 1, out->size(), stdout);
-  return std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
-}
 
 /// Until interrupted, or until what reads the output has gone.
 int tail(const Common& common, const EventQuery& query) {
@@ -58,41 +27,6 @@ int tail(const Common& common, const EventQuery& query) {
     std::this_thread::sleep_for(kTailPause);
   }
 }
-
-/// One group of commands ("sources"), and how its verbs are added.
-class Group {
- public:
-  Group(CLI::App& app, std::function<int()>& run, std::string name, std::string about)
-      : run_(run),
-        common_(std::make_shared<Common>()),
-        app_(*app.add_subcommand(std::move(name), std::move(about))) {
-    app_.group("Operate")->require_subcommand(1);
-    app_.add_option("--url", common_->connection.url, "Admin address of the relay")->type_name("URL");
-    app_.add_option("--key", common_->connection.key,
-                    "API key (other users of the machine can see it: prefer POSTERN_KEY)")
-        ->type_name("KEY");
-    app_.add_option("--data-dir", common_->connection.data_dir,
-                    "The relay's data directory, to read both from")
-        ->type_name("DIR");
-    app_.add_flag("--json", common_->json, "The API's JSON instead of text for people");
-  }
-
-  void footer(std::string_view examples) { app_.footer("\nExamples:\n" + std::string(examples)); }
-
-  /// A verb; add its own flags to what is returned, before parsing.
-  CLI::App& verb(std::string name, std::string about, Action action) {
-    CLI::App* command = app_.add_subcommand(std::move(name), std::move(about));
-    command->fallthrough();
-    command->callback([&run = run_, common = common_, action = std::move(action)] {
-      run = [common, action] { return perform(*common, action); };
-    });
-    return *command;
-  }
-
-  std::function<int()>& run_;
-  std::shared_ptr<Common> common_;
-  CLI::App& app_;
-};
 
 void add_field_flag(CLI::App& command, const FieldFlag& field, bool creating,
                     const std::shared_ptr<GivenFlags>& given) {
@@ -118,10 +52,6 @@ void add_field_flag(CLI::App& command, const FieldFlag& field, bool creating,
 
 std::string with_article(std::string_view noun) {
   return fmt::format("{} {}", noun.starts_with('a') ? "an" : "a", noun);
-}
-
-void add_limit(CLI::App& command, std::size_t& most) {
-  command.add_option("--limit", most, "At most this many")->check(CLI::Range(1, 100'000));
 }
 
 void add_changing_verbs(Group& group, const Resource& resource) {
@@ -248,8 +178,21 @@ void add_delivery_verbs(Group& group) {
   });
   list.add_option("--event", query->event, "Of this event");
   list.add_option("--destination", query->destination, "Name or id");
+  list.add_option("--source", query->source, "Name or id");
+  list.add_option("--type", query->type, "Exactly this event type");
   list.add_option("--state", query->state, "pending, leased, parked, delivered, dead or cancelled");
+  list.add_option("--reason", query->reason, "Exactly this reason, such as retries_exhausted");
+  list.add_option("--since", query->since, "Made since, such as 2026-01-02T03:04:05Z");
+  list.add_option("--until", query->until, "Made before");
+  list.add_option("--replay", query->replay, "Made by this replay");
   add_limit(list, query->most);
+  CLI::App& reasons =
+      group.verb("reasons", "What ended dead or cancelled, counted by reason",
+                 [query](ApiClient& api, Form form) { return delivery_reasons_command(api, *query, form); });
+  reasons.add_option("--destination", query->destination, "Name or id");
+  reasons.add_option("--source", query->source, "Name or id");
+  reasons.add_option("--type", query->type, "Exactly this event type");
+  reasons.add_option("--since", query->since, "Made since, such as 2026-01-02T03:04:05Z");
   auto id = std::make_shared<std::string>();
   CLI::App& show = group.verb("show", "One delivery with its attempts", [id](ApiClient& api, Form form) {
     return show_delivery_command(api, *id, form);
@@ -280,9 +223,11 @@ void add_operator_commands(CLI::App& app, std::function<int()>& run) {
   add_event_verbs(events);
   Group deliveries(app, run, "deliveries", "What became of it");
   deliveries.footer(
-      "  postern deliveries list --state dead\n  postern deliveries show dlv_…\n  postern deliveries retry "
+      "  postern deliveries list --state dead --source shop --since 2026-01-02T03:04:05Z\n  postern "
+      "deliveries reasons\n  postern deliveries show dlv_…\n  postern deliveries retry "
       "dlv_…\n");
   add_delivery_verbs(deliveries);
+  add_replay_commands(app, run);
   Group audit(app, run, "audit", "Who changed what");
   audit.footer("  postern audit list --limit 200\n");
   auto most = std::make_shared<std::size_t>(50);

@@ -1,5 +1,6 @@
 #include "base/bytes.hpp"
 #include "relay/store/listing.hpp"
+#include "relay/store/replay_insert.hpp"
 #include "relay/store/state_filter.hpp"
 
 namespace postern::relay {
@@ -47,32 +48,26 @@ Attempt attempt_at(const Row& row, DeliveryId id) {
 }
 
 struct EventRow {
-  std::int64_t row;
+  std::int64_t row = 0;
   SourceId source_id;
+  bool expired = false;
 };
 
-std::optional<EventRow> find_event(Transaction& tx, WorkspaceId workspace, EventId event) {
-  return find_one<EventRow>(tx, "SELECT row, source_id FROM event WHERE id = ?1 AND workspace_id = ?2",
-                            {rows::id(event), rows::id(workspace)}, [](const Row& row) {
-                              return EventRow{row.integer(0), rows::id_at<SourceId>(row, 1)};
-                            });
+EventRow event_row_at(const Row& row) {
+  return {row.integer(0), rows::id_at<SourceId>(row, 1), row.integer(2) != 0};
 }
 
-DeliveryId insert_replay(Transaction& tx, WorkspaceId workspace, const EventRow& event,
-                         DestinationId destination, std::optional<DeliveryId> replay_of, IdGenerator& ids,
-                         Time now) {
-  const auto id = ids.of<DeliveryId>();
-  auto made = tx.execute(
-      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
-      "attempt_count, "
-      "tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?6, ?7, ?6, ?6, "
-      "(SELECT b.payload FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7), "
-      "(SELECT b.payload_headers FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7))",
-      {rows::id(id), rows::id(workspace), event.row, rows::id(event.source_id), rows::id(destination),
-       rows::time(now), rows::id(replay_of)});
-  if (!made) throw StoreFault("a fresh delivery id was there already");
-  return id;
+std::optional<EventRow> find_event(Transaction& tx, WorkspaceId workspace, EventId event) {
+  return find_one<EventRow>(
+      tx, "SELECT row, source_id, body_expired FROM event WHERE id = ?1 AND workspace_id = ?2",
+      {rows::id(event), rows::id(workspace)}, event_row_at);
+}
+
+/// Nothing is sent in place of what is not there any more.
+Result<void> still_whole(Transaction& tx, const EventRow& event) {
+  if (!event.expired && !is_going(tx, event.row)) return {};
+  return fail("body_expired",
+              "The body of this event is past its retention and was removed: there is nothing left to send.");
 }
 
 void insert_decided(Transaction& tx, WorkspaceId workspace, const EventRow& event,
@@ -181,6 +176,20 @@ Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const Delivery
           rows::id(*filter.event_id));
   }
   if (filter.destination_id) where(" AND d.destination_id = ?{}", rows::id(*filter.destination_id));
+  if (filter.source_id) where(" AND d.source_id = ?{}", rows::id(*filter.source_id));
+  if (!filter.type.empty()) where(" AND e.type = ?{}", filter.type);
+  if (!filter.reason.empty()) where(" AND d.reason = ?{}", filter.reason);
+  if (filter.since) {
+    where(" AND d.created_at >= ?{}", rows::time(*filter.since));
+    where(" AND d.id >= ?{}", rows::id(id_at_time<DeliveryId>(*filter.since - kIdSlack)));
+  }
+  if (filter.until) {
+    where(" AND d.created_at < ?{}", rows::time(*filter.until));
+    where(" AND d.id < ?{}", rows::id(id_at_time<DeliveryId>(*filter.until + kIdSlack)));
+  }
+  if (filter.replay_id)
+    where(" AND EXISTS (SELECT 1 FROM replay_delivery r WHERE r.replay_id = ?{} AND r.delivery_id = d.id)",
+          rows::id(*filter.replay_id));
   if (filter.state && !from_state) sql += fmt::format(" AND d.state = {}", rows::number(*filter.state));
   sql += " ORDER BY d.id DESC LIMIT ?3";
   return list_by_id<Delivery>(
@@ -192,6 +201,7 @@ Result<std::vector<DeliveryId>> DeliveryRepository::replay(WorkspaceId workspace
                                                            IdGenerator& ids, Time now) {
   const auto found = find_event(tx_, workspace, event);
   if (!found) return std::unexpected(not_found("event"));
+  if (auto whole = still_whole(tx_, *found); !whole) return std::unexpected(whole.error());
   if (destination && !destination_exists(tx_, workspace, *destination)) {
     return std::unexpected(not_found("destination"));
   }
@@ -201,12 +211,14 @@ Result<std::vector<DeliveryId>> DeliveryRepository::replay(WorkspaceId workspace
     if (destination && earlier.destination_id != *destination) continue;
     had = true;
     if (!earlier.latest_sent) continue;
-    made.push_back(
-        insert_replay(tx_, workspace, *found, earlier.destination_id, earlier.latest_sent, ids, now));
+    made.push_back(insert_replay(
+        tx_, {workspace, found->row, found->source_id, earlier.destination_id, earlier.latest_sent}, ids, now,
+        now));
   }
   if (had && made.empty()) return nothing_to_repeat();
   if (destination && !had) {
-    made.push_back(insert_replay(tx_, workspace, *found, *destination, std::nullopt, ids, now));
+    made.push_back(
+        insert_replay(tx_, {workspace, found->row, found->source_id, *destination}, ids, now, now));
   }
   return made;
 }
@@ -259,9 +271,13 @@ Result<DeliveryId> DeliveryRepository::retry(WorkspaceId workspace, DeliveryId i
   if (!destination_exists(tx_, workspace, delivery.destination_id))
     return std::unexpected(not_found("destination"));
   const auto event = find_one<EventRow>(
-      tx_, "SELECT event_row, source_id FROM delivery WHERE row = ?1", {found->row},
-      [](const Row& row) { return EventRow{row.integer(0), rows::id_at<SourceId>(row, 1)}; });
-  return insert_replay(tx_, workspace, *event, delivery.destination_id, id, ids, now);
+      tx_,
+      "SELECT e.row, e.source_id, e.body_expired FROM delivery d JOIN event e ON e.row = d.event_row "
+      "WHERE d.row = ?1",
+      {found->row}, event_row_at);
+  if (auto whole = still_whole(tx_, *event); !whole) return std::unexpected(whole.error());
+  return insert_replay(tx_, {workspace, event->row, event->source_id, delivery.destination_id, id}, ids, now,
+                       now);
 }
 
 }  // namespace postern::relay

@@ -33,7 +33,7 @@ Query listing_query(Transaction& tx, WorkspaceId workspace, const EventFilter& f
                     std::size_t limit) {
   Query query{.sql =
                   "SELECT e.id, e.source_id, e.type, e.verified, length(e.body), coalesce(u.hits, 0), "
-                  "e.received_at, e.row "
+                  "e.received_at, e.row, e.body_expired "
                   "FROM ",
               .values = {rows::id(workspace)}};
   const bool from_state = filter.status && few_in_state(tx, workspace, *filter.status);
@@ -67,6 +67,7 @@ EventSummary summary_at(const Row& row) {
           .type = rows::text_at(row, 2),
           .verified = row.integer(3) != 0,
           .body_size = static_cast<std::uint64_t>(row.integer(4)),
+          .body_expired = row.integer(8) != 0,
           .duplicates = static_cast<std::uint64_t>(row.integer(5)),
           .received_at = rows::time_at(row, 6)};
 }

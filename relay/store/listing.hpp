@@ -11,6 +11,19 @@ inline Error name_taken(std::string_view what) {
   return Error{"name_taken", fmt::format("There is another {} of that name already.", what)};
 }
 
+/// What a clock of ids and one of rows may differ by; neither steps back while a process runs.
+inline constexpr Duration kIdSlack = std::chrono::hours(1);
+
+/// The least id that is made at `time`: ids begin with their milliseconds.
+template <class IdType>
+IdType id_at_time(Time time) {
+  const std::int64_t millis = std::max<std::int64_t>(0, to_micros(time) / 1000);
+  std::string bytes(16, '\0');
+  for (int i = 0; i < 6; ++i)
+    bytes[static_cast<std::size_t>(i)] = static_cast<char>(millis >> (40 - 8 * i) & 0xff);
+  return *IdType::from_bytes(bytes);
+}
+
 /// One page of a table whose newest rows have the greatest ids. `sql` takes the workspace as ?1, the id to
 /// stay below as ?2 and the limit as ?3; `more` is ?4 and so on. A cursor of another listing gives an empty
 /// page.

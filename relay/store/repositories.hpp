@@ -35,6 +35,7 @@ class WorkspaceRepository {
   std::vector<Workspace> all();
   Result<Workspace> get(WorkspaceId id);
   Result<void> set_rate_limit(WorkspaceId id, std::uint32_t per_second, std::uint32_t burst);
+  Result<void> set_retention(WorkspaceId id, const RetentionOverrides& retention);
   /// Makes every workspace's data key usable. Error `wrong_master_key`.
   Result<void> load_data_keys(Keyring& keyring);
 
@@ -129,6 +130,7 @@ struct EventSummary {
   std::string type;
   bool verified = false;
   std::uint64_t body_size = 0;
+  bool body_expired = false;
   std::uint64_t duplicates = 0;  ///< how often the same dedupe key came again
   Time received_at;
 };
@@ -151,6 +153,21 @@ struct DeliveryFilter {
   std::optional<EventId> event_id{};
   std::optional<DestinationId> destination_id{};
   std::optional<DeliveryState> state{};
+  std::optional<SourceId> source_id{};
+  std::string type{};                    ///< of the event, exact; empty: any
+  std::string reason{};                  ///< exact; empty: any
+  std::optional<Time> since{}, until{};  ///< created_at in [since, until)
+  std::optional<ReplayId> replay_id{};   ///< made by this replay
+};
+/// How many deliveries ended for one reason.
+struct ReasonCount {
+  DeliveryState state = DeliveryState::dead;
+  std::string reason;
+  std::uint64_t count = 0;
+};
+struct DeliverySummary {
+  std::vector<ReasonCount> reasons;  ///< most frequent first
+  bool cut = false;                  ///< there were more than were looked at: the newest are counted
 };
 
 class DeliveryRepository {
@@ -159,12 +176,14 @@ class DeliveryRepository {
   Result<Delivery> get(WorkspaceId workspace, DeliveryId id);
   std::vector<Attempt> attempts(WorkspaceId workspace, DeliveryId id);  ///< oldest first
   Listing<Delivery> list(WorkspaceId workspace, const DeliveryFilter& filter, const Page& page);
+  /// Dead and cancelled deliveries by reason: of the newest 100 000 of each, those that match the filter.
+  DeliverySummary summary(WorkspaceId workspace, const DeliveryFilter& filter);
   /// Its own body, made by a transform; null when the event's own bytes are sent, or when it is not there.
   std::shared_ptr<const Payload> payload(WorkspaceId workspace, DeliveryId id);
   /// A new pending delivery of the same event, due now, with the bytes of the one before it. `destination_id`
   /// empty: one for each destination the event had, but for those that its routes' programs settled. Returns
   /// the new ids. `not_found` when the event or destination is not there; `not_replayable` when there are
-  /// only settled ones.
+  /// only settled ones; `body_expired` when what it held is gone.
   Result<std::vector<DeliveryId>> replay(WorkspaceId workspace, EventId event,
                                          std::optional<DestinationId> destination, IdGenerator& ids,
                                          Time now);
@@ -173,7 +192,7 @@ class DeliveryRepository {
                          Time now);
   /// An open delivery becomes pending and due now; a dead or cancelled one gets a replay. Returns the
   /// delivery that will be tried. Error `not_retryable` for a delivered one (replay the event instead), for a
-  /// leased one, and for one its route's programs settled.
+  /// leased one, and for one its route's programs settled; `body_expired` when there is nothing left to send.
   Result<DeliveryId> retry(WorkspaceId workspace, DeliveryId id, IdGenerator& ids, Time now);
 
  private:

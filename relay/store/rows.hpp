@@ -66,8 +66,8 @@ http::Headers headers_at(const R& row, int column) {
 inline constexpr std::string_view kEventColumns =
     "e.id, e.workspace_id, e.source_id, e.received_at, e.verified, e.type, e.dedupe_key, e.method, e.target, "
     "e.peer, "
-    "e.headers, e.body";
-inline constexpr int kEventWidth = 12;
+    "e.headers, e.body, e.body_expired";
+inline constexpr int kEventWidth = 13;
 
 template <class R>
 Event event_at(const R& row, int first) {
@@ -84,6 +84,7 @@ Event event_at(const R& row, int first) {
   event.peer = text_at(row, first + 9);
   event.headers = headers_at(row, first + 10);
   event.body = blob_at(row, first + 11);
+  event.body_expired = row.integer(first + 12) != 0;
   return event;
 }
 

@@ -25,6 +25,7 @@ struct EventLogStats {
   std::uint64_t duplicates = 0;
   std::size_t dedupe_entries = 0;  ///< held in memory (SQLite)
   std::uint64_t dedupe_dropped_early = 0;
+  std::uint64_t days_dropped = 0;  ///< tables of a day, past every workspace's retention (PostgreSQL)
 };
 
 }  // namespace postern::relay

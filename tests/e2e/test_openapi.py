@@ -112,6 +112,14 @@ def walk_through(relay, make):
     api.post(f"deliveries/{dead['id']}/retry")
     api.post(f"destinations/{down['id']}/breaker/reset")
     assert api.call("POST", f"deliveries/{delivery['id']}/retry").status == 409
+    assert api.call("GET", "deliveries/summary").json()["items"]
+    assert api.post("replays", {"dry_run": True})["matching"] >= 0
+    replay = api.post("replays", {"state": "delivered", "rate": 1})
+    api.get(f"replays/{replay['id']}")
+    assert any(item["id"] == replay["id"] for item in api.items("replays"))
+    api.post(f"replays/{replay['id']}/cancel")
+    assert api.get("workspace/retention")["bodies"] == "30d"
+    assert api.ok("PATCH", "workspace/retention", {"bodies": "7d"})["own"]["bodies"] == "7d"
     api.post(f"agents/{agent['id']}/revoke")
     for kind, thing in (("routes", route), ("destinations", destination), ("sources", source), ("agents", agent)):
         assert api.call("DELETE", f"{kind}/{thing['id']}").status == 204

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "relay/store/postgres/bounded_stop.hpp"
 #include "relay/store/postgres/database.hpp"
+#include "relay/store/postgres/old_days.hpp"
 
 namespace postern::relay {
 namespace {
@@ -36,7 +37,8 @@ PostgresEventLog::PostgresEventLog(const PostgresOptions& options, std::string n
           {options.appends_max, options.append_bytes_max, options.group_tasks_max, options.group_bytes_max}),
       claims_(options.hot_connection("claim", pg::Options::Plan::by_index_nested), {1, options.queue_max},
               abandon_),
-      looks_(options.connection("look"), {1, options.queue_max}, abandon_) {}
+      looks_(options.connection("look"), {1, options.queue_max}, abandon_),
+      chores_(options.connection("chores"), {1, 4}, abandon_) {}
 
 PostgresEventLog::~PostgresEventLog() {
   stop();
@@ -66,7 +68,7 @@ void PostgresEventLog::on_beat(pg::Connection& connection) {
   if (doubtful_.settle(connection, leases_.id()) > 0 && intake()) intake()->wake({});
   if (steady_micros() - maintained_at_ < kMaintainEvery.count()) return;
   maintained_at_ = steady_micros();
-  const auto offer = looks_.submit([this](pg::Link& link) {
+  const auto offer = chores_.submit([this](pg::Link& link) {
     try {
       link.with([this](pg::Connection& own) { maintain_on(own); });
     } catch (const std::exception& fault) {
@@ -81,6 +83,7 @@ void PostgresEventLog::maintain_on(pg::Connection& connection) {
   for (int ahead = 0; ahead <= kDaysAhead; ++ahead)
     partitions_.ensure(connection, Partitions::day_of(now) + ahead);
   partitions_.drop_expired_keys(connection, now);
+  days_dropped_.fetch_add(OldDays(connection).drop(options_.retention, now), std::memory_order_relaxed);
   connection.run("DELETE FROM node WHERE buried_at < now() - interval '1 day'");
 }
 
@@ -107,6 +110,7 @@ void PostgresEventLog::stop() {
   for (auto& thread : threads_) thread.join();
   claims_.stop();
   looks_.stop();
+  chores_.stop();
   bus_.stop();
   leases_.stop();
 }
@@ -115,6 +119,7 @@ EventLogStats PostgresEventLog::stats() const {
   EventLogStats stats;
   stats.events = events_.load(std::memory_order_relaxed);
   stats.duplicates = duplicates_.load(std::memory_order_relaxed);
+  stats.days_dropped = days_dropped_.load(std::memory_order_relaxed);
   return stats;
 }
 

@@ -56,7 +56,7 @@ class PostgresEventLog final : public EventLog {
   EventLogStats stats() const override;
   void stop() override;
 
-  /// What runs by itself every hour: partitions ahead, and expired keys dropped. For tests.
+  /// What runs by itself every hour: partitions ahead, expired keys and old days dropped. For tests.
   void maintain();
 
  private:
@@ -90,11 +90,12 @@ class PostgresEventLog final : public EventLog {
   AppendQueue appends_;
   CompletionQueue completions_;
   pg::Lane claims_;
-  pg::Lane looks_;  ///< next_due, backlog and maintenance
+  pg::Lane looks_;   ///< next_due and backlog
+  pg::Lane chores_;  ///< maintenance, which may take long
   std::vector<std::thread> threads_;
   std::atomic<std::int64_t> maintained_at_{0};
   std::optional<std::size_t> recovered_;  ///< what joining made pending, until recover() has told it
-  std::atomic<std::uint64_t> events_{0}, duplicates_{0}, commits_{0};
+  std::atomic<std::uint64_t> events_{0}, duplicates_{0}, commits_{0}, days_dropped_{0};
 };
 
 }  // namespace postern::relay

@@ -2,6 +2,7 @@
 #include <functional>
 #include <string>
 
+#include "relay/retention_times.hpp"
 #include "relay/store/postgres/connection.hpp"
 
 namespace postern::relay {
@@ -21,6 +22,8 @@ struct PostgresOptions {
   Duration silence_time = std::chrono::seconds(10);
   /// How long the others wait for a node that says nothing before they take its deliveries over.
   Duration lease_time = std::chrono::seconds(10);
+
+  Retention retention{};  ///< of workspaces that have no times of their own
 
   pg::Options connection(std::string_view use) const {
     return {.url = url,

@@ -16,18 +16,11 @@ struct Range {
 };
 
 std::vector<Range> ranges_of(std::int64_t day) {
-  const std::int64_t row = (day * 24) << kRowBits;
-  const std::int64_t next_row = ((day + 1) * 24) << kRowBits;
+  const auto [row, next_row] = Partitions::event_rows(day);
   return {{"event", row, next_row},
           {"event_duplicate", row, next_row},
           {"dedupe", day, day + 1},
           {"attempt", day * kDay, (day + 1) * kDay}};
-}
-
-std::string name_of(std::string_view table, std::int64_t day) {
-  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
-  return fmt::format("{}_{:04}{:02}{:02}", table, static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
 }
 
 bool is_attached(pg::Connection& connection, const std::string& name) {
@@ -52,7 +45,7 @@ std::vector<std::string> expired_key_tables(pg::Connection& connection, Time now
   const auto tables = connection.run(
       "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
       "WHERE i.inhparent = 'dedupe'::regclass ORDER BY 1");
-  const std::string today = name_of("dedupe", Partitions::day_of(now));
+  const std::string today = Partitions::name_of("dedupe", Partitions::day_of(now));
   std::vector<std::string> expired;
   for (std::size_t i = 0; i < tables.size(); ++i) {
     const std::string name(tables.bytes(i, 0));
@@ -87,6 +80,16 @@ class Turn {
 };
 
 }  // namespace
+
+std::string Partitions::name_of(std::string_view table, std::int64_t day) {
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
+  return fmt::format("{}_{:04}{:02}{:02}", table, static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
+std::pair<std::int64_t, std::int64_t> Partitions::event_rows(std::int64_t day) {
+  return {(day * 24) << kRowBits, ((day + 1) * 24) << kRowBits};
+}
 
 std::int64_t Partitions::day_of(Time time) {
   return std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();

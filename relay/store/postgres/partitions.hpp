@@ -16,6 +16,10 @@ class Partitions {
   static std::int64_t day_of(Time time);
   /// The lowest event.row of the hour of `time`; the numbers of rows are below 2⁴⁰.
   static std::int64_t event_row_base(Time time);
+  /// The first event.row of a day, and that of the next one.
+  static std::pair<std::int64_t, std::int64_t> event_rows(std::int64_t day);
+  /// event_20261124
+  static std::string name_of(std::string_view table, std::int64_t day);
 
   /// Makes what is missing for that day. Not inside a transaction. Cheap when this process has seen the day
   /// before.

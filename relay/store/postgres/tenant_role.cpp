@@ -50,10 +50,11 @@ void ensure_tenant_role(Connection& connection, bool schema_changed) {
   if (!may_become(connection)) connection.run(fmt::format("GRANT {} TO current_user", kTenantRole));
   connection.script(
       fmt::format("GRANT USAGE ON SCHEMA public TO {0};"
-                  "GRANT SELECT ON workspace, event, event_duplicate, attempt, audit TO {0};"
+                  "GRANT SELECT ON workspace, event, event_duplicate, attempt, audit, retention_going TO {0};"
+                  "GRANT UPDATE (retain_bodies, retain_events, retain_attempts) ON workspace TO {0};"
                   "GRANT SELECT, INSERT, UPDATE, DELETE ON source, destination, route, agent, enrollment, "
                   "delivery, api_key, "
-                  "idempotency TO {0};"
+                  "idempotency, replay, replay_delivery, replay_open TO {0};"
                   "GRANT INSERT ON audit TO {0};"
                   "GRANT UPDATE (rate_per_second, rate_burst) ON workspace TO {0};"
                   "GRANT USAGE ON SEQUENCE delivery_row TO {0}",

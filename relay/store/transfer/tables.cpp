@@ -15,7 +15,10 @@ constexpr Column kWorkspace[] = {{"id", id},
                                  {"data_key_sealed", bytes},
                                  {"created_at", integer},
                                  {"rate_per_second", integer},
-                                 {"rate_burst", integer}};
+                                 {"rate_burst", integer},
+                                 {"retain_bodies", integer, true},
+                                 {"retain_events", integer, true},
+                                 {"retain_attempts", integer, true}};
 
 constexpr Column kSetting[] = {{"name", text}, {"value", bytes}};
 
@@ -105,6 +108,7 @@ constexpr Column kEvent[] = {{"row", integer},
                              {"peer", text},
                              {"headers", bytes},
                              {"body", bytes},
+                             {"body_expired", integer},
                              {"dedupe_until", integer, true, "k.expires_at"},
                              {"duplicate_hits", integer, true, "c.hits"},
                              {"duplicate_last_at", integer, true, "c.last_at"}};

@@ -65,6 +65,31 @@ TEST_F(QueryPlanTest, ListingsFollowTheirIndex) {
       "ORDER BY d.id DESC LIMIT ?3");
 }
 
+TEST_F(QueryPlanTest, ReplaysAndRetentionWalkTheirIndex) {
+  expect_uses(
+      "delivery_dead",
+      "SELECT id, event_row FROM delivery WHERE workspace_id = ?1 AND state = 4 AND id > ?2 AND id < ?3 "
+      "ORDER BY id LIMIT ?4");
+  expect_uses("delivery_by_event",
+              "SELECT 1 FROM delivery n WHERE n.event_row = ?1 AND n.replay_of = ?2 LIMIT 1");
+  expect_uses(
+      "replay_running",
+      "SELECT id FROM replay WHERE state = 0 AND next_step_at <= ?1 AND (runner = ?2 OR claimed_until <= ?1) "
+      "ORDER BY next_step_at LIMIT ?3");
+  expect_uses("r USING PRIMARY KEY (replay_id=?)",
+              "SELECT coalesce(d.state, 5) FROM replay_open r LEFT JOIN delivery d ON d.workspace_id = "
+              "r.workspace_id "
+              "AND d.id = r.delivery_id WHERE r.replay_id = ?1");
+  expect_uses(
+      "event_by_time",
+      "SELECT e.received_at, e.row FROM event e WHERE e.workspace_id = ?1 AND e.received_at >= ?2 AND "
+      "e.received_at < ?4 AND (e.received_at > ?2 OR e.row > ?3) ORDER BY e.received_at, e.row LIMIT 200");
+  expect_uses(
+      "retention_kept_by_look",
+      "SELECT row FROM retention_kept WHERE workspace_id = ?1 AND what = ?2 AND looked_at <= ?3 ORDER BY "
+      "looked_at LIMIT 50");
+}
+
 TEST_F(QueryPlanTest, AClaimStaysFastBesideManyFinishedOnes) {
   const Source source = make_source(workspace, "a");
   const auto destination = make_destination(workspace, "d").id;

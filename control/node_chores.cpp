@@ -1,0 +1,43 @@
+// What a node does by itself beside serving: replays in bulk, and removing what is past its time.
+#include "control/node_parts.hpp"
+#include "relay/store/node_name.hpp"
+
+namespace postern::control {
+
+/// Who holds a replay outlives a restart: nothing else runs on this directory, so an earlier run of it is
+/// dead and what it held is this one's at once.
+Result<void> Node::Parts::start_chores() {
+  std::string runner(16, '\1');
+  const bool cluster = !settings.database.empty();
+  if (cluster) {
+    auto name = relay::node_name(settings.data_dir, random);
+    if (!name) return std::unexpected(name.error());
+    runner = std::move(*name);
+  }
+  relay::StepContext context;
+  context.runner = runner;
+  replays = std::make_unique<relay::ReplayRunner>(relay::RunnerParts{.loop = loops.first().get_executor(),
+                                                                     .database = *store->database,
+                                                                     .ids = ids,
+                                                                     .clock = schedule,
+                                                                     .wake = [this] { deliveries->wake(); }},
+                                                  std::move(context));
+  retention =
+      std::make_unique<relay::RetentionKeeper>(relay::KeeperParts{.loop = loops.first().get_executor(),
+                                                                  .database = *store->database,
+                                                                  .clock = schedule,
+                                                                  .metrics = metrics,
+                                                                  .retention = settings.retention,
+                                                                  .partitioned = cluster,
+                                                                  .runner = std::move(runner)});
+  replays->start();
+  retention->start();
+  return {};
+}
+
+void Node::Parts::stop_chores() {
+  if (replays) replays->stop();
+  if (retention) retention->stop();
+}
+
+}  // namespace postern::control

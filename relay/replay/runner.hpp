@@ -1,0 +1,45 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <functional>
+#include <map>
+
+#include "relay/replay/step.hpp"
+
+namespace postern::relay {
+
+struct RunnerParts {
+  boost::asio::any_io_executor loop;
+  Database& database;
+  IdGenerator& ids;
+  const Clock& clock;          ///< the one that deliveries' times are of
+  std::function<void()> wake;  ///< deliveries were made that will be due
+};
+
+/// Works on replays, one step after another and all of them in turn, on one loop; the work itself is done on
+/// the store's threads. Every node of a cluster has one: a replay belongs to the node that made its last
+/// step, until that one has been silent for the lease.
+class ReplayRunner {
+ public:
+  ReplayRunner(RunnerParts parts, StepContext context);
+  void start();
+  /// No step begins after this, and `wake` is not called any more. On the loop.
+  void stop();
+
+ private:
+  using Due = ReplayRepository::Due;
+  boost::asio::awaitable<void> run();
+  boost::asio::awaitable<bool> round();
+  boost::asio::awaitable<bool> step(Due which);
+  boost::asio::awaitable<void> count_failure(Due which, Error error);
+  boost::asio::awaitable<void> pause(Duration time);
+
+  RunnerParts parts_;
+  const StepContext context_;
+  boost::asio::steady_timer timer_;
+  std::map<ReplayId, int> failures_;
+  bool stopping_ = false;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,26 @@
+#include "relay/store/replay_insert.hpp"
+
+#include "relay/store/listing.hpp"
+
+namespace postern::relay {
+
+DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& ids, Time now, Time at) {
+  const auto id = ids.of<DeliveryId>();
+  auto made = tx.execute(
+      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
+      "attempt_count, "
+      "tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?8, ?7, ?6, ?6, "
+      "(SELECT b.payload FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7), "
+      "(SELECT b.payload_headers FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7))",
+      {rows::id(id), rows::id(replay.workspace_id), replay.event_row, rows::id(replay.source_id),
+       rows::id(replay.destination_id), rows::time(now), rows::id(replay.replay_of), rows::time(at)});
+  if (!made) throw StoreFault("a fresh delivery id was there already");
+  return id;
+}
+
+bool is_going(Transaction& tx, std::int64_t event_row) {
+  return exists(tx, "SELECT 1 FROM retention_going WHERE from_row <= ?1 AND to_row > ?1", {event_row});
+}
+
+}  // namespace postern::relay
