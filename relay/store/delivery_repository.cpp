@@ -227,6 +227,7 @@ Result<void> DeliveryRepository::replay_as(WorkspaceId workspace, EventId event,
                                            const std::vector<NewDelivery>& deliveries, Time now) {
   const auto found = find_event(tx_, workspace, event);
   if (!found) return std::unexpected(not_found("event"));
+  if (auto whole = still_whole(tx_, *found); !whole) return whole;
   const auto earlier = earlier_deliveries(tx_, *found);
   for (const NewDelivery& delivery : deliveries) {
     if (!destination_exists(tx_, workspace, delivery.destination_id)) {

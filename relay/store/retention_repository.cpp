@@ -135,6 +135,12 @@ std::size_t RetentionRepository::remove_events(const RetentionJob& job, Chosen c
   pass_by(job, chosen, stays, now);
   const std::string goes = fmt::format("FROM event e WHERE {} AND NOT {}", chosen.where, stays);
   if (job.what == Retained::bodies) {
+    // What a transform made of a body is as old as the body.
+    change(fmt::format(
+               "UPDATE delivery SET payload = NULL, payload_headers = NULL WHERE payload IS NOT NULL AND "
+               "event_row IN (SELECT e.row {})",
+               goes),
+           chosen.values);
     std::vector<Value> values = and_also(chosen.values, {Blob{}});
     return static_cast<std::size_t>(
         change(fmt::format("UPDATE event AS e SET body = ?{}, body_expired = 1 WHERE {} AND NOT {}",
