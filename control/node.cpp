@@ -53,6 +53,7 @@ asio::awaitable<void> Node::drain() {
       co_await wait_for_none([&] { return parts.ingest->busy(); }, times.requests_time);
   const auto attempts = co_await parts.dispatcher->drain(times.deliveries_time);
   parts.attempts_cut = attempts.unfinished;
+  if (attempts.unfinished > 0) parts.store->event_log->give_back_leases();
   if (parts.nats) parts.nats->close();
   parts.hub->drain();
   const std::size_t agents =

@@ -44,6 +44,7 @@ struct Node::Parts {
   Result<void> listen_admin();
   Result<tunnel::TlsIdentity> tunnel_identity();
   void follow_other_nodes();
+  void refresh_keys();
   relay::HubOptions hub_options(boost::asio::ip::tcp::endpoint endpoint);
   std::string link_base() const;
   void connect_nats();

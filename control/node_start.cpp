@@ -129,9 +129,21 @@ void Node::Parts::follow_other_nodes() {
   });
   store->event_log->on_catalog_change([this] {
     reloader->request();
-    store->database->read(
-        [this](relay::Transaction& tx) { keys->replace(relay::ApiKeyRepository(tx).all()); }, {});
+    refresh_keys();
   });
+}
+
+/// Until it has worked: a key that another node has revoked must not stay good here.
+void Node::Parts::refresh_keys() {
+  store->database->read([this](relay::Transaction& tx) { keys->replace(relay::ApiKeyRepository(tx).all()); },
+                        [this](Result<void> done) {
+                          if (done || done.error().code != "store_busy") return;
+                          auto pause = std::make_shared<boost::asio::steady_timer>(
+                              loops.first(), std::chrono::milliseconds(250));
+                          pause->async_wait([this, pause](boost::system::error_code ec) {
+                            if (!ec) refresh_keys();
+                          });
+                        });
 }
 
 relay::HubOptions Node::Parts::hub_options(boost::asio::ip::tcp::endpoint endpoint) {

@@ -50,9 +50,16 @@ void CatalogReloader::request() {
   spawn(loop_, reload_logged(), "catalog.reload");
 }
 
+/// Until it has worked: a node that missed a change would answer by old rules for ever.
 asio::awaitable<void> CatalogReloader::reload_logged() {
-  auto done = co_await reload();
-  if (!done) log::error("catalog.reload_failed", {{"error", done.error().message}});
+  while (true) {
+    auto done = co_await reload();
+    if (done) co_return;
+    log::error("catalog.reload_failed", {{"error", done.error().message}});
+    if (done.error().code != "store_busy") co_return;
+    asio::steady_timer pause(loop_, std::chrono::milliseconds(250));
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
 }
 
 }  // namespace postern::control

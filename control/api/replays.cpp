@@ -219,7 +219,9 @@ asio::awaitable<Reply> cancel_replay(const ApiServices& services, Call call) {
     if (!replay) return std::unexpected(problem_from(replay.error()));
     return Written{200, replay_view(*replay), {"replay.cancelled", id.to_string(), {{"made", replay->made}}}};
   };
-  co_return co_await write(services, call, std::move(job));
+  auto reply = co_await write(services, call, std::move(job));
+  if (reply) services.deliveries.wake();  // what it cancelled may have been what others waited behind
+  co_return reply;
 }
 
 }  // namespace postern::control

@@ -64,6 +64,7 @@ void DispatcherCore::on_woken(const std::vector<DestinationId>& destinations) {
     Queue* queue = find(id);
     if (queue != nullptr && queue->mode() == QueueMode::direct) drain_behind(*queue);
   }
+  unblock_all();
   pump_due();
   schedule_turn();
 }

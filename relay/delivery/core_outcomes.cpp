@@ -50,7 +50,7 @@ void DispatcherCore::conclude(Finished finished) {
   const Health health = health_of(finished.result);
   queue.finished(health == Health::good);
   ring_.freed(queue);
-  if (ticket.suspect) suspects_.over();
+  if (ticket.suspect) suspects_.over(ticket.lease_token);
   attempt.delivery_id = ticket.delivery_id;
   attempt.number = ticket.tries + 1;
   if (attempt.started_at == Time{}) attempt.started_at = ticket.started_at;

@@ -6,7 +6,14 @@
 namespace postern::relay {
 
 void DispatcherCore::try_suspects() {
-  std::vector<Launch> company = suspects_.next();
+  std::vector<Launch> company = suspects_.next(parts_.clock.steady());
+  // Its destination may have been switched off since, perhaps because of this very delivery.
+  std::erase_if(company, [this](const Launch& it) {
+    const bool may = !it.ticket.queue->retired && is_running(it.ticket.queue->mode());
+    if (!may) suspects_.over(it.ticket.lease_token);
+    if (!may) put_back(it);
+    return !may;
+  });
   if (company.empty() || log_ == nullptr) return;
   std::vector<EventLog::Started> started;
   for (const Launch& it : company) started.push_back({it.ticket.delivery_id, it.ticket.lease_token});
@@ -32,7 +39,7 @@ void DispatcherCore::on_marked(std::vector<Launch> company,
       by_loop[next_loop_].push_back(std::move(it));
       next_loop_ = (next_loop_ + 1) % by_loop.size();
     } else {
-      suspects_.over();
+      suspects_.over(it.ticket.lease_token);
       put_back(it);
     }
   }
@@ -47,6 +54,7 @@ void DispatcherCore::put_back(const Launch& launch) {
   Queue& queue = *launch.ticket.queue;
   queue.finished(false);
   ring_.freed(queue);
+  judge_breaker(queue, launch.ticket, Health::silent);
   withdraw(launch.job.leased, &queue, DeliveryState::pending, "not_started");
   touch(queue);
 }

@@ -3,6 +3,7 @@
 #include <deque>
 #include <iterator>
 #include <map>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/delivery/attempt_loop.hpp"
@@ -10,32 +11,36 @@
 namespace postern::relay {
 
 /// Deliveries that were under way when their process died: one of them may have been why. Each time that
-/// happens again they are tried in smaller company, in the end alone, so that the guilty one is the only one
-/// that reaches the limit. Those that were met least go first: the innocent get through before the guilty
-/// kills the process again. Pure; one thread.
+/// happens again fewer of them are tried at once, in the end one alone, so that the guilty one is the only
+/// one that reaches the limit. Those that were met least go first: the innocent get through before the guilty
+/// kills the process again. One that has survived a few seconds will hardly kill it now, and keeps the others
+/// waiting no longer: a slow destination must not hold up the rest. Pure; one thread.
 class Suspects {
  public:
+  static constexpr Duration kProven = std::chrono::seconds(2);
   /// How many are tried at once after so many crashes.
   static constexpr std::size_t together(unsigned crashes) {
     return crashes <= 1 ? 256 : crashes == 2 ? 16 : 1;
   }
 
   void add(Launch launch) { waiting_[launch.job.leased.crashes].push_back(std::move(launch)); }
-  /// The next company, to be marked and then tried; empty while one is under way, or when there is none.
-  std::vector<Launch> next() {
+
+  /// Those that may begin now, to be marked and then tried.
+  std::vector<Launch> next(SteadyTime now) {
+    std::erase_if(under_way_, [&](const auto& it) { return now - it.second.since >= kProven; });
     std::vector<Launch> company;
-    if (under_way_ > 0 || waiting_.empty()) return company;
-    const auto least = waiting_.begin();
-    const std::size_t most = together(least->first);
-    while (!least->second.empty() && company.size() < most) {
+    while (!waiting_.empty()) {
+      const auto least = waiting_.begin();
+      if (under_way_.size() >= room_beside(least->first)) break;
       company.push_back(std::move(least->second.front()));
       least->second.pop_front();
+      under_way_.emplace(company.back().ticket.lease_token, Entry{least->first, now});
+      if (least->second.empty()) waiting_.erase(least);
     }
-    if (least->second.empty()) waiting_.erase(least);
-    under_way_ = company.size();
     return company;
   }
-  void over() { --under_way_; }  ///< one of the company
+  void over(std::uint64_t lease_token) { under_way_.erase(lease_token); }
+
   /// All that wait, when nothing more is to be tried.
   std::vector<Launch> give_up() {
     std::vector<Launch> all;
@@ -43,11 +48,21 @@ class Suspects {
     waiting_.clear();
     return all;
   }
-  bool idle() const { return under_way_ == 0 && waiting_.empty(); }
+  bool idle() const { return under_way_.empty() && waiting_.empty(); }
 
  private:
+  struct Entry {
+    unsigned crashes = 0;
+    SteadyTime since;
+  };
+  /// The most suspect decides how large the company may be.
+  std::size_t room_beside(unsigned crashes) const {
+    for (const auto& [token, entry] : under_way_) crashes = std::max(crashes, entry.crashes);
+    return together(crashes);
+  }
+
   std::map<unsigned, std::deque<Launch>> waiting_;  ///< by crashes
-  std::size_t under_way_ = 0;
+  std::unordered_map<std::uint64_t, Entry> under_way_;
 };
 
 }  // namespace postern::relay

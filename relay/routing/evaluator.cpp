@@ -53,6 +53,13 @@ struct Evaluator::Round {
   std::optional<Error> not_started = {};
 };
 
+void Evaluator::serve(SourceId whose) {
+  serving_ = whose;
+  if (owed_ == 0 || owed_by_ == whose) return;
+  owed_ = 0;
+  worker_.reset();
+}
+
 Evaluator::Rulings Evaluator::run(std::string_view meta, std::string_view body,
                                   std::vector<RoutePrograms> routes, SteadyPoint until) {
   WorkerRequest request;
@@ -160,6 +167,7 @@ Evaluator::Round Evaluator::round(const WorkerRequest& request, std::vector<Ruli
   ended.late = io == Io::late;
   if (ended.late) {
     owed_ = request.routes.size() - rulings.size();
+    owed_by_ = serving_;
     owed_since_ = std::chrono::steady_clock::now();
   }
   if (io == Io::ended) {

@@ -22,6 +22,9 @@ class Evaluator {
   explicit Evaluator(Options options) : options_(std::move(options)) {}
 
   using Rulings = Result<std::vector<Ruling>>;
+  /// Whose turn the next run() or check() is. A worker that still goes on with an event of somebody else,
+  /// whose time was up, is ended: nobody pays with his time for another's programs.
+  void serve(SourceId whose);
   /// One ruling for each of `routes`, in order, by `until`. Error `programs_busy`: it was not to be done in
   /// that time, or no worker could be started, and no program is to blame for it.
   Rulings run(std::string_view meta, std::string_view body, std::vector<RoutePrograms> routes,
@@ -45,6 +48,8 @@ class Evaluator {
   Options options_;
   std::unique_ptr<WorkerProcess> worker_;
   bool used_ = false;  ///< the worker has served before: what it ran out of may be an earlier event's doing
+  SourceId serving_ = {};
+  SourceId owed_by_ = {};
   SteadyPoint owed_since_;
   std::size_t owed_ = 0;  ///< rulings the worker still has to give for an event whose time is up
 };

@@ -145,7 +145,7 @@ std::vector<std::size_t> ProgramPool::runnable(const ProgramJob& job, std::vecto
   const SteadyTime now = to_micros(std::chrono::steady_clock::now());
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < job.programs->size(); ++i) {
-    if (job.trial || !suspensions_.suspended((*job.programs)[i], now)) {
+    if (job.trial || !suspensions_.suspended(job.event->workspace_id, (*job.programs)[i], now)) {
       places.push_back(i);
       continue;
     }
@@ -165,12 +165,13 @@ void ProgramPool::note(const ProgramJob& job, const std::vector<Ruling>& rulings
   for (std::size_t i = 0; i < rulings.size(); ++i) {
     metrics_.count(rulings[i]);
     if (rulings[i].kind == Ruling::Kind::failed && rulings[i].fault == Fault::suspended) continue;
-    suspensions_.note((*job.programs)[i], rulings[i], now);
+    suspensions_.note(job.event->workspace_id, (*job.programs)[i], rulings[i], now);
   }
 }
 
 ProgramPool::Rulings ProgramPool::run(Evaluator& evaluator, const Waiting& waiting) {
   const ProgramJob& job = waiting.job;
+  evaluator.serve(job.line);
   if (!job.event) return evaluator.check(*job.programs, waiting.until);
   const auto began = std::chrono::steady_clock::now();
   std::vector<Ruling> rulings(job.programs->size());

@@ -21,7 +21,7 @@ struct LeasedDelivery {
   Delivery delivery;
   std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
   std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
-  unsigned tries = 0;  ///< attempts made so far, counted or not; the next one's number is tries + 1
+  unsigned tries = 0;    ///< attempts made so far, counted or not; the next one's number is tries + 1
   unsigned crashes = 0;  ///< above 0: a suspect, see EventLog::mark_started
   std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
 };
@@ -101,10 +101,11 @@ class EventLog {
   virtual void complete(std::vector<Completion> completions,
                         std::function<void(Result<std::size_t>)> done) = 0;
 
-  /// A process that died in the middle of a delivery may have died of it. What was leased then is a suspect when it is
-  /// claimed again: before its next attempt begins, the attempt is counted here, durably, so that one that kills
-  /// every process that tries it is found. With kCrashesMost counted it becomes dead, "worker_crashed"; an attempt
-  /// that is over, however it ended, sets the count back. `done` gets the tokens that still held their lease.
+  /// A process that died in the middle of a delivery may have died of it. What was leased then is a suspect
+  /// when it is claimed again: before its next attempt begins, the attempt is counted here, durably, so that
+  /// one that kills every process that tries it is found. With kCrashesMost counted it becomes dead,
+  /// "worker_crashed"; an attempt that is over, however it ended, sets the count back. `done` gets the tokens
+  /// that still held their lease.
   static constexpr unsigned kCrashesMost = 5;
   struct Started {
     DeliveryId delivery_id;
@@ -140,6 +141,10 @@ class EventLog {
   /// Makes everything that was leased by an earlier process pending again, due now. Once, before serving;
   /// returns how many there were.
   virtual Result<std::size_t> recover() = 0;
+
+  /// Gives back everything this process has leased, and forgets that it was tried: at the end of a polite
+  /// stop, for attempts that did not end in time. No crash, so no suspicion. Blocks; not on a loop.
+  virtual void give_back_leases() {}
 
   /// Whether what this process has leased is still its own. False when it could not say for too long that it
   /// is alive: no attempt may start then, others may be making it.

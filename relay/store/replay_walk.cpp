@@ -20,7 +20,7 @@ struct Walk {
 };
 
 /// What the outer query asks of a delivery d and its event e.
-std::string conditions(Walk& walk, const ReplayFilter& filter) {
+std::string conditions(Walk& walk, const ReplayFilter& filter, std::optional<ReplayId> self) {
   std::string sql = fmt::format("d.created_at < {}", walk.parameter(rows::time(filter.until)));
   if (filter.since) sql += fmt::format(" AND d.created_at >= {}", walk.parameter(rows::time(*filter.since)));
   if (filter.source_id)
@@ -33,17 +33,24 @@ std::string conditions(Walk& walk, const ReplayFilter& filter) {
   sql +=
       " AND d.reason <> 'filtered' AND d.reason NOT LIKE 'filter_failed%' AND d.reason NOT LIKE "
       "'transform_failed%'";
+  // Whatever the clocks of several nodes say, a replay never meets what it has made itself.
+  if (self) {
+    sql += fmt::format(
+        " AND NOT EXISTS (SELECT 1 FROM replay_delivery r WHERE r.replay_id = {} AND r.delivery_id = d.id)",
+        walk.parameter(rows::id(*self)));
+  }
   // Of a chain of replays the last one counts.
   return sql +
          " AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.event_row = d.event_row AND n.replay_of = d.id)";
 }
 
 /// The inner query follows one index and is bounded whatever the filter finds.
-Walk walk_of(WorkspaceId workspace, const ReplayFilter& filter, DeliveryId after, std::size_t limit) {
+Walk walk_of(WorkspaceId workspace, const ReplayFilter& filter, DeliveryId after, std::size_t limit,
+             std::optional<ReplayId> self = std::nullopt) {
   Walk walk;
   walk.values = {rows::id(workspace), rows::id(after),
                  rows::id(id_at_time<DeliveryId>(filter.until + kIdSlack)), static_cast<std::int64_t>(limit)};
-  const std::string matches = conditions(walk, filter);
+  const std::string matches = conditions(walk, filter, self);
   walk.sql = fmt::format(
       "SELECT d.id, d.event_row, d.source_id, d.destination_id, CASE WHEN {} THEN 1 ELSE 0 END AS matches, "
       "CASE WHEN EXISTS (SELECT 1 FROM retention_going g WHERE g.from_row <= d.event_row AND g.to_row > "
@@ -77,7 +84,7 @@ DeliveryId ReplayRepository::start_of(const ReplayFilter& filter) {
 }
 
 std::vector<ReplayCandidate> ReplayRepository::next(const Replay& replay, std::size_t limit) {
-  Walk walk = walk_of(replay.workspace_id, replay.filter, replay.cursor, limit);
+  Walk walk = walk_of(replay.workspace_id, replay.filter, replay.cursor, limit, replay.id);
   std::vector<ReplayCandidate> found;
   tx_.query(walk.sql + " ORDER BY d.id", walk.values,
             [&](const Row& row) { found.push_back(candidate_at(row)); });

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "relay/store/commit_order.hpp"
+#include "relay/store/lease_token.hpp"
 #include "relay/store/rows.hpp"
 
 namespace postern::relay {
@@ -183,6 +184,17 @@ Result<std::size_t> SqliteEventLog::recover() {
   });
   if (!outcome) return std::unexpected(outcome.error());
   return static_cast<std::size_t>(*count);
+}
+
+void SqliteEventLog::give_back_leases() {
+  auto done = write_and_wait(db_, [](Transaction& tx) -> Result<void> {
+    auto changed = tx.execute(
+        "UPDATE delivery SET state = 0, reason = 'shutdown', crashes = 0, lease = (lease + 1) & ?1 WHERE "
+        "state = 1",
+        {std::int64_t{LeaseToken::kLeaseMask}});
+    return changed ? Result<void>() : std::unexpected(changed.error());
+  });
+  if (!done) log::warn("store.leases_not_given_back", {{"error", done.error().message}});
 }
 
 EventLogStats SqliteEventLog::stats() const {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import queue_bench as queue  # noqa: E402
 from harness import http  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.process import BIN, ROOT, Process  # noqa: E402
@@ -39,6 +40,8 @@ def load(port, path, connections, seconds, rate=0):
 
 
 class Bench:
+    snapshot_seconds = 600
+
     def __init__(self, directory, seconds):
         self.directory, self.seconds = directory, seconds
         self.results = {}
@@ -111,6 +114,16 @@ class Bench:
         relay.kill()
         for count in (1, 2, 3):
             self.nodes(count)
+
+    def parked(self):
+        """A million parked deliveries beside what is claimed."""
+        figures, plan = queue.parked(self.directory, self.server)
+        print(plan, file=sys.stderr)
+        for name, each in figures.items():
+            self.keep(f"claim-{name}", each)
+
+    def snapshot(self):
+        self.keep("claim-under-snapshot", queue.snapshot(self.directory, self.server, seconds=self.snapshot_seconds))
 
     def nodes(self, count):
         """Each node is sent its share; what counts is what all of them have delivered and recorded."""
@@ -244,10 +257,12 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--seconds", type=float, default=5, help="length of each measurement")
     parser.add_argument("--only", default="bare,ingest,postgres,deliver-http,deliver-agent,latency-http,latency-agent,memory")
+    parser.add_argument("--snapshot-seconds", type=float, default=600, help="of --only snapshot")
     parser.add_argument("--json", default=str(ROOT / "build" / "bench.json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as directory:
         bench = Bench(Path(directory), options.seconds)
+        bench.snapshot_seconds = options.snapshot_seconds
         try:
             for name in options.only.split(","):
                 what, _, kind = name.partition("-")

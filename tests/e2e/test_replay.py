@@ -59,7 +59,8 @@ def broken(make):
     it = Broken()
     it.app = make.app(lambda received: it.respond(received))
     it.relay = make.relay()
-    it.source, it.destination = connect(it.relay, it.app.url, retry_schedule=["0", "20ms"], final_statuses=[422])
+    # Everything is to die at once: no retries, which have a budget, and no breaker, which would keep them waiting.
+    it.source, it.destination = connect(it.relay, it.app.url, retry_schedule=["0"], final_statuses=[422], breaker={"enabled": False})
     return it
 
 
@@ -198,7 +199,7 @@ def test_another_node_goes_on_when_one_dies(make):
     app = make.app(lambda received: status[0])
     fast = {"POSTERN_CLUSTER_LEASE_TIME": "2s"}
     one = make.relay("one", env=fast)
-    source, _ = connect(one, app.url, retry_schedule=["0"])
+    source, _ = connect(one, app.url, retry_schedule=["0"], breaker={"enabled": False})
     events = post(one, source, 100)
     wait_dead(one, 100)
     two = make.node(one, "two", env=fast)

@@ -83,7 +83,9 @@ void PostgresEventLog::append_group(pg::Link& link, RowNumbers& numbers, std::sp
       if (failure.lost() && group.was_committing()) doubtful_.add(link.backend(), group.leased_rows());
       group.withdraw();
       if (failure.lost()) return refuse(tasks, away(failure));
-      if (failure.collision() && attempt < kTries) continue;
+      if (failure.partition_missing()) partitions_.forget();
+      if ((failure.collision() || failure.partition_missing()) && attempt < kTries) continue;
+      if (failure.server_trouble()) return refuse(tasks, away(failure));
       log::error("store.append_failed", {{"events", tasks.size()}, {"error", failure.what()}});
       if (tasks.size() == 1)
         return refuse(tasks, {"store_busy", "The store did not take the event; see the log."});

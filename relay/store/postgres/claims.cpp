@@ -166,12 +166,21 @@ void PostgresEventLog::claim(std::string_view find, Params params, Claimed done)
     // that comes back short for proof that nothing older is left.
     appends_.settle(kSettle);
     Claim claim;
+    bool lost = false;
     auto outcome = attempt([&] {
       return link.with([&](pg::Connection& connection) {
-        return claim.run(connection, find, params, leases_.id(), clock_.now());
+        // What an earlier claim may have leased must be known first: it would be taken back from this one.
+        if (doubtful_.any()) doubtful_.settle(connection, leases_.id());
+        if (doubtful_.any()) throw pg::Failure("55P03", "an earlier claim is still in doubt");
+        try {
+          return claim.run(connection, find, params, leases_.id(), clock_.now());
+        } catch (const pg::Failure& failure) {
+          lost = failure.lost();
+          throw;
+        }
       });
     });
-    if (!outcome && claim.committing) doubtful_.add(link.backend(), std::move(claim.found.rows));
+    if (lost && claim.committing) doubtful_.add(link.backend(), std::move(claim.found.rows));
     tell(*shared, std::move(outcome));
   });
   if (offer != pg::Lane::Offer::taken)

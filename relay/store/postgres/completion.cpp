@@ -180,7 +180,9 @@ bool PostgresEventLog::record_batches(pg::Link& link, std::span<const Completion
       for (std::size_t i = 0; i < batches.size(); ++i) tell(batches[i], fenced_in[i]);
       return true;
     } catch (const pg::Failure& failure) {
-      if (!failure.lost() && !failure.collision()) {
+      if (failure.partition_missing()) partitions_.forget();
+      if (!failure.lost() && !failure.collision() && !failure.partition_missing() &&
+          !failure.server_trouble()) {
         log::error("store.complete_failed", {{"batches", batches.size()}, {"error", failure.what()}});
         return false;
       }

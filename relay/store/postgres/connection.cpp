@@ -104,20 +104,32 @@ void Connection::configure() {
   if (options_.plan != Options::Plan::free)
     script("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan");
   if (options_.plan == Options::Plan::by_index_nested)
-    script("SET enable_hashjoin = off; SET enable_mergejoin = off");
+    script(
+        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort "
+        "= off");
   script(fmt::format(
       "SET jit = off; SET synchronous_commit = on; SET statement_timeout = {}; SET lock_timeout = {}; "
       "SET idle_in_transaction_session_timeout = 10000",
       ms(options_.statement_time), ms(options_.lock_time)));
-  const Rows set = run("SELECT current_setting('synchronous_commit')");
-  if (set.bytes(0, 0) != "on") throw StoreFault("the server does not let synchronous_commit be switched on");
+  // The server's own number: behind a pooler the one that libpq knows is the pooler's.
+  const Rows set =
+      run("SELECT current_setting('synchronous_commit'), pg_backend_pid(), pg_is_in_recovery(), "
+          "current_setting('transaction_read_only')");
+  if (set.bytes(0, 0) != "on") throw Failure("", "the server does not let synchronous_commit be switched on");
+  if (set.integer(0, 2) != 0 || set.bytes(0, 3) == "on")
+    throw Failure("", "the server is read-only: it is a standby, or was the primary until a moment ago");
+  backend_ = static_cast<int>(set.integer(0, 1));
 }
 
-bool Connection::usable() const {
+/// What the server has said while nothing was asked is mostly its farewell.
+bool Connection::usable() {
+  if (lost_ || PQstatus(conn_) != CONNECTION_OK) return false;
+  pollfd entry{PQsocket(conn_), POLLIN, 0};
+  if (::poll(&entry, 1, 0) > 0 && PQconsumeInput(conn_) == 0) lost_ = true;
   return !lost_ && PQstatus(conn_) == CONNECTION_OK;
 }
 int Connection::backend() const {
-  return PQbackendPID(conn_);
+  return backend_;
 }
 int Connection::server_version() const {
   return PQserverVersion(conn_);

@@ -28,7 +28,16 @@ struct Failure : StoreFault {
 
   /// The connection is gone or no answer came in time: whether a commit that was under way took effect is not
   /// known.
-  bool lost() const { return sqlstate.empty() || sqlstate.starts_with("08") || sqlstate.starts_with("57P"); }
+  /// A server that has become read-only is one to leave as well.
+  bool lost() const {
+    return sqlstate.empty() || sqlstate.starts_with("08") || sqlstate.starts_with("57P") ||
+           sqlstate == "25006";
+  }
+  /// It says something of the server's state and nothing of what was sent: out of room, out of connections,
+  /// time.
+  bool server_trouble() const {
+    return sqlstate.starts_with("53") || sqlstate.starts_with("57") || sqlstate.starts_with("58");
+  }
   /// A unique or foreign key said no.
   bool constraint() const { return sqlstate == "23505" || sqlstate == "23503"; }
   /// Somebody else was faster; the same transaction may well succeed when it is run again.
@@ -105,7 +114,7 @@ class Connection {
   std::vector<Rows> pipeline(std::span<const Statement> statements);
 
   void rollback() noexcept;    ///< harmless without a transaction and on a lost connection
-  bool usable() const;         ///< false once it was lost
+  bool usable();               ///< false once it was lost, or the server has closed it
   int backend() const;         ///< the server's process number for this connection
   int server_version() const;  ///< 150004 for 15.4
   int socket() const;
@@ -135,6 +144,7 @@ class Connection {
   const Options options_;
   const std::atomic<bool>& stop_;
   pg_conn* conn_ = nullptr;
+  int backend_ = 0;
   bool lost_ = false;
   std::size_t names_made_ = 0;  ///< one whose preparation failed is not used again
   std::unordered_map<std::string, std::string, TextHash, std::equal_to<>> names_;

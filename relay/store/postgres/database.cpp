@@ -51,16 +51,20 @@ Result<void> write_job(pg::Link& link, const Database::WriteJob& job) {
   }
 }
 
-Result<void> read_job(pg::Link& link, const Database::ReadJob& job) {
+void read_once(pg::Connection& connection, const Database::ReadJob& job) {
+  connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  pg::PostgresTransaction tx(connection);
+  job(tx);
+  connection.run("COMMIT");
+}
+
+/// A read is harmless to repeat: one that a connection was lost in gets another.
+Result<void> read_job(pg::Link& link, const Database::ReadJob& job, bool again = true) {
   try {
-    link.with([&](pg::Connection& connection) {
-      connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-      pg::PostgresTransaction tx(connection);
-      job(tx);
-      connection.run("COMMIT");
-    });
+    link.with([&](pg::Connection& connection) { read_once(connection, job); });
     return {};
   } catch (const pg::Failure& failure) {
+    if (failure.lost() && again) return read_job(link, job, false);
     if (failure.lost()) return std::unexpected(lost_error(failure));
     log::error("store.read_failed", {{"error", failure.what()}});
     return fail("store_failed", "The database could not be read; the log says why.");
@@ -72,6 +76,17 @@ Result<void> read_job(pg::Link& link, const Database::ReadJob& job) {
 }  // namespace
 
 Error unreachable(const pg::Failure& failure) {
+  // libpq quotes what it could not read of a URL, and that may be the password.
+  for (const std::string_view telling : {"percent-encoded", "connection option", "missing \"=\"",
+                                         "connection URI", "connection info", "translate host name"}) {
+    if (std::string_view(failure.what()).find(telling) == std::string_view::npos) continue;
+    return {"store_unreachable",
+            "PostgreSQL cannot be reached: the URL of --database cannot be read, or its host has no address. "
+            "It is "
+            "postgresql://user:password@host:port/name; in user and password, write % @ : / ? # and spaces "
+            "as %25 %40 "
+            "%3A %2F %3F %23 %20."};
+  }
   return {
       "store_unreachable",
       fmt::format("PostgreSQL cannot be reached: {}.\nIs the server up, and is the URL of --database right?",

@@ -6,12 +6,6 @@
 namespace postern::relay {
 namespace {
 
-constexpr Duration kPatience = std::chrono::minutes(2);
-
-SteadyTime steady_now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
-}
-
 /// A process of that number that is not one of ours is another one.
 bool still_there(pg::Connection& connection, int backend) {
   const pg::Params params = std::move(pg::Params().add(backend));
@@ -26,7 +20,12 @@ bool still_there(pg::Connection& connection, int backend) {
 void DoubtfulLeases::add(int backend, std::vector<std::int64_t> rows) {
   if (rows.empty()) return;
   const std::lock_guard lock(mutex_);
-  entries_.push_back({backend, std::move(rows), steady_now()});
+  entries_.push_back({backend, std::move(rows)});
+}
+
+bool DoubtfulLeases::any() const {
+  const std::lock_guard lock(mutex_);
+  return !entries_.empty();
 }
 
 std::size_t DoubtfulLeases::settle(pg::Connection& connection, int node) {
@@ -38,7 +37,7 @@ std::size_t DoubtfulLeases::settle(pg::Connection& connection, int node) {
   std::size_t released = 0;
   for (auto it = entries.begin(); it != entries.end(); ++it) {
     try {
-      if (still_there(connection, it->backend) && steady_now() - it->since < kPatience) {
+      if (still_there(connection, it->backend)) {
         add(it->backend, std::move(it->rows));
         continue;
       }

@@ -12,6 +12,7 @@ namespace postern::relay {
 class DoubtfulLeases {
  public:
   void add(int backend, std::vector<std::int64_t> rows);
+  bool any() const;
   /// Returns how many deliveries it made pending.
   std::size_t settle(pg::Connection& connection, int node);
 
@@ -19,9 +20,8 @@ class DoubtfulLeases {
   struct Entry {
     int backend;
     std::vector<std::int64_t> rows;
-    SteadyTime since;
   };
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Entry> entries_;
 };
 

@@ -80,11 +80,31 @@ void PostgresEventLog::on_beat(pg::Connection& connection) {
 
 void PostgresEventLog::maintain_on(pg::Connection& connection) {
   const Time now = clock_.now();
+  const auto each = [&](std::string_view step, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const pg::Failure& failure) {
+      if (failure.lost()) throw;
+      connection.rollback();
+      log::warn("store.maintenance_failed", {{"step", step}, {"error", failure.what()}});
+    }
+  };
   for (int ahead = 0; ahead <= kDaysAhead; ++ahead)
     partitions_.ensure(connection, Partitions::day_of(now) + ahead);
-  partitions_.drop_expired_keys(connection, now);
-  days_dropped_.fetch_add(OldDays(connection).drop(options_.retention, now), std::memory_order_relaxed);
-  connection.run("DELETE FROM node WHERE buried_at < now() - interval '1 day'");
+  each("keys", [&] { OldDays(connection).drop_expired_keys(now); });
+  each("days", [&] {
+    days_dropped_.fetch_add(OldDays(connection).drop(options_.retention, now), std::memory_order_relaxed);
+  });
+  // Another node may have committed some for a destination just as it was deleted here.
+  each("orphans", [&] {
+    const pg::Params params = std::move(pg::Params().add(to_micros(now)));
+    connection.run(
+        "UPDATE delivery d SET state = 5, reason = 'destination_deleted', updated_at = $1 WHERE d.state IN "
+        "(0, 2) "
+        "AND NOT EXISTS (SELECT 1 FROM destination t WHERE t.id = d.destination_id)",
+        params);
+  });
+  each("nodes", [&] { connection.run("DELETE FROM node WHERE buried_at < now() - interval '1 day'"); });
 }
 
 void PostgresEventLog::maintain() {

@@ -54,6 +54,7 @@ class PostgresEventLog final : public EventLog {
     bus_.on_catalog_change(std::move(listener));
   }
   EventLogStats stats() const override;
+  void give_back_leases() override { leases_.give_back(); }
   void stop() override;
 
   /// What runs by itself every hour: partitions ahead, expired keys and old days dropped. For tests.

@@ -124,12 +124,12 @@ void NodeBus::receive(pg::Connection& connection) {
 /// After each notification, and every two seconds in case one was missed.
 void NodeBus::look_at_catalog(pg::Connection& connection) {
   const std::int64_t version = connection.run("SELECT version FROM catalog_state").integer(0, 0);
-  if (std::exchange(catalog_version_, version) == version) return;
   const auto listener = [this] {
     const std::lock_guard lock(mutex_);
     return on_catalog_change_;
   }();
-  if (listener) listener();
+  if (!listener) return;  // what changes before somebody listens is told when somebody does
+  if (std::exchange(catalog_version_, version) != version) listener();
 }
 
 }  // namespace postern::relay

@@ -144,6 +144,22 @@ void NodeLeases::stop() {
   leave();
 }
 
+void NodeLeases::give_back() noexcept {
+  try {
+    static const std::atomic<bool> never{false};
+    pg::Link own(options_.connection("give back"), never);
+    own.with([this](pg::Connection& connection) {
+      const pg::Params params = std::move(pg::Params().add(id()));
+      connection.run(fmt::format("UPDATE delivery SET state = 0, reason = 'shutdown', crashes = 0, "
+                                 "lease = (lease + 1) & {} WHERE state = 1 AND lease_node = $1",
+                                 LeaseToken::kLeaseMask),
+                     params);
+    });
+  } catch (const std::exception& fault) {
+    log::warn("node.leases_not_given_back", {{"error", fault.what()}});
+  }
+}
+
 /// The polite end: what is still leased then becomes pending at the others' next heartbeat.
 void NodeLeases::leave() noexcept {
   try {

@@ -40,6 +40,9 @@ class NodeLeases {
   /// Gives the place up: what is still leased becomes pending at the others' next heartbeat. Idempotent.
   void stop();
 
+  /// All that is leased under this node's number becomes pending, unsuspected. Blocks.
+  void give_back() noexcept;
+
   int id() const { return id_.load(std::memory_order_acquire); }
   /// Whether this node may start what it has leased: its last heartbeat is not too old, by its own clock.
   bool good() const;

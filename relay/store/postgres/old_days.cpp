@@ -70,6 +70,19 @@ std::size_t OldDays::drop(const Retention& setting, Time now) {
   return drop_attempts(kept.attempts, now) + drop_events(kept.events, now);
 }
 
+void OldDays::drop_expired_keys(Time now) {
+  const Turn turn(connection_);
+  if (!turn.taken()) return;
+  const pg::Params params = std::move(pg::Params().add(to_micros(now)));
+  for (const std::int64_t day : days_of("dedupe")) {
+    if (day >= Partitions::day_of(now) - 1) continue;
+    const std::string name = Partitions::name_of("dedupe", day);
+    const auto live =
+        connection_.run(fmt::format("SELECT 1 FROM {} WHERE expires_at > $1 LIMIT 1", name), params);
+    if (live.size() == 0) drop_table("dedupe", name);
+  }
+}
+
 std::size_t OldDays::drop_attempts(Duration kept, Time now) {
   std::size_t dropped = 0;
   for (const std::int64_t day : days_of("attempt")) {

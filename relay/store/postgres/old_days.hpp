@@ -19,6 +19,9 @@ class OldDays {
   /// their own. Blocks for as long as it takes, in steps that are each short. Returns how many tables it
   /// dropped.
   std::size_t drop(const Retention& setting, Time now);
+  /// Drops days of dedupe keys that have all expired. Never today's or yesterday's: keys are still claimed
+  /// for those, by a node whose clock is behind as well.
+  void drop_expired_keys(Time now);
 
  private:
   std::size_t drop_attempts(Duration kept, Time now);

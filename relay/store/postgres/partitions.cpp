@@ -41,23 +41,6 @@ void make(pg::Connection& connection, const Range& range, const std::string& nam
                                 range.table, name, range.from, range.to));
 }
 
-std::vector<std::string> expired_key_tables(pg::Connection& connection, Time now) {
-  const auto tables = connection.run(
-      "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
-      "WHERE i.inhparent = 'dedupe'::regclass ORDER BY 1");
-  const std::string today = Partitions::name_of("dedupe", Partitions::day_of(now));
-  std::vector<std::string> expired;
-  for (std::size_t i = 0; i < tables.size(); ++i) {
-    const std::string name(tables.bytes(i, 0));
-    if (name >= today) continue;
-    const pg::Params params = std::move(pg::Params().add(to_micros(now)));
-    const auto live =
-        connection.run(fmt::format("SELECT 1 FROM {} WHERE expires_at > $1 LIMIT 1", name), params);
-    if (live.size() == 0) expired.push_back(name);
-  }
-  return expired;
-}
-
 /// One node at a time, so that two never make the same table at once.
 class Turn {
  public:
@@ -115,15 +98,9 @@ void Partitions::ensure(pg::Connection& connection, std::int64_t day) {
   known_.insert(day);
 }
 
-std::size_t Partitions::drop_expired_keys(pg::Connection& connection, Time now) {
-  const Turn turn(connection);
-  const auto expired = expired_key_tables(connection, now);
-  for (const std::string& name : expired) {
-    connection.script(fmt::format("ALTER TABLE dedupe DETACH PARTITION {} CONCURRENTLY", name));
-    connection.script(fmt::format("DROP TABLE {}", name));
-    log::info("store.keys_dropped", {{"table", name}});
-  }
-  return expired.size();
+void Partitions::forget() {
+  const std::lock_guard lock(mutex_);
+  known_.clear();
 }
 
 }  // namespace postern::relay

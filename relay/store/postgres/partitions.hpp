@@ -25,8 +25,8 @@ class Partitions {
   /// before.
   void ensure(pg::Connection& connection, std::int64_t day);
   bool known(std::int64_t day) const;
-  /// Drops partitions of dedupe keys that have all expired. Returns how many.
-  std::size_t drop_expired_keys(pg::Connection& connection, Time now);
+  /// A partition that was known is not there: the next ensure() looks.
+  void forget();
 
  private:
   mutable std::mutex mutex_;

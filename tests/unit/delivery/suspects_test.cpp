@@ -5,10 +5,16 @@
 namespace postern::relay {
 namespace {
 
-Launch crashed(unsigned crashes, unsigned tries = 0) {
+using namespace std::chrono_literals;
+constexpr SteadyTime at(Duration since) {
+  return SteadyTime(since);
+}
+
+std::uint64_t next_token = 1;
+Launch crashed(unsigned crashes) {
   Launch launch;
   launch.job.leased.crashes = crashes;
-  launch.ticket.tries = tries;
+  launch.ticket.lease_token = next_token++;
   return launch;
 }
 
@@ -19,34 +25,34 @@ TEST(Suspects, AreTriedInSmallerCompanyEachTime) {
   EXPECT_EQ(Suspects::together(EventLog::kCrashesMost), 1U) << "the last one counted is alone";
 }
 
-TEST(Suspects, OneCompanyAtATimeAndTheLeastSuspectFirst) {
+TEST(Suspects, TheMostSuspectDecidesHowManyAndTheLeastGoesFirst) {
   Suspects suspects;
-  suspects.add(crashed(4, 44));
+  suspects.add(crashed(4));
   for (int i = 0; i < 20; ++i) suspects.add(crashed(2));
-  const auto first = suspects.next();
-  EXPECT_EQ(first.size(), Suspects::together(2));
-  EXPECT_TRUE(suspects.next().empty());
-  for (std::size_t i = 0; i < first.size(); ++i) {
-    EXPECT_TRUE(suspects.next().empty());
-    suspects.over();
-  }
-  const auto second = suspects.next();
-  EXPECT_EQ(second.size(), 20 - Suspects::together(2));
-  for (std::size_t i = 0; i < second.size(); ++i) suspects.over();
-  const auto last = suspects.next();
-  ASSERT_EQ(last.size(), 1U);
-  EXPECT_EQ(last[0].ticket.tries, 44U);
-  EXPECT_FALSE(suspects.idle());
-  suspects.over();
+  const auto first = suspects.next(at(0s));
+  ASSERT_EQ(first.size(), Suspects::together(2));
+  for (const Launch& it : first) EXPECT_EQ(it.job.leased.crashes, 2U);
+  EXPECT_TRUE(suspects.next(at(0s)).empty());
+  suspects.over(first[0].ticket.lease_token);
+  EXPECT_EQ(suspects.next(at(0s)).size(), 1U) << "a place is free at once: nobody waits for the slowest";
+  for (std::size_t i = 1; i < first.size(); ++i) suspects.over(first[i].ticket.lease_token);
+  const auto rest = suspects.next(at(0s));
+  ASSERT_EQ(rest.size(), 3U);
+  for (const Launch& it : rest) EXPECT_EQ(it.job.leased.crashes, 2U);
+  EXPECT_TRUE(suspects.next(at(1s)).empty()) << "the worst one is tried alone";
+  const auto last = suspects.next(at(Suspects::kProven));
+  ASSERT_EQ(last.size(), 1U) << "those that have survived so long are in nobody's way";
+  EXPECT_EQ(last[0].job.leased.crashes, 4U);
+  suspects.over(last[0].ticket.lease_token);
   EXPECT_TRUE(suspects.idle());
 }
 
 TEST(Suspects, WhatWaitsCanBeGivenUp) {
   Suspects suspects;
   for (int i = 0; i < 300; ++i) suspects.add(crashed(1));
-  const std::size_t trying = suspects.next().size();
+  const std::size_t trying = suspects.next(at(0s)).size();
   EXPECT_EQ(suspects.give_up().size(), 300 - trying);
-  EXPECT_TRUE(suspects.next().empty());
+  EXPECT_TRUE(suspects.next(at(0s)).empty());
 }
 
 }  // namespace

@@ -93,18 +93,20 @@ TEST(SuspensionsTest, ThreeInARowAreEnoughForAWhile) {
   const RoutePrograms other{"", "slow"};
   const Ruling over = Ruling::failed(Stage::filter, Fault::time, "");
   const SteadyTime start(std::chrono::seconds(100));
-  suspensions.note(slow, over, start);
-  suspensions.note(slow, over, start);
-  EXPECT_FALSE(suspensions.suspended(slow, start));
-  suspensions.note(slow, over, start);
-  EXPECT_TRUE(suspensions.suspended(slow, start));
-  EXPECT_FALSE(suspensions.suspended(other, start));
-  EXPECT_TRUE(suspensions.suspended(slow, start + Suspensions::kPause - Duration(1)));
-  EXPECT_FALSE(suspensions.suspended(slow, start + Suspensions::kPause));
-  suspensions.note(slow, over, start + Suspensions::kPause);
-  EXPECT_TRUE(suspensions.suspended(slow, start + Suspensions::kPause)) << "one more is enough then";
-  suspensions.note(slow, {}, start + Suspensions::kPause);
-  EXPECT_FALSE(suspensions.suspended(slow, start + Suspensions::kPause)) << "one that goes well forgives all";
+  suspensions.note(WorkspaceId{}, slow, over, start);
+  suspensions.note(WorkspaceId{}, slow, over, start);
+  EXPECT_FALSE(suspensions.suspended(WorkspaceId{}, slow, start));
+  suspensions.note(WorkspaceId{}, slow, over, start);
+  EXPECT_TRUE(suspensions.suspended(WorkspaceId{}, slow, start));
+  EXPECT_FALSE(suspensions.suspended(WorkspaceId{}, other, start));
+  EXPECT_TRUE(suspensions.suspended(WorkspaceId{}, slow, start + Suspensions::kPause - Duration(1)));
+  EXPECT_FALSE(suspensions.suspended(WorkspaceId{}, slow, start + Suspensions::kPause));
+  suspensions.note(WorkspaceId{}, slow, over, start + Suspensions::kPause);
+  EXPECT_TRUE(suspensions.suspended(WorkspaceId{}, slow, start + Suspensions::kPause))
+      << "one more is enough then";
+  suspensions.note(WorkspaceId{}, slow, {}, start + Suspensions::kPause);
+  EXPECT_FALSE(suspensions.suspended(WorkspaceId{}, slow, start + Suspensions::kPause))
+      << "one that goes well forgives all";
 }
 
 TEST(SuspensionsTest, OnlyWhatCostsAWorkerCounts) {
@@ -114,8 +116,8 @@ TEST(SuspensionsTest, OnlyWhatCostsAWorkerCounts) {
        {Ruling::failed(Stage::filter, Fault::error, ""), Ruling::failed(Stage::filter, Fault::invalid, ""),
         Ruling::failed(Stage::input, Fault::memory, ""), Ruling::failed(Stage::input, Fault::lost, ""),
         Ruling::skipped(Stage::filter)}) {
-    for (int i = 0; i < 5; ++i) suspensions.note(programs, ruling, {});
-    EXPECT_FALSE(suspensions.suspended(programs, {}));
+    for (int i = 0; i < 5; ++i) suspensions.note(WorkspaceId{}, programs, ruling, {});
+    EXPECT_FALSE(suspensions.suspended(WorkspaceId{}, programs, {}));
   }
 }
 
