@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::size_t kClaimBytes = 64ULL << 20;
 constexpr Duration kSettle = std::chrono::seconds(1);
+/// While a snapshot is held the index keeps an entry of every delivery that ever waited, and they lie before
+/// those that wait now. What becomes pending is due now or later, so a claim begins a little before the end
+/// of the last one that left nothing; one in a while looks at all.
+constexpr Duration kLookBack = std::chrono::seconds(15);
+constexpr Duration kLookAtAll = std::chrono::seconds(60);
 
 using pg::Array;
 using pg::Params;
@@ -23,7 +28,7 @@ using pg::Type;
 constexpr std::string_view kFindDue =
     "SELECT d.row, d.event_row, octet_length(e.body) + d.bytes FROM ("
     "  SELECT row, event_row, next_at, id, COALESCE(octet_length(payload), 0) AS bytes FROM delivery WHERE "
-    "state = 0 AND next_at <= $1 AND "
+    "state = 0 AND next_at >= $4 AND next_at <= $1 AND "
     "  destination_id <> ALL ($3::uuid[]) ORDER BY next_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) d "
     "JOIN event e ON e.row = d.event_row ORDER BY d.next_at, d.id";
 constexpr std::string_view kFindWaiting =
@@ -110,6 +115,13 @@ std::vector<LeasedDelivery> leased_at(const pg::Rows& updated, const pg::Rows& e
   return claimed;
 }
 
+/// A claim that was cut short for its size says nothing of what is left.
+std::size_t total_bytes(const std::vector<LeasedDelivery>& claimed) {
+  std::size_t bytes = 0;
+  for (const LeasedDelivery& it : claimed) bytes += it.event->body.size() + 1024;
+  return bytes;
+}
+
 /// One claim on one connection. What it was about to lease stays readable after a failure.
 struct Claim {
   Found found;
@@ -187,13 +199,38 @@ void PostgresEventLog::claim(std::string_view find, Params params, Claimed done)
     (*shared)(fail("store_busy", "Too many claims wait, or the store is closed."));
 }
 
+std::int64_t PostgresEventLog::due_from() {
+  const SteadyTime now = clock_.steady();
+  const std::lock_guard lock(due_mutex_);
+  if (looked_at_all_ && now - *looked_at_all_ < kLookAtAll) return due_from_;
+  looked_at_all_ = now;
+  return 0;
+}
+
+void PostgresEventLog::nothing_due_before(Time now) {
+  const std::lock_guard lock(due_mutex_);
+  due_from_ = std::max(due_from_, to_micros(now - kLookBack));
+}
+
 void PostgresEventLog::claim_due(Time now, std::size_t limit, std::vector<DestinationId> except,
                                  Claimed done) {
   Array skip(Type::uuid);
   for (const DestinationId& id : except) skip.add(id.bytes());
+  const std::int64_t from = due_from();
   Params params;
-  params.add(to_micros(now)).add(static_cast<std::int64_t>(limit)).add(std::move(skip));
-  claim(kFindDue, std::move(params), std::move(done));
+  params.add(to_micros(now)).add(static_cast<std::int64_t>(limit)).add(std::move(skip)).add(from);
+  claim(kFindDue, std::move(params),
+        [this, now, limit, from, done = std::move(done)](Result<std::vector<LeasedDelivery>> claimed) {
+          if (!claimed && from == 0) look_at_all();
+          if (claimed && claimed->size() < limit && total_bytes(*claimed) < kClaimBytes / 2)
+            nothing_due_before(now);
+          done(std::move(claimed));
+        });
+}
+
+void PostgresEventLog::look_at_all() {
+  const std::lock_guard lock(due_mutex_);
+  looked_at_all_.reset();
 }
 
 void PostgresEventLog::claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) {

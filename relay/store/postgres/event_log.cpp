@@ -51,6 +51,7 @@ void PostgresEventLog::start() {
                      },
                  .taken_over =
                      [this](std::size_t) {
+                       look_at_all();
                        if (intake()) intake()->wake({});
                      },
                  .each_beat = [this](pg::Connection& connection) { on_beat(connection); }});
@@ -65,7 +66,10 @@ void PostgresEventLog::start() {
 
 /// On the heartbeat's connection.
 void PostgresEventLog::on_beat(pg::Connection& connection) {
-  if (doubtful_.settle(connection, leases_.id()) > 0 && intake()) intake()->wake({});
+  if (doubtful_.settle(connection, leases_.id()) > 0) {
+    look_at_all();
+    if (intake()) intake()->wake({});
+  }
   if (steady_micros() - maintained_at_ < kMaintainEvery.count()) return;
   maintained_at_ = steady_micros();
   const auto offer = chores_.submit([this](pg::Link& link) {

@@ -73,6 +73,9 @@ class PostgresEventLog final : public EventLog {
   std::vector<std::size_t> record(pg::Connection& connection,
                                   std::span<const CompletionQueue::Batch> batches);
   void claim(std::string_view find, pg::Params params, Claimed done);
+  std::int64_t due_from();
+  void nothing_due_before(Time now);
+  void look_at_all();
   template <class T>
   void look(std::function<T(pg::Connection&)> work, std::function<void(Result<T>)> done);
   void on_beat(pg::Connection& connection);
@@ -94,6 +97,9 @@ class PostgresEventLog final : public EventLog {
   pg::Lane looks_;   ///< next_due and backlog
   pg::Lane chores_;  ///< maintenance, which may take long
   std::vector<std::thread> threads_;
+  std::mutex due_mutex_;
+  std::int64_t due_from_ = 0;
+  std::optional<SteadyTime> looked_at_all_;
   std::atomic<std::int64_t> maintained_at_{0};
   std::optional<std::size_t> recovered_;  ///< what joining made pending, until recover() has told it
   std::atomic<std::uint64_t> events_{0}, duplicates_{0}, commits_{0}, days_dropped_{0};
