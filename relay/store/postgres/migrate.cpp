@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "relay/store/postgres/database.hpp"
+#include "relay/store/postgres/lock_numbers.hpp"
 #include "relay/store/postgres/tenant_role.hpp"
 
 namespace postern::relay::pg {
@@ -10,19 +11,19 @@ namespace {
 constexpr int kLockTries = 60;
 // A number that no other program is likely to lock: the first eight bytes of SHA-256("postern migrations"),
 // halved.
-constexpr std::int64_t kLockNumber = 0x2f6b8c1d4e5a7093;
 
 /// Held for as long as the object lives, by this connection.
 class AdvisoryLock {
  public:
   explicit AdvisoryLock(Connection& connection) : connection_(connection) {
     connection_.script("SET lock_timeout = 0");
-    connection_.run(fmt::format("SELECT pg_advisory_lock({})", kLockNumber));
+    connection_.run(fmt::format("SELECT pg_advisory_lock({})", pg::kMigrationsLock));
   }
   ~AdvisoryLock() {
     try {
       connection_.rollback();
-      if (connection_.usable()) connection_.run(fmt::format("SELECT pg_advisory_unlock({})", kLockNumber));
+      if (connection_.usable())
+        connection_.run(fmt::format("SELECT pg_advisory_unlock({})", pg::kMigrationsLock));
     } catch (const std::exception& fault) {
       log::warn("store.migration_lock_kept", {{"error", fault.what()}});
     }

@@ -3,26 +3,27 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "relay/store/postgres/lock_numbers.hpp"
 #include "relay/store/postgres/partitions.hpp"
 
 namespace postern::relay {
 namespace {
 
-constexpr std::int64_t kLockNumber = 0x2f6b8c1d4e5a7095;
 constexpr int kDeliveriesAtOnce = 2'000;
 
 /// Held for as long as the object lives, if it was free.
 class Turn {
  public:
   explicit Turn(pg::Connection& connection) : connection_(connection) {
-    taken_ =
-        connection_.run(fmt::format("SELECT pg_try_advisory_lock({})::int", kLockNumber)).integer(0, 0) != 0;
+    taken_ = connection_.run(fmt::format("SELECT pg_try_advisory_lock({})::int", pg::kOldDaysLock))
+                 .integer(0, 0) != 0;
   }
   ~Turn() {
     if (!taken_) return;
     try {
       connection_.rollback();
-      if (connection_.usable()) connection_.run(fmt::format("SELECT pg_advisory_unlock({})", kLockNumber));
+      if (connection_.usable())
+        connection_.run(fmt::format("SELECT pg_advisory_unlock({})", pg::kOldDaysLock));
     } catch (const std::exception& fault) {
       log::warn("store.days_lock_kept", {{"error", fault.what()}});
     }

@@ -1,4 +1,5 @@
 #include "relay/store/postgres/partitions.hpp"
+#include "relay/store/postgres/lock_numbers.hpp"
 
 #include "base/log.hpp"
 
@@ -8,7 +9,6 @@ namespace {
 constexpr std::int64_t kHour = std::int64_t{3'600} * 1'000'000;
 constexpr std::int64_t kDay = 24 * kHour;
 constexpr int kRowBits = 40;
-constexpr std::int64_t kLockNumber = 0x2f6b8c1d4e5a7094;
 
 struct Range {
   std::string_view table;
@@ -45,12 +45,13 @@ void make(pg::Connection& connection, const Range& range, const std::string& nam
 class Turn {
  public:
   explicit Turn(pg::Connection& connection) : connection_(connection) {
-    connection_.run(fmt::format("SELECT pg_advisory_lock({})", kLockNumber));
+    connection_.run(fmt::format("SELECT pg_advisory_lock({})", pg::kPartitionsLock));
   }
   ~Turn() {
     try {
       connection_.rollback();
-      if (connection_.usable()) connection_.run(fmt::format("SELECT pg_advisory_unlock({})", kLockNumber));
+      if (connection_.usable())
+        connection_.run(fmt::format("SELECT pg_advisory_unlock({})", pg::kPartitionsLock));
     } catch (const std::exception& fault) {
       log::warn("store.partition_lock_kept", {{"error", fault.what()}});
     }

@@ -1,4 +1,5 @@
 // PostgresTarget: the database as a whole, before the rows and after them.
+#include "relay/store/postgres/lock_numbers.hpp"
 #include "relay/store/transfer/postgres_target.hpp"
 
 namespace postern::relay::transfer {
@@ -8,8 +9,6 @@ using pg::Params;
 
 constexpr std::int64_t kNumbersOfBlock = 4'096;  // as in RowNumbers
 constexpr std::int64_t kPage = 20'000;           // events of one answer
-// A number that no other program is likely to lock: next to those of migrations and partitions.
-constexpr std::int64_t kLockNumber = 0x2f6b8c1d4e5a7095;
 constexpr int kCountMost = 100'000;  // for the message to a person; beyond it an exact number says no more
 
 std::int64_t number(pg::Connection& connection, const std::string& sql) {
@@ -49,7 +48,7 @@ bool PostgresTarget::unfinished() {
 }
 
 Result<void> PostgresTarget::check_empty() {
-  if (number(connection_, fmt::format("SELECT pg_try_advisory_lock({})", kLockNumber)) == 0)
+  if (number(connection_, fmt::format("SELECT pg_try_advisory_lock({})", pg::kImportLock)) == 0)
     return fail("import_running", "Another import into this database is under way: wait for it, or stop it.");
   if (number(connection_, "SELECT count(*) FROM node WHERE buried_at IS NULL AND lease_until > now()") > 0)
     return fail("relay_running",

@@ -70,10 +70,10 @@ TEST_F(PostgresTest, TwoNodesNeverClaimTheSame) {
 }
 
 TEST_F(PostgresTest, AnEventOfOneNodeIsADuplicateOnTheOther) {
+  boost::asio::io_context own;  // outlives the store, whose writer may still be in the middle of a post
   const auto other = another("other");
   const auto first = append(workspace, source.id, "k1");
   std::promise<Result<Appended>> answer;
-  boost::asio::io_context own;
   auto guard = boost::asio::make_work_guard(own);
   other->event_log->append(with_deliveries(make_event(workspace, source.id, "k1"), {}), own.get_executor(),
                            [&](Result<Appended> outcome) {
