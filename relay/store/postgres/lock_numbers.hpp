@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 
-/// Every advisory lock that the relay takes on the server, in one place, so that no two are the same. The first eight
-/// bytes of a digest, and a count: no other program is likely to use them.
+/// Every advisory lock that the relay takes on the server, in one place, so that no two are the same. The
+/// first eight bytes of a digest, and a count: no other program is likely to use them.
 namespace postern::relay::pg {
 
 inline constexpr std::int64_t kMigrationsLock = 0x2f6b8c1d4e5a7093;
