@@ -3,7 +3,7 @@
 #include "base/log.hpp"
 #include "relay/store/commit_order.hpp"
 #include "relay/store/dedupe_key.hpp"
-#include "relay/store/lease_token.hpp"
+#include "relay/store/leased_by_append.hpp"
 #include "relay/store/rows.hpp"
 #include "relay/store/sqlite_event_log.hpp"
 
@@ -133,7 +133,7 @@ class SqliteAppendTask final : public WriteTask {
     bind_payload(*insert, wanted.payload.get(), payload_headers);
     insert->step();
     if (leased)
-      hand_over(wanted, connection.last_row(), now);
+      log_.leased_.push_back(leased_by_append(new_.event, wanted, connection.last_row(), now));
     else if (!is_terminal(admission.state))
       log_.wake_ = true;
   }
@@ -146,23 +146,6 @@ class SqliteAppendTask final : public WriteTask {
     }
     insert.bind_blob(11, payload->body);
     insert.bind_blob(12, headers);
-  }
-
-  void hand_over(const NewDelivery& wanted, std::int64_t row, Time now) {
-    LeasedDelivery leased;
-    leased.event = new_.event;
-    leased.payload = wanted.payload;
-    leased.lease_token = LeaseToken{row, 1}.pack();
-    Delivery& delivery = leased.delivery;
-    delivery.id = wanted.id;
-    delivery.workspace_id = leased.event->workspace_id;
-    delivery.event_id = leased.event->id;
-    delivery.source_id = leased.event->source_id;
-    delivery.destination_id = wanted.destination_id;
-    delivery.state = DeliveryState::leased;
-    delivery.next_at = delivery.created_at = delivery.updated_at = now;
-    if (wanted.payload) delivery.payload_bytes = wanted.payload->body.size();
-    log_.leased_.push_back(std::move(leased));
   }
 
   SqliteEventLog& log_;

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "relay/store/commit_order.hpp"
 #include "relay/store/lease_token.hpp"
+#include "relay/store/leased_by_append.hpp"
 #include "relay/store/rows.hpp"
 
 namespace postern::relay {
@@ -177,7 +178,7 @@ void AppendGroup::admit_new(pg::Connection& connection, RowNumbers& numbers, Tim
       some_not_leased_ |= !leased && !is_terminal(admission.state);
       if (admission.state == DeliveryState::parked) parked_for_.push_back(wanted.destination_id);
       admitted_.push_back({i, &wanted, row, std::move(admission)});
-      if (leased) lease(tasks_[i], wanted, row, now);
+      if (leased) leased_.push_back(leased_by_append(tasks_[i].event.event, wanted, row, now));
     }
   }
 }
@@ -185,23 +186,6 @@ void AppendGroup::admit_new(pg::Connection& connection, RowNumbers& numbers, Tim
 Admission AppendGroup::admission_of(const NewDelivery& wanted, const Event& event) const {
   if (wanted.decided) return *wanted.decided;
   return intake_ ? intake_->admit(wanted, event) : Admission{};
-}
-
-void AppendGroup::lease(const AppendTask& task, const NewDelivery& wanted, std::int64_t row, Time now) {
-  LeasedDelivery leased;
-  leased.event = task.event.event;
-  leased.payload = wanted.payload;
-  leased.lease_token = LeaseToken{row, 1}.pack();
-  Delivery& delivery = leased.delivery;
-  delivery.id = wanted.id;
-  delivery.workspace_id = leased.event->workspace_id;
-  delivery.event_id = leased.event->id;
-  delivery.source_id = leased.event->source_id;
-  delivery.destination_id = wanted.destination_id;
-  delivery.state = DeliveryState::leased;
-  delivery.next_at = delivery.created_at = delivery.updated_at = now;
-  if (wanted.payload) delivery.payload_bytes = wanted.payload->body.size();
-  leased_.push_back(std::move(leased));
 }
 
 void AppendGroup::withdraw() {

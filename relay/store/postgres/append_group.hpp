@@ -45,7 +45,6 @@ class AppendGroup {
   std::size_t claim_keys_of_day(pg::Connection& connection, std::int64_t day, Time now, bool begin);
   void admit_new(pg::Connection& connection, RowNumbers& numbers, Time now);
   Admission admission_of(const NewDelivery& wanted, const Event& event) const;
-  void lease(const AppendTask& task, const NewDelivery& wanted, std::int64_t row, Time now);
   void finish(pg::Connection& connection, Time now);
   void answer(const pg::Rows* firsts);
   bool is_stored(std::size_t task) const;
