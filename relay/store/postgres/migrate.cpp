@@ -1,39 +1,19 @@
 #include "relay/store/postgres/migrate.hpp"
 
 #include "base/log.hpp"
+#include "relay/store/postgres/advisory_lock.hpp"
 #include "relay/store/postgres/database.hpp"
-#include "relay/store/postgres/lock_numbers.hpp"
 #include "relay/store/postgres/tenant_role.hpp"
 
 namespace postern::relay::pg {
 namespace {
 
 constexpr int kLockTries = 60;
-// A number that no other program is likely to lock: the first eight bytes of SHA-256("postern migrations"),
-// halved.
 
-/// Held for as long as the object lives, by this connection.
-class AdvisoryLock {
- public:
-  explicit AdvisoryLock(Connection& connection) : connection_(connection) {
-    connection_.script("SET lock_timeout = 0");
-    connection_.run(fmt::format("SELECT pg_advisory_lock({})", pg::kMigrationsLock));
-  }
-  ~AdvisoryLock() {
-    try {
-      connection_.rollback();
-      if (connection_.usable())
-        connection_.run(fmt::format("SELECT pg_advisory_unlock({})", pg::kMigrationsLock));
-    } catch (const std::exception& fault) {
-      log::warn("store.migration_lock_kept", {{"error", fault.what()}});
-    }
-  }
-  AdvisoryLock(const AdvisoryLock&) = delete;
-  AdvisoryLock& operator=(const AdvisoryLock&) = delete;
-
- private:
-  Connection& connection_;
-};
+AdvisoryLock lock_migrations(Connection& connection) {
+  connection.script("SET lock_timeout = 0");
+  return {connection, kMigrationsLock, "store.migration_lock_kept"};
+}
 
 std::vector<AppliedMigration> applied_in(Connection& connection) {
   connection.run(
@@ -76,7 +56,7 @@ void apply(Connection& connection, const Migration& migration, Time now) {
 
 Result<MigrationReport> migrate(Connection& connection, std::span<const Migration> migrations, Time now) {
   try {
-    const AdvisoryLock lock(connection);
+    const AdvisoryLock lock = lock_migrations(connection);
     const auto applied = applied_in(connection);
     if (auto fits = check_history(applied, migrations); !fits) return std::unexpected(fits.error());
     MigrationReport report{.before = static_cast<unsigned>(applied.size()), .after = 0, .applied = {}};
@@ -99,7 +79,7 @@ Result<MigrationReport> migrate(const PostgresOptions& options, Time now) {
     Connection connection(calm, never);
     if (auto safe = assert_durable(connection); !safe) return std::unexpected(safe.error());
     auto report = migrate(connection, postgres_migrations(), now);
-    const AdvisoryLock lock(connection);
+    const AdvisoryLock lock = lock_migrations(connection);
     if (report) ensure_tenant_role(connection, !report->applied.empty());
     return report;
   } catch (const Failure& failure) {

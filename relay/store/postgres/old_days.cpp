@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
-#include "relay/store/postgres/lock_numbers.hpp"
+#include "relay/store/postgres/advisory_lock.hpp"
 #include "relay/store/postgres/partitions.hpp"
 
 namespace postern::relay {
@@ -11,31 +11,9 @@ namespace {
 
 constexpr int kDeliveriesAtOnce = 2'000;
 
-/// Held for as long as the object lives, if it was free.
-class Turn {
- public:
-  explicit Turn(pg::Connection& connection) : connection_(connection) {
-    taken_ = connection_.run(fmt::format("SELECT pg_try_advisory_lock({})::int", pg::kOldDaysLock))
-                 .integer(0, 0) != 0;
-  }
-  ~Turn() {
-    if (!taken_) return;
-    try {
-      connection_.rollback();
-      if (connection_.usable())
-        connection_.run(fmt::format("SELECT pg_advisory_unlock({})", pg::kOldDaysLock));
-    } catch (const std::exception& fault) {
-      log::warn("store.days_lock_kept", {{"error", fault.what()}});
-    }
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-  bool taken() const { return taken_; }
-
- private:
-  pg::Connection& connection_;
-  bool taken_ = false;
-};
+pg::AdvisoryLock try_turn(pg::Connection& connection) {
+  return {connection, pg::kOldDaysLock, "store.days_lock_kept", pg::AdvisoryLock::Take::if_free};
+}
 
 Retention longest_in(pg::Connection& connection, const Retention& setting) {
   const auto longest = [&](std::string_view column, Duration fallback) {
@@ -65,14 +43,14 @@ pg::Params range_of(std::int64_t day) {
 }  // namespace
 
 std::size_t OldDays::drop(const Retention& setting, Time now) {
-  const Turn turn(connection_);
+  const pg::AdvisoryLock turn = try_turn(connection_);
   if (!turn.taken()) return 0;
   const Retention kept = longest_in(connection_, setting);
   return drop_attempts(kept.attempts, now) + drop_events(kept.events, now);
 }
 
 void OldDays::drop_expired_keys(Time now) {
-  const Turn turn(connection_);
+  const pg::AdvisoryLock turn = try_turn(connection_);
   if (!turn.taken()) return;
   const pg::Params params = std::move(pg::Params().add(to_micros(now)));
   for (const std::int64_t day : days_of("dedupe")) {

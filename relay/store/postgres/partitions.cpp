@@ -1,7 +1,5 @@
 #include "relay/store/postgres/partitions.hpp"
-#include "relay/store/postgres/lock_numbers.hpp"
-
-#include "base/log.hpp"
+#include "relay/store/postgres/advisory_lock.hpp"
 
 namespace postern::relay {
 namespace {
@@ -41,28 +39,6 @@ void make(pg::Connection& connection, const Range& range, const std::string& nam
                                 range.table, name, range.from, range.to));
 }
 
-/// One node at a time, so that two never make the same table at once.
-class Turn {
- public:
-  explicit Turn(pg::Connection& connection) : connection_(connection) {
-    connection_.run(fmt::format("SELECT pg_advisory_lock({})", pg::kPartitionsLock));
-  }
-  ~Turn() {
-    try {
-      connection_.rollback();
-      if (connection_.usable())
-        connection_.run(fmt::format("SELECT pg_advisory_unlock({})", pg::kPartitionsLock));
-    } catch (const std::exception& fault) {
-      log::warn("store.partition_lock_kept", {{"error", fault.what()}});
-    }
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  pg::Connection& connection_;
-};
-
 }  // namespace
 
 std::string Partitions::name_of(std::string_view table, std::int64_t day) {
@@ -90,7 +66,8 @@ bool Partitions::known(std::int64_t day) const {
 
 void Partitions::ensure(pg::Connection& connection, std::int64_t day) {
   if (known(day)) return;
-  const Turn turn(connection);
+  // One node at a time, so that two never make the same table at once.
+  const pg::AdvisoryLock turn(connection, pg::kPartitionsLock, "store.partition_lock_kept");
   for (const Range& range : ranges_of(day)) {
     const std::string name = name_of(range.table, day);
     if (!is_attached(connection, name)) make(connection, range, name);
