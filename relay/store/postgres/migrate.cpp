@@ -21,6 +21,7 @@ std::vector<AppliedMigration> applied_in(Connection& connection) {
       "checksum text NOT NULL, applied_at bigint NOT NULL)");
   const Rows rows = connection.run("SELECT number, name, checksum FROM schema_migration ORDER BY number");
   std::vector<AppliedMigration> found;
+  found.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     found.push_back({static_cast<unsigned>(rows.integer(i, 0)), std::string(rows.bytes(i, 1)),
                      std::string(rows.bytes(i, 2))});
