@@ -14,6 +14,7 @@ void DispatcherCore::on_leases_lost() {
   for (auto& [id, queue] : queues_) {
     const auto waiting = queue->give_up();
     std::vector<LeaseEnd> ends;
+    ends.reserve(waiting.size());
     for (const LeasedDelivery& it : waiting) ends.push_back({id, memory_cost(it)});
     desk_.release(ends);
     forgotten += waiting.size();

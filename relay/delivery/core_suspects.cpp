@@ -16,6 +16,7 @@ void DispatcherCore::try_suspects() {
   });
   if (company.empty() || log_ == nullptr) return;
   std::vector<EventLog::Started> started;
+  started.reserve(company.size());
   for (const Launch& it : company) started.push_back({it.ticket.delivery_id, it.ticket.lease_token});
   log::info("delivery.suspects_tried",
             {{"count", company.size()}, {"crashes", company.front().job.leased.crashes}});

@@ -114,6 +114,7 @@ class EventLog {
   virtual void mark_started(std::vector<Started> started,
                             std::function<void(Result<std::vector<std::uint64_t>>)> done) {
     std::vector<std::uint64_t> all;  // of a log that lives no longer than its process
+    all.reserve(started.size());
     for (const Started& it : started) all.push_back(it.lease_token);
     done(std::move(all));
   }

@@ -26,6 +26,18 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def cpu_of_tree(pid):
+    """Of a PostgreSQL server: its own, its children's, and that of children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    seconds = sum(int(fields[n]) for n in range(11, 15)) / TICK
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            seconds += cpu_seconds(child)
+        except FileNotFoundError:
+            pass
+    return seconds
+
+
 def resident_kib(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
 
@@ -115,6 +127,11 @@ class Bench:
         for count in (1, 2, 3):
             self.nodes(count)
 
+    def cluster(self):
+        """The last part of it alone."""
+        for count in (1, 2, 3):
+            self.nodes(count)
+
     def parked(self):
         """A million parked deliveries beside what is claimed."""
         figures, plan = queue.parked(self.directory, self.server)
@@ -135,18 +152,30 @@ class Bench:
         sink, url = self.sink()
         first.api.route(source, first.api.destination("sink", "http", url + "/", concurrency=256))
         time.sleep(3)  # the others read the configuration
-        loads = [Process([BIN / "bench_load", "--port", node.ports["ingest"], "--path", "/in/default/bench", "--secret",
-                          SECRET, "--connections", 64 // count, "--seconds", self.seconds, "--rate", 0],
-                         self.directory / f"load{count}-{n}.log") for n, node in enumerate(nodes)]
+        self.flood(nodes, count, min(1, self.seconds))
+        start, cpu = sum(map(self.delivered, nodes)), self.cpu_of(nodes)
         began = time.monotonic()
-        for each in loads:
-            each.child.wait()
-        ends = [self.settle(node) for node in nodes]
-        done = sum(self.delivered(node) for node in nodes)
-        self.keep(f"deliver-{count}-nodes", {"per_second": round(done / (max(ends) - began))})
+        self.flood(nodes, count, self.seconds)
+        took = max(self.settle(node) for node in nodes) - began
+        done = sum(map(self.delivered, nodes)) - start
+        spent = {name: round((now - cpu[name]) / done * 1e6, 3) for name, now in self.cpu_of(nodes).items()}
+        self.keep(f"deliver-{count}-nodes", {"per_second": round(done / took), **spent})
         for node in nodes:
             node.kill()
         sink.kill()
+
+    def cpu_of(self, nodes):
+        commits = self.server.query("SELECT sum(xact_commit) FROM pg_stat_database")[0]
+        return {"relay_cpu_us": sum(cpu_seconds(node.process.pid) for node in nodes),
+                "server_cpu_us": cpu_of_tree(self.server.child.pid), "commits": float(commits) / 1e6}
+
+    def flood(self, nodes, count, seconds):
+        """64 senders, shared out among the nodes."""
+        loads = [Process([BIN / "bench_load", "--port", node.ports["ingest"], "--path", "/in/default/bench", "--secret",
+                          SECRET, "--connections", 64 // count, "--seconds", seconds, "--rate", 0],
+                         self.directory / f"load{count}-{n}.log") for n, node in enumerate(nodes)]
+        for each in loads:
+            each.child.wait()
 
     def connected(self, name, kind):
         relay, source = self.relay(name)

@@ -55,7 +55,7 @@ void PostgresEventLog::refuse(std::span<AppendTask> tasks, const Error& error) {
 }
 
 void PostgresEventLog::write_appends() {
-  pg::Link link(options_.hot_connection("append", pg::Options::Plan::by_index_nested), abandon_);
+  pg::Link link(options_.hot_connection("append", pg::Options::Plan::by_index), abandon_);
   RowNumbers numbers;
   while (true) {
     AppendQueue::Group group = appends_.take();

@@ -199,6 +199,7 @@ void AppendGroup::withdraw() {
 
 std::vector<std::int64_t> AppendGroup::leased_rows() const {
   std::vector<std::int64_t> rows;
+  rows.reserve(leased_.size());
   for (const LeasedDelivery& it : leased_) rows.push_back(LeaseToken::unpack(it.lease_token).row);
   return rows;
 }

@@ -5,6 +5,7 @@
 namespace postern::relay {
 
 AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
+  bool worth_it = false;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return Offer::closed;
@@ -13,15 +14,27 @@ AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
     if (tasks_.size() >= bounds_.tasks_max || !room) return Offer::full;
     bytes_ += task.bytes;
     tasks_.push_back(std::move(task));
+    worth_it = tasks_.size() >= bounds_.worth_a_group;
   }
   arrived_.notify_one();
+  if (worth_it) gathered_.notify_one();
   return Offer::taken;
+}
+
+/// Another writer may take everything meanwhile; then it begins anew.
+void AppendQueue::gather(std::unique_lock<std::mutex>& lock) {
+  do {
+    arrived_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
+    gathered_.wait_for(lock, bounds_.gather, [this] {
+      return closed_ || under_way_.empty() || tasks_.size() >= bounds_.worth_a_group;
+    });
+  } while (!closed_ && tasks_.empty());
 }
 
 AppendQueue::Group AppendQueue::take() {
   Group group;
   std::unique_lock lock(mutex_);
-  arrived_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
+  gather(lock);
   std::size_t bytes = 0;
   while (!tasks_.empty() && group.tasks.size() < bounds_.group_tasks_max && bytes < bounds_.group_bytes_max) {
     bytes += tasks_.front().bytes;
@@ -41,6 +54,7 @@ void AppendQueue::finished(std::uint64_t group) {
     std::erase(under_way_, group);
   }
   settled_.notify_all();
+  gathered_.notify_one();
 }
 
 void AppendQueue::settle(Duration patience) {
@@ -57,6 +71,7 @@ void AppendQueue::close() {
     closed_ = true;
   }
   arrived_.notify_all();
+  gathered_.notify_all();
 }
 
 std::size_t AppendQueue::depth() const {

@@ -19,10 +19,16 @@ struct AppendTask {
 };
 
 /// Events that wait for a writer. Bounded in number and bytes.
+///
+/// A transaction costs the server as much as ten events or more, so groups are not torn: while one is under
+/// way the next gathers until that one ends, until it is worth a transaction of its own, or for a moment.
+/// An event that meets no other waits for nothing.
 class AppendQueue {
  public:
   struct Bounds {
     std::size_t tasks_max, bytes_max, group_tasks_max, group_bytes_max;
+    std::size_t worth_a_group = 128;
+    Duration gather = std::chrono::milliseconds(5);
   };
   explicit AppendQueue(Bounds bounds) : bounds_(bounds) {}
 
@@ -45,9 +51,11 @@ class AppendQueue {
   void settle(Duration patience);
 
  private:
+  void gather(std::unique_lock<std::mutex>& lock);
+
   const Bounds bounds_;
   mutable std::mutex mutex_;
-  std::condition_variable arrived_, settled_;
+  std::condition_variable arrived_, gathered_, settled_;
   std::deque<AppendTask> tasks_;
   std::size_t bytes_ = 0;
   std::uint64_t groups_ = 0;

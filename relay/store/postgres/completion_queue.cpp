@@ -1,19 +1,18 @@
 #include "relay/store/postgres/completion_queue.hpp"
 
 namespace postern::relay {
-namespace {
-
-constexpr std::size_t kAtOnce = 2'048;
-
-}  // namespace
 
 bool CompletionQueue::offer(Batch& batch) {
+  bool worth_it = false;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
+    waiting_ += batch.completions.size();
     batches_.push_back(std::move(batch));
+    worth_it = waiting_ >= bounds_.worth_a_group;
   }
   arrived_.notify_one();
+  if (worth_it) gathered_.notify_one();
   return true;
 }
 
@@ -21,12 +20,15 @@ std::vector<CompletionQueue::Batch> CompletionQueue::take() {
   std::vector<Batch> taken;
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return closed_ || !batches_.empty(); });
-  std::size_t count = 0;
-  while (!batches_.empty() && count < kAtOnce) {
-    count += batches_.front().completions.size();
+  if (last_group_ >= bounds_.many)
+    gathered_.wait_for(lock, bounds_.gather, [this] { return closed_ || waiting_ >= bounds_.worth_a_group; });
+  last_group_ = 0;
+  while (!batches_.empty() && last_group_ < bounds_.group) {
+    last_group_ += batches_.front().completions.size();
     taken.push_back(std::move(batches_.front()));
     batches_.pop_front();
   }
+  waiting_ -= last_group_;
   return taken;
 }
 
@@ -36,6 +38,7 @@ void CompletionQueue::close() {
     closed_ = true;
   }
   arrived_.notify_all();
+  gathered_.notify_all();
 }
 
 }  // namespace postern::relay

@@ -101,12 +101,10 @@ void Connection::configure() {
   const auto ms = [](Duration time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
   };
-  if (options_.plan != Options::Plan::free)
-    script("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan");
-  if (options_.plan == Options::Plan::by_index_nested)
+  if (options_.plan == Options::Plan::by_index)
     script(
-        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort "
-        "= off");
+        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
+        "SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = off");
   script(fmt::format(
       "SET jit = off; SET synchronous_commit = on; SET statement_timeout = {}; SET lock_timeout = {}; "
       "SET idle_in_transaction_session_timeout = 10000",

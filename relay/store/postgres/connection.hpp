@@ -51,9 +51,9 @@ struct Options {
   Duration connect_time = std::chrono::seconds(5);
   Duration statement_time = std::chrono::seconds(5);  ///< the server ends a statement after it; 0: never
   Duration lock_time = std::chrono::seconds(2);
-  /// How statements of the hot path are planned: by their indexes, whatever the planner thinks of tables it
-  /// has not looked at yet, and once for all parameters.
-  enum class Plan { free, by_index, by_index_nested } plan = Plan::free;
+  /// How statements of the hot path are planned: each row looked up by an index, whatever the planner thinks
+  /// of tables it has not looked at yet, and once for all parameters.
+  enum class Plan { free, by_index } plan = Plan::free;
   /// From sending to the answer, for a server that says nothing at all (frozen, unplugged).
   Duration silence_time = std::chrono::seconds(10);
 };

@@ -126,11 +126,13 @@ void OldDays::remove_deliveries(std::int64_t day) {
 /// Detached first, beside whoever reads and writes the others; a drop alone would lock them all out. What an
 /// earlier try has left half done is finished.
 void OldDays::drop_table(const std::string& parent, const std::string& name) {
+  pg::Params relation;
+  relation.add_text(name);
   const auto attached = connection_.run(
       "SELECT i.inhdetachpending::int FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE "
       "c.relname = $1 AND "
       "pg_table_is_visible(c.oid)",
-      std::move(pg::Params().add_text(name)));
+      relation);
   if (attached.size() > 0) {
     const bool pending = attached.integer(0, 0) != 0;
     connection_.script(fmt::format("ALTER TABLE {} DETACH PARTITION {} {}", parent, name,
@@ -147,6 +149,7 @@ std::vector<std::int64_t> OldDays::days_of(std::string_view table) {
       "c.relkind = 'r' AND c.relname ~ '^{}_[0-9]{{8}}$' AND pg_table_is_visible(c.oid) ORDER BY 1",
       table));
   std::vector<std::int64_t> days;
+  days.reserve(found.size());
   for (std::size_t i = 0; i < found.size(); ++i) days.push_back(found.integer(i, 0));
   return days;
 }
