@@ -48,6 +48,7 @@ struct Node::Parts {
   relay::HubOptions hub_options(boost::asio::ip::tcp::endpoint endpoint);
   std::string link_base() const;
   void connect_nats();
+  void wake_through_nats();
   NatsFacts nats_facts() const;
   void make_drivers();
   void make_dispatcher();

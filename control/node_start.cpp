@@ -127,10 +127,21 @@ void Node::Parts::follow_other_nodes() {
       if (agent->state == relay::AgentState::revoked && hub->present(id)) hub->disconnect(id, "revoked");
     }
   });
+  if (nats) wake_through_nats();
   store->event_log->on_catalog_change([this] {
     reloader->request();
     refresh_keys();
   });
+}
+
+/// Beside the subjects of events, not below them: no stream of a consumer's keeps it.
+void Node::Parts::wake_through_nats() {
+  const std::string subject = settings.nats.subject_prefix + "-nodes.wake";
+  nats->subscribe(subject, [log = store->event_log.get()](std::string_view, std::string_view payload) {
+    log->heard_wake(payload);
+  });
+  store->event_log->carry_wakes(
+      [client = nats.get(), subject](std::string_view payload) { return client->publish(subject, payload); });
 }
 
 /// Until it has worked: a key that another node has revoked must not stay good here.

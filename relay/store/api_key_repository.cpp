@@ -13,7 +13,7 @@ Result<void> ApiKeyRepository::create(const ApiKey& key) {
 }
 
 void ApiKeyRepository::revoke(KeyId id) {
-  tx_.execute("UPDATE api_key SET revoked = 1 WHERE id = ?1", {rows::id(id)});
+  (void)tx_.execute("UPDATE api_key SET revoked = 1 WHERE id = ?1", {rows::id(id)});
 }
 
 std::vector<ApiKey> ApiKeyRepository::all() {

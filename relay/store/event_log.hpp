@@ -152,6 +152,13 @@ class EventLog {
   virtual bool holds_leases() const { return true; }
   /// Tells the other nodes that something of these destinations may be due. Losing it costs time only.
   virtual void announce(std::vector<DestinationId>) {}
+  /// A way to the other nodes that is faster than the store's own, which is used whenever this one returns
+  /// false. Before serving. It must not block; what it carries may get lost, and is handed to heard_wake()
+  /// of the others.
+  using WakeCarrier = std::function<bool(std::string_view payload)>;
+  virtual void carry_wakes(WakeCarrier) {}
+  /// From any thread, also after stop(). Whatever it is: what makes no sense is passed over.
+  virtual void heard_wake(std::string_view /*payload*/) {}
   /// Calls `listener`, on a thread of the log, when the configuration may have been changed by another node.
   virtual void on_catalog_change(std::function<void()>) {}
   /// Finishes what is queued, gives leases back where others could go on, and ends the threads. Idempotent.

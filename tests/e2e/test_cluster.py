@@ -7,6 +7,8 @@ import pytest
 
 from harness import sign
 from harness.load import SECRET, Load, wait_for_all
+from harness.nats import NatsServer
+from harness.wire import Wire
 
 pytestmark = pytest.mark.engine("postgres")
 
@@ -194,6 +196,58 @@ def test_three_nodes_lose_nothing_while_each_is_killed_and_stopped(cluster, make
     assert repeats < 9 * 256
 
 
+@pytest.fixture
+def wires(postgres):
+    """wires(database): a way to it that can be cut, and its URL."""
+    made = []
+
+    def lay(database):
+        wire = Wire(postgres.port)
+        made.append(wire)
+        return wire, database.replace(f":{postgres.port}/", f":{wire.port}/")
+
+    yield lay
+    for wire in made:
+        wire.close()
+
+
+def test_nodes_cut_off_from_the_server_lose_nothing(cluster, make, postgres, wires):
+    """Past their lease, while the others go on with what they had; senders and apps still reach them."""
+    first = cluster(1)[0]
+    cut = [wires(first.database) for _ in range(2)]
+    nodes = [first]
+    for n, (_, url) in enumerate(cut, 2):
+        nodes.append(make.node(first, f"node{n}", env={**ENV, "POSTERN_CLUSTER_NAME": f"node{n}", "POSTERN_DATABASE": url}))
+    app = make.app()
+    source = public_route(first, app)
+    known_everywhere(nodes, source)
+    acknowledged, lock = {}, threading.Lock()
+    load = Load(nodes, [source], 300, acknowledged, lock)
+    try:
+        for turn in range(6):
+            wire = cut[turn % 2][0]
+            time.sleep(0.5)
+            wire.cut()
+            time.sleep((0.5, 2.5)[turn // 2 % 2] * LEASE)
+            wire.mend()
+        back = time.monotonic()
+        for node in nodes:
+            assert eventually(lambda n=node: send(n, source, b'{"back":1}').status < 300), node.directory
+        back = time.monotonic() - back
+        time.sleep(0.5)
+    finally:
+        load.stop()
+        for wire, _ in cut:
+            wire.mend()
+    repeats = audit(postgres, nodes, [app], acknowledged)
+    print(f"\n6 partitions: {len(acknowledged)} events acknowledged, 0 lost, {repeats} repeats, {load.refused} refused, "
+          f"slowest answer {load.slowest:.1f} s, back {back:.1f} s after the last")
+    assert any("node.leases_lost" in node.log() for node in nodes[1:])
+    assert len(acknowledged) > 500
+    assert repeats < 6 * 256
+    assert load.slowest < 4
+
+
 @pytest.mark.parametrize("fault", ["killed", "frozen", "backends terminated"])
 def test_the_server_can_go_at_any_moment(cluster, make, postgres, request, fault):
     nodes = cluster(2)
@@ -288,3 +342,26 @@ def test_an_unreachable_server_is_told_without_its_password(make, tmp_path):
         relay.start()
     assert "PostgreSQL cannot be reached" in str(told.value)
     assert "sesame" not in str(told.value)
+
+
+def test_wake_ups_go_through_nats_where_there_is_one(cluster, make, tmp_path, monkeypatch):
+    """Beside the subjects of events; and through PostgreSQL while NATS is away."""
+    server = NatsServer(tmp_path / "nats").start()
+    try:
+        spy = server.client()
+        spy.add_stream("WAKES", ["postern-nodes.>"])
+        monkeypatch.setitem(ENV, "POSTERN_NATS_URL", server.url)
+        nodes = cluster(2)
+        app = make.app()
+        agent = make.agent(nodes[0], allow=[app.address])
+        source = nodes[0].api.source("private", "github", [SECRET])
+        nodes[0].api.route(source, nodes[0].api.destination("private", "agent", app.url, agent_id=agent.id, **FAST))
+        known_everywhere(nodes, source)
+        app.wait(2)
+        assert send(nodes[1], source, b'{"by":"nats"}').status < 300
+        app.wait(3)
+        assert spy.wait_messages(1, "WAKES")
+    finally:
+        server.kill()
+    assert send(nodes[1], source, b'{"by":"postgres"}').status < 300
+    app.wait(4)

@@ -266,6 +266,7 @@ void PostgresEventLog::mark_started(std::vector<Started> started,
             "WHERE d.row = u.row AND d.state = 1 AND d.lease = u.lease RETURNING d.row, d.lease",
             params);
         std::vector<std::uint64_t> tokens;
+        tokens.reserve(marked.size());
         for (std::size_t i = 0; i < marked.size(); ++i)
           tokens.push_back(LeaseToken{marked.integer(i, 0), marked.integer(i, 1)}.pack());
         return tokens;

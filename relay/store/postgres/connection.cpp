@@ -22,8 +22,8 @@ std::string one_line(const char* text) {
 }
 
 std::int64_t big_endian(const char* bytes, int size) {
-  std::int64_t value = static_cast<signed char>(bytes[0]);
-  for (int i = 1; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  std::int64_t value = (bytes[0] & 0x80) != 0 ? -1 : 0;
+  for (int i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 

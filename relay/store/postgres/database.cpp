@@ -100,8 +100,9 @@ Result<void> assert_durable(pg::Connection& connection) {
                             connection.server_version() / 10000, connection.server_version() % 10000));
   }
   for (const std::string_view setting : {"fsync", "full_page_writes"}) {
-    const pg::Rows found =
-        connection.run("SELECT current_setting($1)", std::move(pg::Params().add_text(setting)));
+    pg::Params name;
+    name.add_text(setting);
+    const pg::Rows found = connection.run("SELECT current_setting($1)", name);
     if (found.bytes(0, 0) == "on") continue;
     return fail("store_unsafe",
                 fmt::format("The server runs with {} = {}: it would acknowledge what a power failure "

@@ -50,6 +50,8 @@ class PostgresEventLog final : public EventLog {
   Result<std::size_t> recover() override;
   bool holds_leases() const override { return leases_.good(); }
   void announce(std::vector<DestinationId> destinations) override { bus_.publish(std::move(destinations)); }
+  void carry_wakes(WakeCarrier carrier) override { bus_.carry(std::move(carrier)); }
+  void heard_wake(std::string_view payload) override { bus_.heard(payload); }
   void on_catalog_change(std::function<void()> listener) override {
     bus_.on_catalog_change(std::move(listener));
   }

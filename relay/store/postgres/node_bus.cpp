@@ -12,15 +12,18 @@ constexpr Duration kCatalogLook = std::chrono::seconds(2);
 constexpr std::string_view kWakeChannel = "postern_wake";
 // A payload is shorter than 8,000 bytes; ids take 33 each.
 constexpr std::size_t kIdsAtOnce = 200;
+constexpr std::size_t kNameSize = 16, kIdSize = 33;
 
 std::string fresh_name() {
   SystemRandom random;
   return hex_encode(random.bytes(8));
 }
 
-/// "name id id id", in hex.
+/// "name id id id", in hex. Anybody may have sent it: what is not an id is passed over, and no more are taken
+/// than a node sends.
 std::vector<DestinationId> ids_of(std::string_view payload) {
   std::vector<DestinationId> ids;
+  payload = payload.substr(0, kNameSize + kIdsAtOnce * kIdSize);
   for (std::size_t at = payload.find(' '); at != std::string_view::npos; at = payload.find(' ', at + 1)) {
     const auto bytes = hex_decode(payload.substr(at + 1, 32));
     const auto id = bytes ? DestinationId::from_bytes(*bytes) : std::nullopt;
@@ -45,12 +48,21 @@ void NodeBus::on_catalog_change(std::function<void()> listener) {
   on_catalog_change_ = std::move(listener);
 }
 
+void NodeBus::carry(std::function<bool(std::string_view)> carrier) {
+  const std::lock_guard lock(mutex_);
+  carrier_ = std::move(carrier);
+}
+
 void NodeBus::start() {
   send_thread_ = std::thread([this] { send(); });
   listen_thread_ = std::thread([this] { listen(); });
 }
 
 void NodeBus::stop() {
+  {
+    const std::lock_guard lock(hearing_);
+    deaf_ = true;
+  }
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -74,21 +86,38 @@ void NodeBus::send() {
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
-    std::string payload = name_;
-    for (std::size_t n = 0; n < kIdsAtOnce && !waiting_.empty(); ++n) {
-      payload += " " + hex_encode(waiting_.begin()->bytes());
-      waiting_.erase(waiting_.begin());
-    }
+    const std::string payload = next_payload();
+    const auto carrier = carrier_;
     lock.unlock();
-    try {
-      const pg::Params params = std::move(pg::Params().add_text(kWakeChannel).add_text(payload));
-      sender_.with([&](pg::Connection& connection) { connection.run("SELECT pg_notify($1, $2)", params); });
-    } catch (const std::exception& fault) {
-      log::debug("node.wake_not_sent", {{"error", fault.what()}});  // the others' sweeps find it
-    }
+    if (!carrier || !carrier(payload)) say(payload);
     lock.lock();
     wake_.wait_for(lock, kPause, [this] { return stopping_; });
   }
+}
+
+std::string NodeBus::next_payload() {
+  std::string payload = name_;
+  for (std::size_t n = 0; n < kIdsAtOnce && !waiting_.empty(); ++n) {
+    payload += " " + hex_encode(waiting_.begin()->bytes());
+    waiting_.erase(waiting_.begin());
+  }
+  return payload;
+}
+
+void NodeBus::say(const std::string& payload) {
+  try {
+    const pg::Params params = std::move(pg::Params().add_text(kWakeChannel).add_text(payload));
+    sender_.with([&](pg::Connection& connection) { connection.run("SELECT pg_notify($1, $2)", params); });
+  } catch (const std::exception& fault) {
+    log::debug("node.wake_not_sent", {{"error", fault.what()}});  // the others' sweeps find it
+  }
+}
+
+void NodeBus::heard(std::string_view payload) {
+  if (payload.starts_with(name_)) return;
+  auto woken = ids_of(payload);
+  const std::lock_guard lock(hearing_);
+  if (!deaf_ && !woken.empty() && on_wake_) on_wake_(std::move(woken));
 }
 
 void NodeBus::listen() {
