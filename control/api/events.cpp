@@ -78,11 +78,6 @@ asio::awaitable<std::expected<WriteJob, Problem>> replay_current(const ApiServic
   };
 }
 
-Problem body_gone() {
-  return {410, "body_expired",
-          "The body of this event is past its retention and was removed; the rest is still here."};
-}
-
 /// The body as a download: whatever a stranger sent must never run in the browser of who looks at it.
 http::Response body_response(const relay::Event& event) {
   const std::string* type = http::find_header(event.headers, "Content-Type");

@@ -48,6 +48,11 @@ Problem invalid_request(std::string detail) {
   return {400, "invalid_request", std::move(detail)};
 }
 
+Problem body_gone() {
+  return {410, "body_expired",
+          "The body of this event is past its retention and was removed; the rest is still here."};
+}
+
 Problem invalid_fields(std::vector<FieldError> errors) {
   std::string detail = fmt::format("{}: {}", errors.front().field, errors.front().message);
   return {422, "invalid_fields", std::move(detail), std::move(errors)};

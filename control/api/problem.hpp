@@ -26,6 +26,8 @@ struct Problem {
 
 Problem not_found(std::string_view what);
 Problem invalid_request(std::string detail);
+/// 410: retention has removed the body of the event that was asked for.
+Problem body_gone();
 /// 422 with the fields; the detail names the first.
 Problem invalid_fields(std::vector<FieldError> errors);
 

@@ -58,6 +58,7 @@ asio::awaitable<std::expected<Trial, Problem>> stored_event(const ApiServices& s
   auto found = co_await relay::read<Result<relay::StoredEvent>>(services.database, std::move(job));
   if (!found) co_return std::unexpected(problem_from(found.error()));
   if (!*found) co_return std::unexpected(problem_from(found->error()));
+  if ((*found)->event.body_expired) co_return std::unexpected(body_gone());
   Trial trial{std::make_shared<const relay::Event>(std::move((*found)->event)), "", ""};
   const auto catalog = services.catalog.current();
   const auto source = catalog->sources.find(trial.event->source_id);

@@ -88,4 +88,5 @@ def pytest_configure(config):
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("both", "sqlite", "postgres"), default="both", help="the store (default both)")
     parser.addoption("--freeze", type=float, default=15, help="seconds PostgreSQL stands still (default 15)")
+    parser.addoption("--ids", type=int, default=250, help="ids that 64 senders race for (default 250)")
     parser.addoption("--kills", type=int, default=100, help="how often the kill test kills the relay (default 100)")

@@ -288,7 +288,7 @@ def test_the_server_can_go_at_any_moment(cluster, make, postgres, request, fault
     assert all(node.process.alive() for node in nodes)
 
 
-def test_one_id_is_stored_once_whoever_sends_it_wherever(cluster, make, postgres):
+def test_one_id_is_stored_once_whoever_sends_it_wherever(cluster, make, postgres, request):
     """64 senders at once, each with the same ids, over two nodes; a forged copy of each id comes first."""
     nodes = cluster(2)
     app = make.app()
@@ -296,7 +296,7 @@ def test_one_id_is_stored_once_whoever_sends_it_wherever(cluster, make, postgres
     known_everywhere(nodes, source)
     from harness import http
     path = "/" + source["ingest_url"].split("/", 3)[3]
-    rounds = 250
+    rounds = request.config.getoption("--ids")
     ids = [f"race-{n}" for n in range(rounds)]
     for delivery in ids[:50]:
         forged = sign.github("another secret entirely", b"{}", delivery=delivery)

@@ -123,16 +123,19 @@ Params& Params::add(Array array) {
 
 std::vector<const char*> Params::values() const {
   std::vector<const char*> found;
+  found.reserve(entries_.size());
   for (const Entry& entry : entries_) found.push_back(entry.null ? nullptr : entry.bytes.c_str());
   return found;
 }
 std::vector<int> Params::lengths() const {
   std::vector<int> found;
+  found.reserve(entries_.size());
   for (const Entry& entry : entries_) found.push_back(static_cast<int>(entry.bytes.size()));
   return found;
 }
 std::vector<int> Params::formats() const {
   std::vector<int> found;
+  found.reserve(entries_.size());
   for (const Entry& entry : entries_) found.push_back(entry.format);
   return found;
 }
