@@ -164,6 +164,7 @@ class EventLog {
   /// Finishes what is queued, gives leases back where others could go on, and ends the threads. Idempotent.
   virtual void stop() {}
   virtual EventLogStats stats() const { return {}; }
+  virtual StorePressure pressure() const { return {}; }
 };
 
 /// append() as a coroutine, resumed on the caller's executor.

@@ -47,6 +47,7 @@ class SqliteEventLog final : public EventLog, private GroupListener {
   Result<std::size_t> recover() override;
 
   EventLogStats stats() const override;
+  StorePressure pressure() const override { return db_.writer().pressure(); }
   void give_back_leases() override;
   void stop() override { db_.stop(); }
 

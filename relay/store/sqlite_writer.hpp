@@ -63,6 +63,7 @@ class SqliteWriter {
   bool ingest_allowed() const { return space_.open() && !failed(); }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   StoreStats stats() const;
+  StorePressure pressure() const { return queue_.pressure(); }
 
  private:
   void run();

@@ -1,10 +1,13 @@
 #include "relay/store/write_queue.hpp"
 
+#include <algorithm>
+
 namespace postern::relay {
 
 WriteQueue::Offer WriteQueue::offer(std::unique_ptr<WriteTask>& task) {
   const bool append = task->kind() == WriteTask::Kind::append;
   const std::size_t bytes = task->bytes();
+  const SteadyTime now = BusyTime::now();
   std::unique_lock lock(mutex_);
   if (closed_) return Offer::closed;
   if (append) {
@@ -16,7 +19,7 @@ WriteQueue::Offer WriteQueue::offer(std::unique_ptr<WriteTask>& task) {
   } else if (tasks_.size() - appends_ >= bounds_.others_max) {
     return Offer::full;
   }
-  tasks_.push_back(std::move(task));
+  tasks_.push_back({std::move(task), now});
   if (std::exchange(waiting_, false)) {
     lock.unlock();
     arrived_.notify_one();
@@ -27,24 +30,55 @@ WriteQueue::Offer WriteQueue::offer(std::unique_ptr<WriteTask>& task) {
 std::vector<std::unique_ptr<WriteTask>> WriteQueue::take(Duration patience) {
   std::vector<std::unique_ptr<WriteTask>> group;
   std::unique_lock lock(mutex_);
+  last_group_settled();
   if (tasks_.empty() && !closed_ && patience > Duration::zero()) {
     waiting_ = true;
     arrived_.wait_for(lock, patience, [this] { return !tasks_.empty() || closed_; });
     waiting_ = false;
   }
+  if (!tasks_.empty()) under_way(tasks_.front().since, BusyTime::now());
   std::size_t bytes = 0;
   while (!tasks_.empty() && group.size() < bounds_.group_tasks_max && bytes < bounds_.group_bytes_max) {
-    auto& task = tasks_.front();
+    auto& task = tasks_.front().task;
     const std::size_t size = task->bytes();
     bytes += size;
     if (task->kind() == WriteTask::Kind::append) {
       --appends_;
+      ++appends_taken_;
       append_bytes_ -= size;
     }
     group.push_back(std::move(task));
     tasks_.pop_front();
   }
   return group;
+}
+
+void WriteQueue::last_group_settled() {
+  oldest_under_way_.reset();
+  busy_.end(BusyTime::now());
+}
+
+void WriteQueue::under_way(SteadyTime oldest, SteadyTime now) {
+  oldest_under_way_ = oldest;
+  busy_.begin(now);
+}
+
+StorePressure WriteQueue::pressure() const {
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = BusyTime::now();
+  const auto part = [](std::size_t of, std::size_t most) { return static_cast<unsigned>(of * 1000 / most); };
+  StorePressure pressure;
+  pressure.appends_waiting = appends_;
+  pressure.filled =
+      std::max(part(appends_, bounds_.appends_max), part(append_bytes_, bounds_.append_bytes_max));
+  if (oldest_under_way_) {
+    pressure.oldest_append = now - *oldest_under_way_;
+  } else if (!tasks_.empty()) {
+    pressure.oldest_append = now - tasks_.front().since;
+  }
+  pressure.appends_taken = appends_taken_;
+  pressure.busy = busy_.until(now);
+  return pressure;
 }
 
 void WriteQueue::close() {

@@ -8,6 +8,8 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "relay/store/busy_time.hpp"
+#include "relay/store/store_stats.hpp"
 
 namespace postern::relay {
 
@@ -47,19 +49,31 @@ class WriteQueue {
   enum class Offer { taken, full, closed };
   /// Moves from `task` only when it is taken.
   Offer offer(std::unique_ptr<WriteTask>& task);
-  /// What is there, up to a group; waits up to `patience` for a first task. Empty also when closed.
+  /// What is there, up to a group; waits up to `patience` for a first task. Empty also when closed. One
+  /// thread takes: asking again says that the last group is settled.
   std::vector<std::unique_ptr<WriteTask>> take(Duration patience);
   void close();
   bool closed() const;
   std::size_t depth() const;
+  StorePressure pressure() const;
 
  private:
+  struct Waiting {
+    std::unique_ptr<WriteTask> task;
+    SteadyTime since;
+  };
+  void last_group_settled();
+  void under_way(SteadyTime oldest, SteadyTime now);
+
   QueueBounds bounds_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
-  std::deque<std::unique_ptr<WriteTask>> tasks_;
+  std::deque<Waiting> tasks_;
   std::size_t appends_ = 0;
   std::size_t append_bytes_ = 0;
+  std::uint64_t appends_taken_ = 0;
+  std::optional<SteadyTime> oldest_under_way_;
+  BusyTime busy_;
   bool waiting_ = false;
   bool closed_ = false;
 };

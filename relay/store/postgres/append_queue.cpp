@@ -5,6 +5,7 @@
 namespace postern::relay {
 
 AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
+  const SteadyTime now = BusyTime::now();
   bool worth_it = false;
   {
     const std::lock_guard lock(mutex_);
@@ -13,6 +14,7 @@ AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
     const bool room = tasks_.empty() || bytes_ + task.bytes <= bounds_.bytes_max;
     if (tasks_.size() >= bounds_.tasks_max || !room) return Offer::full;
     bytes_ += task.bytes;
+    task.since = now;
     tasks_.push_back(std::move(task));
     worth_it = tasks_.size() >= bounds_.worth_a_group;
   }
@@ -44,14 +46,17 @@ AppendQueue::Group AppendQueue::take() {
   bytes_ -= bytes;
   if (group.tasks.empty()) return group;
   group.number = ++groups_;
-  under_way_.push_back(group.number);
+  under_way_.push_back({group.number, group.tasks.front().since});
+  taken_ += group.tasks.size();
+  busy_.begin(BusyTime::now());
   return group;
 }
 
 void AppendQueue::finished(std::uint64_t group) {
   {
     const std::lock_guard lock(mutex_);
-    std::erase(under_way_, group);
+    std::erase_if(under_way_, [&](const UnderWay& it) { return it.number == group; });
+    if (under_way_.empty()) busy_.end(BusyTime::now());
   }
   settled_.notify_all();
   gathered_.notify_one();
@@ -61,7 +66,7 @@ void AppendQueue::settle(Duration patience) {
   std::unique_lock lock(mutex_);
   const std::uint64_t last = groups_;
   settled_.wait_for(lock, patience, [&] {
-    return std::ranges::none_of(under_way_, [&](std::uint64_t number) { return number <= last; });
+    return std::ranges::none_of(under_way_, [&](const UnderWay& it) { return it.number <= last; });
   });
 }
 
@@ -77,6 +82,21 @@ void AppendQueue::close() {
 std::size_t AppendQueue::depth() const {
   const std::lock_guard lock(mutex_);
   return tasks_.size();
+}
+
+StorePressure AppendQueue::pressure() const {
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = BusyTime::now();
+  const auto part = [](std::size_t of, std::size_t most) { return static_cast<unsigned>(of * 1000 / most); };
+  StorePressure pressure;
+  pressure.appends_waiting = tasks_.size();
+  pressure.filled = std::max(part(tasks_.size(), bounds_.tasks_max), part(bytes_, bounds_.bytes_max));
+  SteadyTime oldest = tasks_.empty() ? now : tasks_.front().since;
+  for (const UnderWay& it : under_way_) oldest = std::min(oldest, it.oldest);
+  pressure.oldest_append = now - oldest;
+  pressure.appends_taken = taken_;
+  pressure.busy = busy_.until(now);
+  return pressure;
 }
 
 }  // namespace postern::relay

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "relay/store/busy_time.hpp"
 #include "relay/store/event_log.hpp"
 
 namespace postern::relay {
@@ -16,6 +17,7 @@ struct AppendTask {
   std::string headers;  ///< packed
   std::string key;      ///< 16 bytes; empty: never a duplicate
   std::size_t bytes = 0;
+  SteadyTime since{};  ///< when it was offered
 };
 
 /// Events that wait for a writer. Bounded in number and bytes.
@@ -45,6 +47,8 @@ class AppendQueue {
   void finished(std::uint64_t group);
   void close();
   std::size_t depth() const;
+  /// All but what outcomes wait.
+  StorePressure pressure() const;
 
   /// Waits until every group that has been taken by now is finished, at most `patience`: what was admitted
   /// before a claim is asked for must be there for the claim to see.
@@ -59,7 +63,13 @@ class AppendQueue {
   std::deque<AppendTask> tasks_;
   std::size_t bytes_ = 0;
   std::uint64_t groups_ = 0;
-  std::vector<std::uint64_t> under_way_;
+  struct UnderWay {
+    std::uint64_t number;
+    SteadyTime oldest;
+  };
+  std::vector<UnderWay> under_way_;
+  std::uint64_t taken_ = 0;
+  BusyTime busy_;  ///< while any group is under way
   bool closed_ = false;
 };
 

@@ -8,6 +8,7 @@ bool CompletionQueue::offer(Batch& batch) {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
     waiting_ += batch.completions.size();
+    batch.since = BusyTime::now();
     batches_.push_back(std::move(batch));
     worth_it = waiting_ >= bounds_.worth_a_group;
   }
@@ -19,9 +20,12 @@ bool CompletionQueue::offer(Batch& batch) {
 std::vector<CompletionQueue::Batch> CompletionQueue::take() {
   std::vector<Batch> taken;
   std::unique_lock lock(mutex_);
+  oldest_taken_.reset();
   arrived_.wait(lock, [this] { return closed_ || !batches_.empty(); });
   if (last_group_ >= bounds_.many)
-    gathered_.wait_for(lock, bounds_.gather, [this] { return closed_ || waiting_ >= bounds_.worth_a_group; });
+    gathered_.wait_for(lock, bounds_.gather,
+                       [this] { return closed_ || waiting_ >= bounds_.worth_a_group; });
+  if (!batches_.empty()) oldest_taken_ = batches_.front().since;
   last_group_ = 0;
   while (!batches_.empty() && last_group_ < bounds_.group) {
     last_group_ += batches_.front().completions.size();
@@ -30,6 +34,12 @@ std::vector<CompletionQueue::Batch> CompletionQueue::take() {
   }
   waiting_ -= last_group_;
   return taken;
+}
+
+Duration CompletionQueue::oldest() const {
+  const std::lock_guard lock(mutex_);
+  if (oldest_taken_) return BusyTime::now() - *oldest_taken_;
+  return batches_.empty() ? Duration::zero() : BusyTime::now() - batches_.front().since;
 }
 
 void CompletionQueue::close() {

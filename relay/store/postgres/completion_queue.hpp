@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "relay/store/busy_time.hpp"
 #include "relay/store/event_log.hpp"
 
 namespace postern::relay {
@@ -27,20 +28,24 @@ class CompletionQueue {
   struct Batch {
     std::vector<Completion> completions;
     std::function<void(Result<std::size_t>)> done;
+    SteadyTime since{};  ///< when it was offered
   };
   /// False when closed.
   bool offer(Batch& batch);
-  /// What is there, up to some number; waits for a first one. Empty only when closed. One thread.
+  /// What is there, up to some number; waits for a first one. Empty only when closed.
+  /// One thread takes: asking again says that the last ones are settled.
   std::vector<Batch> take();
   void close();
+  Duration oldest() const;  ///< how long the one that waits longest has waited, taken or not
 
  private:
   const Bounds bounds_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable arrived_, gathered_;
   std::deque<Batch> batches_;
   std::size_t waiting_ = 0;  ///< completions, over all batches
   std::size_t last_group_ = 0;
+  std::optional<SteadyTime> oldest_taken_;
   bool closed_ = false;
 };
 

@@ -146,4 +146,10 @@ EventLogStats PostgresEventLog::stats() const {
   return stats;
 }
 
+StorePressure PostgresEventLog::pressure() const {
+  StorePressure pressure = appends_.pressure();
+  pressure.oldest_outcome = completions_.oldest();
+  return pressure;
+}
+
 }  // namespace postern::relay

@@ -56,6 +56,7 @@ class PostgresEventLog final : public EventLog {
     bus_.on_catalog_change(std::move(listener));
   }
   EventLogStats stats() const override;
+  StorePressure pressure() const override;
   void give_back_leases() override { leases_.give_back(); }
   void stop() override;
 

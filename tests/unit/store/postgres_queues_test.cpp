@@ -99,7 +99,7 @@ TEST(AppendQueue, IsBoundedInNumberAndBytes) {
 }
 
 void offer(CompletionQueue& queue, std::size_t completions) {
-  CompletionQueue::Batch batch{std::vector<Completion>(completions), {}};
+  CompletionQueue::Batch batch{std::vector<Completion>(completions), {}, {}};
   queue.offer(batch);
 }
 
