@@ -18,8 +18,8 @@ ARROWS = {
 }
 
 # Inside relay: lower rooms first. A room includes only those before it, and the model (relay/*.hpp).
-RELAY = ["limits", "store", "replay", "retention", "providers", "routing", "notify", "tunnel", "bus", "destinations", "delivery",
-         "ingest"]
+RELAY = ["limits", "store", "overload", "replay", "retention", "providers", "routing", "notify", "tunnel", "bus", "destinations",
+         "delivery", "ingest"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

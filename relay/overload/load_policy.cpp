@@ -1,0 +1,48 @@
+#include "relay/overload/load_policy.hpp"
+
+namespace postern::relay {
+namespace {
+
+/// Of one level: its wait in thousandths of the longest, and how full the queue may be.
+struct Target {
+  int wait;
+  unsigned filled;
+  bool of_events;
+};
+constexpr std::array<Target, 5> kTargets = {{{200, 250, false},    // no_reads
+                                             {400, 400, false},    // no_replays
+                                             {600, 550, false},    // no_retries
+                                             {1000, 750, true},    // few_events
+                                             {2000, 900, true}}};  // no_events
+
+/// Whether the sample is above the target divided by `part`.
+bool above(const LoadSample& sample, const Target& target, Duration wait_most, int part) {
+  const Duration wait = wait_most * target.wait / (1000 * part);
+  if (sample.answer_wait > wait || sample.filled > target.filled / static_cast<unsigned>(part)) return true;
+  return !target.of_events && sample.outcome_wait > wait;
+}
+
+}  // namespace
+
+LoadLevel LoadPolicy::look(const LoadSample& sample, SteadyTime now) {
+  static_assert(kTargets.size() == kSteps);
+  if (wait_most_ <= Duration::zero()) return LoadLevel::calm;
+  int level = 0;
+  for (std::size_t i = 0; i < kSteps; ++i) {
+    Step& step = steps_[i];
+    const Target& target = kTargets[i];
+    const bool high = above(sample, target, wait_most_, step.on ? 2 : 1);
+    const Duration begin = target.of_events ? kFewLooks : kStayed;
+    const Duration end = target.of_events ? Duration::zero() : kRelieved;
+    if (high == step.on) {
+      step.since.reset();
+    } else {
+      if (!step.since) step.since = now;
+      if (now - *step.since >= (step.on ? end : begin)) step = {!step.on, std::nullopt};
+    }
+    if (step.on) level = static_cast<int>(i) + 1;
+  }
+  return LoadLevel{level};
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,47 @@
+#pragma once
+#include <array>
+#include <optional>
+
+#include "base/clock.hpp"
+#include "relay/overload/load_level.hpp"
+
+namespace postern::relay {
+
+/// What is measured, at one moment.
+struct LoadSample {
+  Duration answer_wait{};   ///< what an event that came now would wait for its answer
+  Duration outcome_wait{};  ///< what the oldest outcome of an attempt has waited to be recorded
+  unsigned filled = 0;      ///< of the events' queue, in thousandths of its bound
+};
+
+/// From measurements to a level. Bursts are what queues are for: as in CoDel (RFC 8289), a wait counts that
+/// has stayed above its target for a while, not one that was seen once. A level ends when the wait has stayed
+/// below half of its target for longer than that, so that it does not flutter. Refusing events is the fast
+/// one: it begins after two looks, and ends as soon as half of the wait is gone; there is work left in the
+/// queue then, so the store never stands idle because events are refused.
+///
+/// What waits for outcomes can hold back what makes more of them, and never events: those have a way of their
+/// own. Pure; one thread.
+class LoadPolicy {
+ public:
+  static constexpr Duration kStayed = std::chrono::milliseconds(200);   ///< above the target, to begin
+  static constexpr Duration kRelieved = std::chrono::seconds(1);        ///< below half of it, to end
+  static constexpr Duration kFewLooks = std::chrono::milliseconds(50);  ///< to begin refusing events
+
+  /// `wait_most`: events are refused when their answer would come later than this. 0: every level is calm.
+  explicit LoadPolicy(Duration wait_most) : wait_most_(wait_most) {}
+
+  LoadLevel look(const LoadSample& sample, SteadyTime now);
+
+ private:
+  struct Step {
+    bool on = false;
+    std::optional<SteadyTime> since;  ///< when it began to look as if it should change
+  };
+  static constexpr std::size_t kSteps = kLoadLevels - 1;
+
+  const Duration wait_most_;
+  std::array<Step, kSteps> steps_{};
+};
+
+}  // namespace postern::relay
