@@ -3,6 +3,11 @@
 #include "relay/delivery/core_guard.hpp"
 
 namespace postern::relay {
+namespace {
+
+constexpr RateLimit kTrickle{.per_second = 10, .burst = 10};  // of retries, while they are held back
+
+}  // namespace
 
 /// Of the one that ring_.next() gave. What may not start has been dealt with.
 bool DispatcherCore::may_launch(Queue& queue) {
@@ -11,19 +16,32 @@ bool DispatcherCore::may_launch(Queue& queue) {
     if (due) block(queue, *due);
     if (due) return false;
   }
-  if (const auto wait = queue.charge_budget(parts_.clock.steady())) {
-    postpone(queue, *wait);
+  const SteadyTime now = parts_.clock.steady();
+  if (queue.next_may_wait() && holds_retries_back(now)) {
+    postpone(queue, queue.come_back(now), "overload");
+    parts_.shedding->count(Work::retries);
+    return false;
+  }
+  if (const auto wait = queue.charge_budget(now)) {
+    postpone(queue, *wait, "retry_budget");
+    metrics_.postponed();
     return false;
   }
   return true;
 }
 
-void DispatcherCore::postpone(Queue& queue, Duration wait) {
+// They are safe in the store and no attempt is burnt. A few go on, so that a node that is always loaded gets
+// to each of them in the end.
+bool DispatcherCore::holds_retries_back(SteadyTime now) {
+  if (parts_.shedding == nullptr || !parts_.shedding->gives_up(Work::retries)) return false;
+  return !trickle_.take(kTrickle, now).allowed;
+}
+
+void DispatcherCore::postpone(Queue& queue, Duration wait, std::string_view reason) {
   LeasedDelivery delivery = queue.set_aside();
   delivery.delivery.next_at = parts_.clock.now() + wait;
   arm_due(delivery.delivery.next_at);
-  withdraw(delivery, &queue, DeliveryState::pending, "retry_budget");
-  metrics_.postponed();
+  withdraw(delivery, &queue, DeliveryState::pending, reason);
   touch(queue);
 }
 

@@ -99,13 +99,17 @@ std::size_t DestinationQueue::next_bytes() const {
 }
 
 // Probes are few, and one at a time on its schedule cannot multiply: neither needs a budget.
+bool DestinationQueue::next_may_wait() const {
+  return ready_.front().delivery.attempt_count > 0 && breaker_.state() == BreakerState::closed &&
+         !in_strict_order();
+}
+
 std::optional<Duration> DestinationQueue::charge_budget(SteadyTime now) {
   if (ready_.front().delivery.attempt_count == 0) {
     if (ready_.front().tries == 0) budget_.earn(now);
     return std::nullopt;
   }
-  if (breaker_.state() != BreakerState::closed || in_strict_order()) return std::nullopt;
-  if (budget_.take(now)) return std::nullopt;
+  if (!next_may_wait() || budget_.take(now)) return std::nullopt;
   return budget_.come_back(now);
 }
 

@@ -63,6 +63,10 @@ class DestinationQueue {
   std::vector<LeasedDelivery> give_up();  ///< all that has not started, oldest first
   std::size_t next_bytes() const;         ///< what the next to take() holds of memory
 
+  /// The next is a retry that could as well be made later: no probe, and nothing waits behind it in order.
+  bool next_may_wait() const;
+  /// When one that is put off should come back: spread out over its destination's others.
+  Duration come_back(SteadyTime now) { return budget_.come_back(now); }
   /// Before take(). Nullopt: the next may start, and its part of the retry budget is settled. Otherwise it is
   /// a retry that may not: set_aside() and give it back for that long.
   std::optional<Duration> charge_budget(SteadyTime now);

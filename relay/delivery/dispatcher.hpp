@@ -12,6 +12,7 @@
 #include "relay/delivery/admission_desk.hpp"
 #include "relay/delivery/attempt_loop.hpp"
 #include "relay/delivery/breaker.hpp"
+#include "relay/overload/shedding.hpp"
 #include "relay/store/event_log.hpp"
 
 namespace prometheus {
@@ -50,6 +51,7 @@ struct DispatcherParts {
   /// catalog; the dispatcher has already stopped sending.
   std::function<void(DestinationId, std::string reason)> disable;
   DispatcherOptions options;
+  Shedding* shedding = nullptr;  ///< null: retries are never held back
 };
 
 /// Makes every delivery reach an end: fetches what is due, starts attempts in order and within bounds,

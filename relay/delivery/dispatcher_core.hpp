@@ -139,7 +139,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
 
   // core_pace.cpp
   bool may_launch(Queue& queue);
-  void postpone(Queue& queue, Duration wait);
+  bool holds_retries_back(SteadyTime now);
+  void postpone(Queue& queue, Duration wait, std::string_view reason);
   void block(Queue& queue, Time until);
   void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
   void breaker_moved(Queue& queue);
@@ -165,6 +166,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::unordered_map<DestinationId, std::unique_ptr<Queue>> queues_;
   std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
   FairRing ring_;
+  Gcra trickle_;  ///< of retries, while they are held back
   std::vector<std::shared_ptr<AttemptLoop>> loops_;
   Suspects suspects_;
   std::vector<std::vector<Launch>> launches_;  ///< by loop, gathered in this turn

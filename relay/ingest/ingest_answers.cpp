@@ -98,4 +98,10 @@ http::Response answer_unavailable(std::string_view code, std::string_view messag
   return response;
 }
 
+http::Response answer_overloaded(unsigned number) {
+  constexpr unsigned kLatest = 5;
+  return answer_unavailable("overloaded", "the relay is overloaded; send the event again after Retry-After",
+                            1 + number % kLatest);
+}
+
 }  // namespace postern::relay

@@ -23,4 +23,8 @@ http::Response answer_limited(const LimitRefusal& refusal);
 http::Response answer_unavailable(std::string_view code, std::string_view message,
                                   unsigned retry_after_seconds);
 
+/// 503 while events are refused because of the load; the number of this refusal spreads when senders come
+/// back.
+http::Response answer_overloaded(unsigned number);
+
 }  // namespace postern::relay

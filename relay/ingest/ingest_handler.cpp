@@ -52,6 +52,7 @@ IngestHandler::IngestHandler(IngestParts parts, IngestOptions options)
       options_(options),
       metrics_(parts_.metrics),
       limits_(parts_.limiter, parts_.clock, options_.failures_per_minute, parts_.metrics),
+      overload_(parts_.shedding),
       catalog_version_(std::make_shared<std::atomic<std::uint64_t>>(1)),
       serial_(next_serial++) {
   parts_.catalog.on_change([version = catalog_version_](const Catalog&) { version->fetch_add(1); });
@@ -91,6 +92,10 @@ http::HeadDecision IngestHandler::on_head(const http::Request& head) {
   if (!parts_.allowed()) {
     count(ready->source->id, find_provider(ready->source->provider), IngestResult::not_allowed);
     return storage_low();
+  }
+  if (overload_.refuses(*ready, parts_.clock.steady())) {
+    count(ready->source->id, find_provider(ready->source->provider), IngestResult::overloaded);
+    return answer_overloaded(refused_.fetch_add(1, std::memory_order_relaxed));
   }
   const auto entry = limits_.enter(*ready, head.peer);
   if (!entry) {

@@ -15,6 +15,7 @@
 #include "relay/ingest/append_gate.hpp"
 #include "relay/ingest/ingest_limits.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
+#include "relay/ingest/overload_gate.hpp"
 #include "relay/ingest/refusal_limiter.hpp"
 #include "relay/ingest/source_cache.hpp"
 #include "relay/limits/shared_activity.hpp"
@@ -40,6 +41,7 @@ struct IngestParts {
   std::function<bool()> allowed;
   Limiter& limiter;
   SharedActivity* activity = nullptr;  ///< null: nobody counts
+  Shedding* shedding = nullptr;        ///< null: the store's own bounds are all there is
 };
 
 struct IngestOptions {
@@ -61,8 +63,8 @@ struct IngestOptions {
 ///   405  method_not_allowed
 ///   413  from the server, at the source's body limit
 ///   429  rate_limited, too_many_failures; with Retry-After; counted, never audited
-///   503  programs_busy, store_busy, store_failed, store_timeout, storage_low, source_unusable; with
-///   Retry-After
+///   503  overloaded (before the body is read), programs_busy, store_busy, store_failed, store_timeout,
+///   storage_low, source_unusable; with Retry-After
 ///
 /// A source's deliveries go to the destinations of its enabled routes, one each. A disabled destination is
 /// not left out: its delivery is committed too, for the dispatcher to park as "destination_disabled", so that
@@ -109,6 +111,8 @@ class IngestHandler final : public http::Handler {
   IngestOptions options_;
   IngestMetrics metrics_;
   IngestLimits limits_;
+  OverloadGate overload_;
+  std::atomic<unsigned> refused_{0};  ///< spreads when they are told to come back
   RefusalLimiter refusals_;
   std::shared_ptr<std::atomic<std::uint64_t>> catalog_version_;
   const std::uint64_t serial_;  ///< tells handlers apart, even one at another's old address

@@ -8,7 +8,7 @@ constexpr std::array<std::string_view, kIngestResults> kNames = {
     "missing_header",     "malformed_signature", "timestamp_out_of_tolerance",
     "no_matching_secret", "store_busy",          "store_failed",
     "store_timeout",      "not_allowed",         "misconfigured",
-    "rate_limited",       "programs_busy"};
+    "rate_limited",       "programs_busy",       "overloaded"};
 
 prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});

@@ -28,8 +28,9 @@ enum class IngestResult {
   misconfigured,
   rate_limited,
   programs_busy,
+  overloaded,
 };
-inline constexpr std::size_t kIngestResults = 14;
+inline constexpr std::size_t kIngestResults = 15;
 std::string_view to_text(IngestResult result);
 /// The result for a SignatureVerdict's code.
 IngestResult result_of_verdict(std::string_view code);

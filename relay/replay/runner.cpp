@@ -40,6 +40,13 @@ asio::awaitable<void> ReplayRunner::run() {
   }
 }
 
+/// Asked when there is a step to make.
+bool ReplayRunner::held_back() {
+  if (parts_.shedding == nullptr || !parts_.shedding->gives_up(Work::replays)) return false;
+  parts_.shedding->count(Work::replays);
+  return true;
+}
+
 /// Whether there was anything to do.
 asio::awaitable<bool> ReplayRunner::round() {
   using Found = std::vector<Due>;
@@ -50,7 +57,7 @@ asio::awaitable<bool> ReplayRunner::round() {
   if (!due) co_return false;
   bool worked = false;
   for (const Due& which : *due) {
-    if (stopping_) co_return false;
+    if (stopping_ || held_back()) co_return false;
     const bool stepped = co_await step(which);
     worked |= stepped;
   }

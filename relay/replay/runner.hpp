@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "relay/overload/shedding.hpp"
 #include "relay/replay/step.hpp"
 
 namespace postern::relay {
@@ -13,13 +14,15 @@ struct RunnerParts {
   boost::asio::any_io_executor loop;
   Database& database;
   IdGenerator& ids;
-  const Clock& clock;          ///< the one that deliveries' times are of
-  std::function<void()> wake;  ///< deliveries were made that will be due
+  const Clock& clock;            ///< the one that deliveries' times are of
+  std::function<void()> wake;    ///< deliveries were made that will be due
+  Shedding* shedding = nullptr;  ///< null: no step is ever put off
 };
 
 /// Works on replays, one step after another and all of them in turn, on one loop; the work itself is done on
 /// the store's threads. Every node of a cluster has one: a replay belongs to the node that made its last
-/// step, until that one has been silent for the lease.
+/// step, until that one has been silent for the lease. While this node gives up replays it makes no step; one
+/// that is calm may then take them over.
 class ReplayRunner {
  public:
   ReplayRunner(RunnerParts parts, StepContext context);
@@ -30,6 +33,7 @@ class ReplayRunner {
  private:
   using Due = ReplayRepository::Due;
   boost::asio::awaitable<void> run();
+  bool held_back();
   boost::asio::awaitable<bool> round();
   boost::asio::awaitable<bool> step(Due which);
   boost::asio::awaitable<void> count_failure(Due which, Error error);

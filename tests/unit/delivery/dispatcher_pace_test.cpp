@@ -241,6 +241,52 @@ TEST_F(DispatcherPaceTest, RetriesAreATenthOfTheTrafficAndTheRestWaitsUnburned) 
   EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 200U);
 }
 
+TEST_F(DispatcherPaceTest, UnderLoadRetriesWaitInTheStoreAndFirstAttemptsGoOn) {
+  rig.destination(1).retry_schedule = {0s, 1s, 1h};
+  rig.destination(1).breaker.enabled = false;
+  rig.driver.script = [](const AttemptJob& job) { return answers(job.leased.tries == 0 ? 500 : 200); };
+  start_direct();
+  const auto early = append(30);
+  ASSERT_TRUE(settled(DeliveryState::pending, 30));
+  rig.shedding.set(LoadLevel::no_retries);
+  rig.clock.advance(1'300ms);
+  ASSERT_TRUE(rig.eventually([&] {  // but for a trickle of ten
+    std::size_t held = 0;
+    for (const auto& [id, it] : rig.log->rows) held += it.delivery.reason == "overload";
+    return held == 20 && rig.log->in_state(DeliveryState::delivered) == 10;
+  }));
+  const std::size_t before = attempts();
+  append(5);
+  ASSERT_TRUE(rig.becomes([&] { return attempts() == before + 5; })) << "first attempts";
+  for (const DeliveryId id : early) {
+    if (row(id).delivery.reason != "overload") continue;
+    EXPECT_EQ(row(id).delivery.attempt_count, 1U);
+    EXPECT_EQ(row(id).tries, 1U);
+  }
+  rig.shedding.set(LoadLevel::calm);
+  ASSERT_TRUE(rig.becomes([&] {
+    rig.clock.advance(1s);
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->open == 0;
+  }));
+  EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 35U);
+}
+
+TEST_F(DispatcherPaceTest, ALoadThatStaysStarvesNoRetry) {
+  rig.destination(1).retry_schedule = {0s, 1s, 1h};
+  rig.destination(1).breaker.enabled = false;
+  rig.driver.script = [](const AttemptJob& job) { return answers(job.leased.tries == 0 ? 500 : 200); };
+  start_direct();
+  rig.shedding.set(LoadLevel::no_events);
+  append(50);
+  ASSERT_TRUE(rig.becomes([&] {
+    rig.clock.advance(1s);
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.log->open == 0;
+  }));
+  EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 50U);
+}
+
 TEST_F(DispatcherPaceTest, InStrictOrderAFailedHeadHoldsBackThoseBehindIt) {
   Destination& destination = rig.destination(1);
   destination.ordering = Ordering::destination;

@@ -123,9 +123,9 @@ DispatcherRig::DispatcherRig(DispatcherOptions options) {
     disabled.emplace_back(id, std::move(reason));
     board.changed.notify_all();
   };
-  dispatcher =
-      std::make_unique<Dispatcher>(DispatcherParts{loops[0]->get_executor(), std::move(drivers), catalog,
-                                                   agents, clock, random, metrics, disable, options});
+  dispatcher = std::make_unique<Dispatcher>(DispatcherParts{loops[0]->get_executor(), std::move(drivers),
+                                                            catalog, agents, clock, random, metrics, disable,
+                                                            options, &shedding});
   log = std::make_unique<FakeEventLog>(board, *dispatcher, clock);
 }
 

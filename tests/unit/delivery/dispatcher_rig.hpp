@@ -109,6 +109,7 @@ class DispatcherRig {
   ManualClock clock;
   SeededRandom random{11};
   prometheus::Registry metrics;
+  Shedding shedding{metrics};
   CatalogHolder catalog;
   FakeDirectory agents;
   ScriptedDriver driver{board};

@@ -109,6 +109,7 @@ class Ingest : public testing::Test {
     handler.reset();
     programs.reset();
     registry = std::make_unique<prometheus::Registry>();
+    shedding = std::make_unique<Shedding>(*registry);
     ProgramPoolOptions pool;
     pool.evaluator.command.path = POSTERN_ROUTE_WORKER;
     programs = std::make_unique<ProgramPool>(std::move(pool), *registry);
@@ -121,7 +122,8 @@ class Ingest : public testing::Test {
                             [this](AuditEntry entry) { audit.push_back(std::move(entry)); },
                             [this] { return allowed; },
                             limiter,
-                            &activity};
+                            &activity,
+                            shedding.get()};
     options.store_limit = store_limit;
     handler = std::make_unique<IngestHandler>(parts, options);
   }
@@ -160,6 +162,7 @@ class Ingest : public testing::Test {
   SharedActivity activity{nullptr, clock};
   IngestOptions options;
   std::unique_ptr<prometheus::Registry> registry;
+  std::unique_ptr<Shedding> shedding;
   std::unique_ptr<ProgramPool> programs;
   std::unique_ptr<IngestHandler> handler;
 };
