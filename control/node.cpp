@@ -67,6 +67,7 @@ asio::awaitable<void> Node::drain() {
 
 bool Node::close() {
   Parts& parts = *parts_;
+  if (parts.monitor) parts.monitor->stop();
   if (parts.ingest) parts.ingest->stop();
   if (parts.admin) parts.admin->stop();
   if (parts.hub) parts.hub->stop();

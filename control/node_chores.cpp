@@ -1,4 +1,5 @@
-// What a node does by itself beside serving: replays in bulk, and removing what is past its time.
+// What a node does by itself beside serving: replays in bulk, removing what is past its time, and watching
+// how loaded it is.
 #include "control/node_parts.hpp"
 #include "relay/store/node_name.hpp"
 
@@ -20,7 +21,8 @@ Result<void> Node::Parts::start_chores() {
                                                                      .database = *store->database,
                                                                      .ids = ids,
                                                                      .clock = schedule,
-                                                                     .wake = [this] { deliveries->wake(); }},
+                                                                     .wake = [this] { deliveries->wake(); },
+                                                                     .shedding = &shedding},
                                                   std::move(context));
   retention =
       std::make_unique<relay::RetentionKeeper>(relay::KeeperParts{.loop = loops.first().get_executor(),
@@ -38,6 +40,16 @@ Result<void> Node::Parts::start_chores() {
 void Node::Parts::stop_chores() {
   if (replays) replays->stop();
   if (retention) retention->stop();
+}
+
+void Node::Parts::start_monitor() {
+  monitor = std::make_unique<relay::LoadMonitor>(
+      relay::MonitorParts{.store = [this] { return store->event_log->pressure(); },
+                          .loops = loops.all(),
+                          .shedding = shedding,
+                          .metrics = metrics,
+                          .wait_most = settings.overload.wait});
+  monitor->start();
 }
 
 }  // namespace postern::control

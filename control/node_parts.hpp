@@ -21,6 +21,7 @@
 #include "relay/limits/limiter.hpp"
 #include "relay/limits/redis_client.hpp"
 #include "relay/limits/shared_activity.hpp"
+#include "relay/overload/load_monitor.hpp"
 #include "relay/replay/runner.hpp"
 #include "relay/retention/keeper.hpp"
 #include "relay/routing/program_pool.hpp"
@@ -54,6 +55,7 @@ struct Node::Parts {
   void make_dispatcher();
   void make_limits();
   void make_programs();
+  void start_monitor();  ///< the loops run
   Result<void> start_chores();
   void stop_chores();  ///< on the first loop
   void add_health_checks();
@@ -66,6 +68,7 @@ struct Node::Parts {
   SystemRandom random;
   IdGenerator ids{clock, random};
   prometheus::Registry metrics;
+  relay::Shedding shedding{metrics};
   Health health;
   relay::EgressPolicy egress;
   relay::CatalogHolder catalog;
@@ -96,6 +99,7 @@ struct Node::Parts {
   std::unique_ptr<AdminHandler> admin_handler;
   std::unique_ptr<http::Server> ingest;
   std::unique_ptr<http::Server> admin;
+  std::unique_ptr<relay::LoadMonitor> monitor;
 
   std::size_t attempts_cut = 0;  ///< when it drained: their coroutines are still suspended
   boost::asio::ip::tcp::endpoint ingest_endpoint, tunnel_endpoint, admin_endpoint;

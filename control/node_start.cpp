@@ -42,6 +42,7 @@ Result<void> Node::start() {
   if (auto done = parts_->open(); !done) return done;
   if (auto done = parts_->assemble(); !done) return done;
   parts_->loops.start();
+  parts_->start_monitor();
   if (auto done = parts_->listen(); !done) return done;
   parts_->health.set_serving();
   return {};
@@ -232,7 +233,8 @@ void Node::Parts::make_dispatcher() {
       .random = random,
       .metrics = metrics,
       .disable = [this](DestinationId id, std::string reason) { disabler->disable(id, std::move(reason)); },
-      .options = options});
+      .options = options,
+      .shedding = &shedding});
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
 }
 
@@ -295,7 +297,8 @@ Result<void> Node::Parts::listen_ingest() {
                          .audit = [this](relay::AuditEntry entry) { audit->add(std::move(entry)); },
                          .allowed = [this] { return store->database->ingest_allowed(); },
                          .limiter = *limiter,
-                         .activity = activity.get()},
+                         .activity = activity.get(),
+                         .shedding = &shedding},
       relay::IngestOptions{.store_limit = settings.ingest.store_time,
                            .limits = {settings.ingest.source_limit, settings.ingest.workspace_limit},
                            .failures_per_minute = settings.ingest.failures_per_minute});
@@ -331,7 +334,8 @@ Result<void> Node::Parts::listen_admin() {
                                                        .programs = *programs,
                                                        .activity = *activity,
                                                        .nats = nats_facts(),
-                                                       .retention = settings.retention});
+                                                       .retention = settings.retention,
+                                                       .shedding = &shedding});
   admin_handler = std::make_unique<AdminHandler>(
       *services, *keys, health, std::vector<const prometheus::Collectable*>{&metrics, store_metrics.get()});
   http::ServerOptions options{

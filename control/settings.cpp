@@ -212,6 +212,7 @@ std::expected<Settings, Problems> settings_from(const Values& values) {
                 static_cast<unsigned>(values.integer("store.low_water_percent")), values.size("store.cache"),
                 static_cast<std::size_t>(values.integer("store.readers"))},
       .retention = check.retention(),
+      .overload = {values.duration("overload.wait")},
       .cluster = cluster_from(values),
       .redis = check.redis(),
       .shutdown = check.shutdown(),

@@ -71,6 +71,9 @@ struct StoreSettings {
   std::uint64_t cache = 0;
   std::size_t readers = 0;
 };
+struct OverloadSettings {
+  Duration wait{};  ///< 0: nothing is given up
+};
 /// Of a node on PostgreSQL.
 struct ClusterSettings {
   std::string name;
@@ -96,6 +99,7 @@ struct Settings {
   NatsSettings nats;
   StoreSettings store;
   relay::Retention retention;
+  OverloadSettings overload;
   ClusterSettings cluster;
   RedisSettings redis;
   ShutdownSettings shutdown;

@@ -229,6 +229,16 @@ constexpr Setting kSettings[] = {
      1,
      64},
 
+    {"overload.wait",
+     Type::duration,
+     "duration",
+     "500ms",
+     "Events are refused when their answer would come later than this, and other work is given up before; 0: "
+     "never.",
+     {},
+     0,
+     10 * kSecond},
+
     {"retention.bodies",
      Type::duration,
      "duration",

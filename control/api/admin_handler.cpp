@@ -37,6 +37,8 @@ http::Response text_response(std::string_view type, std::string body) {
           .body = std::move(body)};
 }
 
+constexpr const char* kPutOffSeconds = "5";
+
 constexpr std::string_view kEventPath = "/events/";
 
 /// Links in messages lead here. Says how to look, and nothing about the event: no key was shown.
@@ -120,6 +122,18 @@ std::string AdminHandler::collected() const {
   return prometheus::TextSerializer().Serialize(all);
 }
 
+std::optional<Problem> AdminHandler::give_up(const Endpoint& endpoint) const {
+  relay::Shedding* const shedding = services_.shedding;
+  if (shedding == nullptr || !endpoint.work || !shedding->gives_up(*endpoint.work)) return std::nullopt;
+  shedding->count(*endpoint.work);
+  return Problem{503,
+                 "overloaded",
+                 "The relay is overloaded and puts this off: what comes in goes first. Health, metrics, the "
+                 "configuration, single events and deliveries, and changes are still there.",
+                 {},
+                 {{"Retry-After", kPutOffSeconds}}};
+}
+
 http::HeadDecision AdminHandler::on_head(const http::Request& head) {
   if (is_open(head.path())) {
     if (head.method != "GET") return to_response(only_get());
@@ -129,6 +143,7 @@ http::HeadDecision AdminHandler::on_head(const http::Request& head) {
   if (!found) return to_response(found.error());
   const auto who = authenticate(head);
   if (!who) return to_response(who.error());
+  if (const auto put_off = give_up(*found->endpoint)) return to_response(*put_off);
   return http::ReadBody{kBodyLimit};
 }
 

@@ -33,6 +33,7 @@ class AdminHandler final : public http::Handler {
 
  private:
   std::expected<Principal, Problem> authenticate(const http::Request& request);
+  std::optional<Problem> give_up(const Endpoint& endpoint) const;
   std::string collected() const;
   Problem refuse(const http::Request& request, std::string detail);
 

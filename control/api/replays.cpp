@@ -45,12 +45,15 @@ json::value time_or_null(const std::optional<Time>& time) {
   return time ? json::value(to_rfc3339(*time)) : json::value();
 }
 
-json::object replay_view(const Replay& replay) {
+/// `held_back` is how it stands on this node, now: another one may go on with it.
+json::object replay_view(const Replay& replay, const ApiServices& services) {
+  const bool held = services.shedding != nullptr && services.shedding->gives_up(relay::Work::replays);
   return {
       {"id", replay.id.to_string()},
       {"state", relay::to_text(replay.state)},
       {"filter", filter_view(replay.filter)},
       {"configuration", "original"},
+      {"held_back", held && replay.state == relay::ReplayState::running},
       {"rate", replay.rate},
       {"estimate", replay.estimate},
       {"estimate_is_least", replay.estimate_cut},
@@ -178,10 +181,11 @@ asio::awaitable<Reply> create_replay(const ApiServices& services, Call call) {
   if (!counted) co_return std::unexpected(std::move(counted.error()));
   if (wanted.dry_run) co_return json_response(200, dry_view(wanted, *counted));
   const Replay replay = new_replay(services, call.who, wanted, *counted, now);
-  auto job = [replay](Transaction& tx) -> std::expected<Written, Problem> {
+  auto job = [replay, &services](Transaction& tx) -> std::expected<Written, Problem> {
     const auto created = ReplayRepository(tx).create(replay);
     if (!created) return std::unexpected(problem_from(created.error()));
-    return Written{201, replay_view(replay), {"replay.created", replay.id.to_string(), replay_view(replay)}};
+    const json::object shown = replay_view(replay, services);
+    return Written{201, shown, {"replay.created", replay.id.to_string(), shown}};
   };
   co_return co_await write(services, call, std::move(job));
 }
@@ -190,9 +194,10 @@ asio::awaitable<Reply> list_replays(const ApiServices& services, Call call) {
   Query query(call.request.query());
   const relay::Page page = query.page<ReplayId>();
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
-  auto job = [page, who = call.who](Transaction& tx) -> Reply {
+  auto job = [page, &services, who = call.who](Transaction& tx) -> Reply {
     const auto found = ReplayRepository(tx).list(who.workspace_id, page);
-    return json_response(200, listing(found, [](const Replay& replay) { return replay_view(replay); }));
+    return json_response(200,
+                         listing(found, [&](const Replay& replay) { return replay_view(replay, services); }));
   };
   co_return co_await read(services, call.who, std::move(job));
 }
@@ -200,10 +205,10 @@ asio::awaitable<Reply> list_replays(const ApiServices& services, Call call) {
 asio::awaitable<Reply> get_replay(const ApiServices& services, Call call) {
   const auto id = call.id<ReplayId>("replay");
   if (!id) co_return std::unexpected(id.error());
-  auto job = [id = *id, who = call.who](Transaction& tx) -> Reply {
+  auto job = [id = *id, &services, who = call.who](Transaction& tx) -> Reply {
     const auto replay = ReplayRepository(tx).get(who.workspace_id, id);
     if (!replay) return std::unexpected(problem_from(replay.error()));
-    return json_response(200, replay_view(*replay));
+    return json_response(200, replay_view(*replay, services));
   };
   co_return co_await read(services, call.who, std::move(job));
 }
@@ -217,7 +222,8 @@ asio::awaitable<Reply> cancel_replay(const ApiServices& services, Call call) {
   auto job = [&services, id = *id, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
     const auto replay = ReplayRepository(tx).cancel(who.workspace_id, id, services.clock.now());
     if (!replay) return std::unexpected(problem_from(replay.error()));
-    return Written{200, replay_view(*replay), {"replay.cancelled", id.to_string(), {{"made", replay->made}}}};
+    return Written{
+        200, replay_view(*replay, services), {"replay.cancelled", id.to_string(), {{"made", replay->made}}}};
   };
   auto reply = co_await write(services, call, std::move(job));
   if (reply) services.deliveries.wake();  // what it cancelled may have been what others waited behind

@@ -5,6 +5,8 @@
 namespace postern::control {
 namespace {
 
+using relay::Work;
+
 constexpr Endpoint kEndpoints[] = {
     {"GET", "/api/v1/workspace", get_workspace},
     {"PATCH", "/api/v1/workspace", patch_workspace},
@@ -14,7 +16,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/api/v1/sources/{id}", get_source},
     {"PATCH", "/api/v1/sources/{id}", patch_source},
     {"DELETE", "/api/v1/sources/{id}", delete_source},
-    {"GET", "/api/v1/sources/{id}/activity", get_source_activity},
+    {"GET", "/api/v1/sources/{id}/activity", get_source_activity, Work::reads},
 
     {"GET", "/api/v1/destinations", list_destinations},
     {"POST", "/api/v1/destinations", create_destination},
@@ -25,7 +27,7 @@ constexpr Endpoint kEndpoints[] = {
 
     {"GET", "/api/v1/routes", list_routes},
     {"POST", "/api/v1/routes", create_route},
-    {"POST", "/api/v1/routes/test", test_route},
+    {"POST", "/api/v1/routes/test", test_route, Work::reads},
     {"GET", "/api/v1/routes/{id}", get_route},
     {"PATCH", "/api/v1/routes/{id}", patch_route},
     {"DELETE", "/api/v1/routes/{id}", delete_route},
@@ -38,25 +40,25 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/api/v1/agents/{id}/enrollment", enroll_agent},
     {"POST", "/api/v1/agents/{id}/revoke", revoke_agent},
 
-    {"GET", "/api/v1/events", list_events},
+    {"GET", "/api/v1/events", list_events, Work::reads},
     {"GET", "/api/v1/events/{id}", get_event},
-    {"GET", "/api/v1/events/{id}/body", get_event_body},
+    {"GET", "/api/v1/events/{id}/body", get_event_body, Work::reads},
     {"POST", "/api/v1/events/{id}/replay", replay_event},
 
-    {"GET", "/api/v1/deliveries", list_deliveries},
-    {"GET", "/api/v1/deliveries/summary", summarize_deliveries},
+    {"GET", "/api/v1/deliveries", list_deliveries, Work::reads},
+    {"GET", "/api/v1/deliveries/summary", summarize_deliveries, Work::reads},
     {"GET", "/api/v1/deliveries/{id}", get_delivery},
     {"POST", "/api/v1/deliveries/{id}/retry", retry_delivery},
 
     {"GET", "/api/v1/replays", list_replays},
-    {"POST", "/api/v1/replays", create_replay},
+    {"POST", "/api/v1/replays", create_replay, Work::replays},
     {"GET", "/api/v1/replays/{id}", get_replay},
     {"POST", "/api/v1/replays/{id}/cancel", cancel_replay},
 
     {"GET", "/api/v1/workspace/retention", get_retention},
     {"PATCH", "/api/v1/workspace/retention", patch_retention},
 
-    {"GET", "/api/v1/audit", list_audit},
+    {"GET", "/api/v1/audit", list_audit, Work::reads},
 };
 
 std::string_view next_segment(std::string_view& rest) {

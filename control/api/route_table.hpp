@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/api/call.hpp"
+#include "relay/overload/load_level.hpp"
 
 namespace postern::control {
 
@@ -19,6 +20,9 @@ struct Endpoint {
   std::string_view method;
   std::string_view pattern;  ///< "/api/v1/sources/{id}": each {…} stands for one non-empty segment
   EndpointFunction function;
+  /// Answered 503 while the node gives this up. What an operator needs to see how it stands and to act
+  /// (health, metrics, configuration, one thing by its id, every change) has none.
+  std::optional<relay::Work> work = {};
 };
 
 /// All of /api/v1 that needs a key, grouped by resource. openapi.yaml describes exactly these.

@@ -10,6 +10,7 @@
 #include "control/api/catalog_reloader.hpp"
 #include "relay/destinations/egress_policy.hpp"
 #include "relay/destinations/nats_subject.hpp"
+#include "relay/overload/shedding.hpp"
 #include "relay/retention_times.hpp"
 #include "relay/routing/program_pool.hpp"
 #include "relay/store/catalog.hpp"
@@ -84,7 +85,8 @@ struct ApiServices {
   relay::ProgramPool& programs;
   relay::SharedActivity& activity;
   NatsFacts nats{};
-  relay::Retention retention{};  ///< of workspaces that have no times of their own
+  relay::Retention retention{};         ///< of workspaces that have no times of their own
+  relay::Shedding* shedding = nullptr;  ///< null: nothing is given up
 };
 
 }  // namespace postern::control

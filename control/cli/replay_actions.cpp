@@ -70,6 +70,12 @@ std::string bar_of(std::int64_t part, std::int64_t whole) {
          std::string(static_cast<std::size_t>(kWidth - full), '.');
 }
 
+/// An older relay does not say.
+bool held_back(const json::object& replay) {
+  const json::value* held = replay.if_contains("held_back");
+  return held != nullptr && held->is_bool() && held->as_bool();
+}
+
 }  // namespace
 
 Outcome<std::string> create_replay_command(ApiClient& api, const ReplayWish& wish, Form form) {
@@ -107,10 +113,11 @@ std::string progress_line(const json::object& replay) {
   const auto ended = number(replay, "delivered") + number(replay, "failed");
   const auto made = number(replay, "made");
   const auto whole = std::max(number(replay, "estimate"), made);
-  return fmt::format("[{}] {}{} of {} made, {} delivered, {} failed, {} under way  {}", bar_of(ended, whole),
-                     made, replay.at("estimate_is_least").as_bool() ? "+" : "", whole,
-                     number(replay, "delivered"), number(replay, "failed"), number(replay, "open"),
-                     format_cell(replay.at("state")));
+  return fmt::format(
+      "[{}] {}{} of {} made, {} delivered, {} failed, {} under way  {}", bar_of(ended, whole), made,
+      replay.at("estimate_is_least").as_bool() ? "+" : "", whole, number(replay, "delivered"),
+      number(replay, "failed"), number(replay, "open"),
+      held_back(replay) ? "held back: the relay is overloaded" : format_cell(replay.at("state")));
 }
 
 bool is_over(const json::object& replay) {

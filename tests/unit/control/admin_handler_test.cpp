@@ -115,5 +115,38 @@ TEST_F(AdminHandlerTest, TheDocumentAndTheTableAgreeBothWays) {
   EXPECT_EQ(documented(), served);
 }
 
+TEST_F(AdminHandlerTest, UnderLoadWhatAnOperatorNeedsIsStillThere) {
+  const std::string source = id_of(make_source("gh")), destination = id_of(make_destination("app"));
+  const std::string event = store_event(source, destination);
+  shedding.set(relay::LoadLevel::no_events);
+  for (const std::string path : {"events", "deliveries", "deliveries/summary", "audit"}) {
+    const auto response = call("GET", "/api/v1/" + path);
+    EXPECT_EQ(response.status, 503) << path;
+    EXPECT_EQ(code_of(response), "overloaded");
+    EXPECT_EQ(*http::find_header(response.headers, "Retry-After"), "5");
+  }
+  EXPECT_EQ(call("POST", "/api/v1/replays", "{}").status, 503);
+  EXPECT_EQ(call("GET", "/health/live").status, 200);
+  EXPECT_EQ(call("GET", "/metrics").status, 200);
+  for (const std::string path : {"sources", "destinations", "routes", "agents", "replays"})
+    EXPECT_EQ(call("GET", "/api/v1/" + path).status, 200) << path;
+  EXPECT_EQ(call("GET", "/api/v1/events/" + event).status, 200);
+  EXPECT_EQ(call("PATCH", "/api/v1/destinations/" + destination, R"({"enabled":false})").status, 200);
+  EXPECT_EQ(call("POST", "/api/v1/destinations/" + destination + "/breaker/reset").status, 204);
+}
+
+TEST_F(AdminHandlerTest, NothingThatChangesWhatThereIsIsEverPutOff) {
+  for (const Endpoint& endpoint : endpoints()) {
+    if (!endpoint.work) continue;
+    const bool reads = endpoint.method == "GET" || endpoint.pattern == "/api/v1/routes/test";
+    EXPECT_TRUE(reads || *endpoint.work == relay::Work::replays) << endpoint.pattern;
+  }
+}
+
+TEST_F(AdminHandlerTest, WhoHasNoKeyIsNotToldOfTheLoad) {
+  shedding.set(relay::LoadLevel::no_events);
+  EXPECT_EQ(call_openly("GET", "/api/v1/events").status, 401);
+}
+
 }  // namespace
 }  // namespace postern::control

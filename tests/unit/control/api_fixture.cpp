@@ -44,6 +44,7 @@ ApiFixture::ApiFixture() {
   services = std::make_unique<ApiServices>(ApiServices{*store->database, store->keyring, catalog, *reloader,
                                                        agents, deliveries, ids, clock, random, addresses,
                                                        egress, *programs, activity});
+  services->shedding = &shedding;
   handler = std::make_unique<AdminHandler>(*services, *keys, health,
                                            std::vector<const prometheus::Collectable*>{&metrics});
 }

@@ -81,6 +81,7 @@ class ApiFixture : public testing::Test {
   boost::asio::io_context loop{1};
   std::unique_ptr<CatalogReloader> reloader;
   std::unique_ptr<relay::ProgramPool> programs;
+  relay::Shedding shedding{metrics};
   std::unique_ptr<ApiServices> services;
   std::unique_ptr<ApiKeys> keys;
   std::unique_ptr<AdminHandler> handler;

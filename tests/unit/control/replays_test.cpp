@@ -54,6 +54,16 @@ TEST_F(ReplaysTest, OneIsCreatedOnceShownListedAndCancelled) {
   EXPECT_EQ(code_of(again), "not_running");
 }
 
+TEST_F(ReplaysTest, OneThatRunsSaysThatTheLoadHoldsItBack) {
+  dead();
+  const std::string id = id_of(parsed(call("POST", "/api/v1/replays", "{}")));
+  EXPECT_FALSE(ok("GET", "/api/v1/replays/" + id).at("held_back").as_bool());
+  shedding.set(relay::LoadLevel::no_replays);
+  EXPECT_TRUE(ok("GET", "/api/v1/replays/" + id).at("held_back").as_bool());
+  EXPECT_EQ(code_of(call("POST", "/api/v1/replays", "{}")), "overloaded");
+  EXPECT_FALSE(ok("POST", "/api/v1/replays/" + id + "/cancel").at("held_back").as_bool()) << "it is over";
+}
+
 TEST_F(ReplaysTest, WhatCannotBeDoneIsRefusedByField) {
   const std::pair<std::string, std::string> wrong[] = {
       {"state", R"({"state":"pending"})"},
