@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from harness.app import App, DeafApp  # noqa: E402
+from harness.app import App, BlackHole, DeafApp  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.relay import Agent, Relay  # noqa: E402
 
@@ -65,6 +65,11 @@ def make(tmp_path, engine, request):
             app = App(*args, **kw)
             started.append(app.close)
             return app
+
+        def black_hole(self):
+            hole = BlackHole()
+            started.append(hole.close)
+            return hole
 
         def deaf_app(self):
             app = DeafApp()

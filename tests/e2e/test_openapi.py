@@ -1,12 +1,12 @@
 """The REST API and its OpenAPI document agree: every operation is called, and every answer fits its schema."""
 import re
-import socket
 
 import jsonschema
 import pytest
 import yaml
 
 from harness import http, sign
+from harness.app import closed_port
 from harness.process import ROOT
 
 SECRET = "a github secret of some length"
@@ -69,12 +69,6 @@ def checked(relay):
 
     relay.api.call = call
     return relay, document
-
-
-def closed_port():
-    """A port that nothing listens on: it was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def walk_through(relay, make):

@@ -90,6 +90,36 @@ class App:
         self._server.server_close()
 
 
+class BlackHole:
+    """A host that answers no SYN: its queue of connections is full and nobody takes one out."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self._queued = []
+        while self._taken():
+            pass
+
+    def _taken(self):
+        probe = socket.socket()
+        probe.settimeout(0.3)
+        self._queued.append(probe)
+        return probe.connect_ex(self._listener.getsockname()) == 0
+
+    @property
+    def url(self):
+        return "http://127.0.0.1:%d" % self._listener.getsockname()[1]
+
+    def close(self):
+        for held in (self._listener, *self._queued):
+            held.close()
+
+
+def closed_port():
+    """A port that nothing listens on: it was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
 class DeafApp:
     """Accepts connections and never reads a byte from them."""
 

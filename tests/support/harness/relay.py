@@ -1,5 +1,6 @@
 """`postern serve` and its REST API, `postern-agent`, as tests use them."""
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -127,6 +128,15 @@ class Relay:
         key.write_bytes((other.data / "master.key").read_bytes())
         self.database = other.database
         return self
+
+    def add_workspace(self, name):
+        """Restarts with one more workspace; its API."""
+        self.stop()
+        argv = [BIN / "test_add_workspace", self.data, name, *([self.database] if self.database else [])]
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        self.start()
+        return Api(self.admin, done.stdout.strip())
 
     def stop(self):
         return self.process.stop()
