@@ -21,6 +21,7 @@
 #include "relay/limits/limiter.hpp"
 #include "relay/limits/redis_client.hpp"
 #include "relay/limits/shared_activity.hpp"
+#include "relay/limits/shared_breakers.hpp"
 #include "relay/overload/load_monitor.hpp"
 #include "relay/replay/runner.hpp"
 #include "relay/retention/keeper.hpp"
@@ -54,6 +55,7 @@ struct Node::Parts {
   void make_drivers();
   void make_dispatcher();
   void make_limits();
+  void start_redis();
   void make_programs();
   void start_monitor();  ///< the loops run
   Result<void> start_chores();
@@ -84,13 +86,14 @@ struct Node::Parts {
   std::unique_ptr<relay::StoreAgentAuthority> authority;
   std::unique_ptr<DestinationDisabler> disabler;
   std::unique_ptr<relay::Hub> hub;
-  std::shared_ptr<relay::NatsClient> nats;  ///< null without nats.url
-  std::vector<relay::Drivers> drivers;      ///< one for each loop
-  std::unique_ptr<relay::Dispatcher> dispatcher;
-  std::unique_ptr<DispatchControl> deliveries;
+  std::shared_ptr<relay::NatsClient> nats;    ///< null without nats.url
+  std::vector<relay::Drivers> drivers;        ///< one for each loop
   std::unique_ptr<relay::RedisClient> redis;  ///< null without a URL
   std::unique_ptr<relay::Limiter> limiter;
   std::unique_ptr<relay::SharedActivity> activity;
+  std::unique_ptr<relay::SharedBreakers> breakers;  ///< null without Redis
+  std::unique_ptr<relay::Dispatcher> dispatcher;
+  std::unique_ptr<DispatchControl> deliveries;
   std::unique_ptr<relay::ProgramPool> programs;
   std::unique_ptr<relay::ReplayRunner> replays;
   std::unique_ptr<relay::RetentionKeeper> retention;

@@ -104,6 +104,7 @@ Result<void> Node::Parts::assemble() {
   connect_nats();
   make_drivers();
   make_dispatcher();
+  start_redis();
   make_programs();
   follow_other_nodes();
   store->event_log->attach(*dispatcher);
@@ -234,7 +235,8 @@ void Node::Parts::make_dispatcher() {
       .metrics = metrics,
       .disable = [this](DestinationId id, std::string reason) { disabler->disable(id, std::move(reason)); },
       .options = options,
-      .shedding = &shedding});
+      .shedding = &shedding,
+      .breakers = breakers.get()});
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
 }
 
@@ -247,15 +249,26 @@ void Node::Parts::make_limits() {
                    .Add({});
     relay::RedisOptions options;
     options.target = *settings.redis.target;
-    options.on_change = [&up](bool is_up) { up.Set(is_up ? 1 : 0); };
+    options.on_change = [this, &up](bool is_up) {
+      up.Set(is_up ? 1 : 0);
+      if (is_up) breakers->look();
+    };
     redis = std::make_unique<relay::RedisClient>(std::move(options), random);
     limiter = std::make_unique<relay::RedisLimiter>(
         *redis, clock, metrics, relay::RedisLimiterOptions{.prefix = settings.redis.prefix});
+    breakers = std::make_unique<relay::SharedBreakers>(*redis, schedule, settings.redis.prefix);
   } else {
     limiter = std::make_unique<relay::LocalLimiter>();
   }
   activity = std::make_unique<relay::SharedActivity>(redis.get(), clock, settings.redis.prefix);
-  if (redis) redis->start();
+}
+
+/// Once everything that listens to it is there. A node that has just started must not hammer what the others
+/// know to be down, so it waits a moment for Redis; without Redis it starts like a node that stands alone.
+void Node::Parts::start_redis() {
+  if (!redis) return;
+  redis->start();
+  breakers->wait_caught_up(std::chrono::milliseconds(500));
 }
 
 void Node::Parts::make_programs() {

@@ -92,15 +92,23 @@ Breaker::Counts Breaker::counts(Time now) const {
   return counts;
 }
 
-bool Breaker::restore(const BreakerSnapshot& snapshot) {
-  if (snapshot == shared_) return false;
-  const bool changed = snapshot.state != shared_.state;
-  if (changed) {
-    enter(snapshot.state, snapshot.since);
-    forget();
-  }
-  shared_ = snapshot;
+bool Breaker::restore(const BreakerSnapshot& heard, Time now) {
+  if (!policy_.enabled) return false;
+  if (heard.state == BreakerState::closed) return reset(now);
+  if (heard.state == BreakerState::half_open && shared_.state == BreakerState::half_open) return false;
+  const bool changed = shared_.state != BreakerState::open;
+  shared_.probe_at = probe_after(heard, now);
+  shared_.openings = heard.openings;
+  if (changed || heard.state == BreakerState::open) enter(BreakerState::open, std::min(heard.since, now));
   return changed;
+}
+
+Time Breaker::probe_after(const BreakerSnapshot& heard, Time now) const {
+  const bool waits = shared_.state == BreakerState::open;
+  const Time at = heard.state == BreakerState::open ? heard.probe_at
+                  : waits                           ? std::max(shared_.probe_at, now + kProbesTake)
+                                                    : now + kProbesTake;
+  return std::min(at, now + policy_.open_most);
 }
 
 std::int64_t Breaker::slice(Time now) const {

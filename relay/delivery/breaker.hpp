@@ -64,8 +64,12 @@ class Breaker {
   };
   Counts counts(Time now) const;
   const BreakerSnapshot& snapshot() const { return shared_; }
-  /// Takes over what another node found. True: the state has changed.
-  bool restore(const BreakerSnapshot& snapshot);
+  /// Takes over what another node found. Its open is open here, for no longer than the policy allows. Its
+  /// half-open is open here too, for kProbesTake from now at least: one node's probes are enough, and if
+  /// nothing comes of them this one probes by itself; already half-open, it goes on. Its closed is a reset.
+  /// True: the state has changed.
+  bool restore(const BreakerSnapshot& heard, Time now);
+  static constexpr Duration kProbesTake = std::chrono::seconds(5);
 
  private:
   /// The window slides by a bucket at a time, so it reaches back between nine and ten tenths of its length.
@@ -80,6 +84,7 @@ class Breaker {
   bool is_too_bad(Time now) const;
   bool judge_probe(bool good, Time now);
   void open(Time now);
+  Time probe_after(const BreakerSnapshot& heard, Time now) const;
   void enter(BreakerState state, Time now);
   void forget();
 

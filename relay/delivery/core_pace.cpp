@@ -58,7 +58,14 @@ void DispatcherCore::judge_breaker(Queue& queue, const Ticket& ticket, Health he
   if (moved) breaker_moved(queue);
 }
 
+/// By what this node saw, or was told to do.
 void DispatcherCore::breaker_moved(Queue& queue) {
+  tell_breaker(queue);
+  follow_breaker(queue);
+}
+
+/// Whatever moved it.
+void DispatcherCore::follow_breaker(Queue& queue) {
   const Time now = parts_.clock.now();
   const BreakerSnapshot& state = queue.breaker().snapshot();
   queue.publish_breaker(now);
@@ -92,7 +99,8 @@ void DispatcherCore::reset_breaker(DestinationId id) {
     if (queue == nullptr || queue->retired) return;
     const bool moved = queue->breaker().reset(core.parts_.clock.now());
     queue->publish_breaker(core.parts_.clock.now());
-    if (moved) core.breaker_moved(*queue);
+    core.tell_breaker(*queue);  // closed here already, it may be open elsewhere
+    if (moved) core.follow_breaker(*queue);
   });
 }
 

@@ -32,6 +32,7 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
     slot = std::make_unique<Queue>(destination);
     slot->cold = !backlog_known_;
     desk_.add(destination->id, QueueMode::draining, slot->gauges(), destination->workspace_id);
+    take_over_breaker(*slot);
   } else if (slot->destination() != destination) {
     reconfigure(*slot, destination);
   }

@@ -29,6 +29,12 @@ void DispatcherCore::listen() {
   parts_.catalog.on_change([weak](const Catalog&) {
     if (auto self = weak.lock()) self->enter("catalog", [](DispatcherCore& core) { core.sync_catalog(); });
   });
+  if (parts_.breakers != nullptr) {
+    parts_.breakers->on_heard([weak](DestinationId id) {
+      if (auto self = weak.lock())
+        self->enter("breaker_heard", [id](DispatcherCore& core) { core.on_breaker_heard(id); });
+    });
+  }
   parts_.agents.on_presence([weak](AgentId agent, bool) {
     if (auto self = weak.lock())
       self->enter("presence", [agent](DispatcherCore& core) { core.on_presence(agent); });

@@ -9,6 +9,7 @@
 #include "relay/delivery/queue_mode.hpp"
 #include "relay/delivery/retry_budget.hpp"
 #include "relay/delivery/slow_start.hpp"
+#include "relay/limits/breaker_board.hpp"
 #include "relay/limits/gcra.hpp"
 #include "relay/model.hpp"
 #include "relay/store/event_log.hpp"
@@ -134,6 +135,7 @@ class DestinationQueue {
   bool retired = false;                ///< its destination has been deleted
   bool cold = true;                    ///< whether the store holds older ones is not known yet
   std::optional<SteadyTime> alarm_at;  ///< its place among the alarms
+  SharedBreakerState told;             ///< of its breaker: what was last said to other nodes, or by them
   /// Switched off by an answer before the catalog knew: the configuration that was in force then.
   std::optional<Time> gone_at_version;
 

@@ -12,6 +12,7 @@
 #include "relay/delivery/admission_desk.hpp"
 #include "relay/delivery/attempt_loop.hpp"
 #include "relay/delivery/breaker.hpp"
+#include "relay/limits/breaker_board.hpp"
 #include "relay/overload/shedding.hpp"
 #include "relay/store/event_log.hpp"
 
@@ -51,7 +52,8 @@ struct DispatcherParts {
   /// catalog; the dispatcher has already stopped sending.
   std::function<void(DestinationId, std::string reason)> disable;
   DispatcherOptions options;
-  Shedding* shedding = nullptr;  ///< null: retries are never held back
+  Shedding* shedding = nullptr;      ///< null: retries are never held back
+  BreakerBoard* breakers = nullptr;  ///< null: no other nodes
 };
 
 /// Makes every delivery reach an end: fetches what is due, starts attempts in order and within bounds,
@@ -98,7 +100,7 @@ class Dispatcher final : public DeliveryIntake {
   };
   /// nullopt for a destination it doesn't know.
   std::optional<Status> status(DestinationId destination) const;
-  /// Its breaker closes with a clean slate, soon.
+  /// Its breaker closes with a clean slate, soon, on all nodes.
   void reset_breaker(DestinationId destination);
 
  private:

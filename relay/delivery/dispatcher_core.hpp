@@ -26,7 +26,7 @@ namespace postern::relay {
 /// attempts, hands outcomes to the store and asks for more, each in one group.
 ///
 /// The bodies are in core_*.cpp, one idea each: turn, claims, outcomes, places (catalog and presence), pace
-/// (breaker, rate, retry budget, order), drain.
+/// (breaker, rate, retry budget, order), share (what nodes know of each other's breakers), drain.
 class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
  public:
   explicit DispatcherCore(DispatcherParts parts);
@@ -144,6 +144,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void block(Queue& queue, Time until);
   void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
   void breaker_moved(Queue& queue);
+  void follow_breaker(Queue& queue);
   QueueMode admission_mode(const Queue& queue) const;
   void watch(Queue& queue);
   void unwatch(Queue& queue);
@@ -151,6 +152,11 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void ring_alarms();
   void wake_up(Queue& queue);
   void unblock_all();
+
+  // core_share.cpp
+  void tell_breaker(Queue& queue);
+  void take_over_breaker(Queue& queue);
+  void on_breaker_heard(DestinationId id);
 
   // core_drain.cpp
   void begin_drain();
@@ -175,6 +181,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
 
   std::deque<Queue*> claim_ring_;
   std::size_t claims_ = 0;
+  bool told_garbled_ = false;                   ///< of a blob that says nothing: once
   std::uint64_t stops_ = 0;                     ///< how often any queue was stopped
   std::unordered_set<DestinationId> excluded_;  ///< from claims over all destinations
   bool due_claiming_ = false;

@@ -160,7 +160,7 @@ void RedisClient::Core::note_down(bool was_up) {
   if (std::exchange(told_away, true)) return;
   log::warn("redis.away", {{"redis", options.target.shown()},
                            {"reason", drop_reason},
-                           {"meaning", "limits are each node's own until it is back"}});
+                           {"meaning", "limits and breakers are each node's own until it is back"}});
 }
 
 }  // namespace postern::relay

@@ -1,40 +1,42 @@
 #pragma once
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "base/id.hpp"
+#include "relay/limits/breaker_board.hpp"
 #include "relay/limits/redis_client.hpp"
 
 namespace postern::relay {
 
-/// A breaker's state as its owner wrote it; only the version is looked at here. A higher one is newer.
-struct SharedBreakerState {
-  std::uint64_t version = 0;  ///< at most 2⁵³: Redis' Lua compares doubles
-  std::string blob;           ///< at most kBreakerBlobMost
-  bool operator==(const SharedBreakerState&) const = default;
-};
-inline constexpr std::size_t kBreakerBlobMost = 1024;
-
-/// What nodes know of each other's breakers: "breaker:{destination}" in Redis, the newest version wins and
-/// goes after its lifetime. What this node said or heard last is kept in memory as well, for the same time,
-/// and stands in when Redis is away. After a wipe each node still has its own. Safe from any thread.
-class SharedBreakers {
+/// BreakerBoard through Redis. "breaker:{destination}" is a hash of version and blob: the newest version wins
+/// and goes after its lifetime. "breakers" lists the destinations by when they were last told, in
+/// microseconds of Redis' clock, and a node asks four times a second what is there beyond what it has seen:
+/// one command, and next to nothing to read while no breaker moves. What was told while nobody listened is
+/// found by the next question, also by a node that has just started.
+///
+/// Everything said or heard is kept in memory for its lifetime as well. "breakers:since" is a number that is
+/// made anew when the list is: when it has changed, Redis was wiped, and each node tells again what it knows.
+/// What could not be told is told when Redis is back. Error replies and what is not ours are logged once and
+/// ignored.
+class SharedBreakers final : public BreakerBoard {
  public:
-  using Found = std::function<void(std::optional<SharedBreakerState>)>;
   static constexpr std::size_t kKeptMost = 10'000;  ///< destinations in memory; then whichever come first go
+  static constexpr Duration kLookEvery = std::chrono::milliseconds(250);
+  /// A version further ahead of the clock than this is nobody's, and anyone's overwrites it.
+  static constexpr Duration kAheadMost = std::chrono::hours(24);
 
-  /// References outlive it.
+  /// Before client.start(). References outlive it; the client may still run when this is destroyed.
   SharedBreakers(RedisClient& client, const Clock& clock, std::string prefix = "postern:");
-  ~SharedBreakers();
+  ~SharedBreakers() override;
 
-  /// `found`, if given, hears the newest there is afterwards: this one, or a newer one of another node.
-  /// It is called exactly once, on the client's thread, or on this one when nothing could be sent.
-  void publish(DestinationId destination, SharedBreakerState state, Duration lifetime, Found found = {});
-  /// The newest of what Redis and memory have; called like publish()'s.
-  void fetch(DestinationId destination, Found found);
+  void publish(DestinationId destination, SharedBreakerState state, Duration lifetime) override;
+  std::optional<SharedBreakerState> known(DestinationId destination) const override;
+  void on_heard(Heard listener) override;
+
+  /// Asks now. For the client's on_change.
+  void look();
+  /// Waits until all that was in Redis at the beginning has been heard, at most that long: whoever starts to
+  /// send before that may send to what is known to be down. False: Redis is away, or slow.
+  bool wait_caught_up(Duration most) const;
 
  private:
   struct State;

@@ -161,12 +161,69 @@ TEST_F(BreakerTest, ItsStateTravels) {
   attempts(Health::bad, 10);
   Breaker other;
   const auto round = other.begin();
-  EXPECT_TRUE(other.restore(breaker.snapshot()));
+  EXPECT_TRUE(other.restore(breaker.snapshot(), now));
   EXPECT_EQ(other.snapshot(), breaker.snapshot());
   EXPECT_FALSE(other.record(round, Health::good, now));
+  EXPECT_FALSE(other.restore(breaker.snapshot(), now));
   now += 30s;
   EXPECT_TRUE(other.elapse(now));
-  EXPECT_FALSE(breaker.restore(breaker.snapshot()));
+}
+
+TEST_F(BreakerTest, WhatIsClosedElsewhereIsClosedHereWithACleanSlate) {
+  const BreakerSnapshot closed = breaker.snapshot();
+  attempts(Health::bad, 9);
+  EXPECT_FALSE(breaker.restore(closed, now));
+  attempts(Health::bad, 9);
+  EXPECT_EQ(breaker.state(), BreakerState::closed) << "the nine before count no more";
+  attempts(Health::bad, 1);
+  EXPECT_TRUE(breaker.restore(closed, now));
+  EXPECT_EQ(breaker.state(), BreakerState::closed);
+  EXPECT_EQ(breaker.snapshot().openings, 0U);
+}
+
+TEST_F(BreakerTest, OneNodesProbesAreEnoughUntilTheyTakeTooLong) {
+  half_open();
+  const BreakerSnapshot probing = breaker.snapshot();
+  Breaker closed, waiting;
+  EXPECT_TRUE(closed.restore(probing, now));
+  EXPECT_EQ(closed.state(), BreakerState::open);
+  EXPECT_EQ(closed.snapshot().probe_at, now + Breaker::kProbesTake);
+  waiting.restore({BreakerState::open, now - 30s, now + 1s, 1}, now);
+  EXPECT_FALSE(waiting.restore(probing, now));
+  EXPECT_EQ(waiting.snapshot().probe_at, now + Breaker::kProbesTake);
+  EXPECT_TRUE(waiting.elapse(now + Breaker::kProbesTake)) << "nothing was heard since";
+  const auto round = waiting.begin();
+  EXPECT_FALSE(waiting.restore(probing, now)) << "its own probes go on";
+  EXPECT_EQ(waiting.probing(), 1U);
+  EXPECT_FALSE(waiting.record(round, Health::good, now));
+  EXPECT_EQ(waiting.probes_left(), 2U);
+}
+
+TEST_F(BreakerTest, AProbeThatFailedElsewhereEndsTheProbingHere) {
+  half_open();
+  const auto round = breaker.begin();
+  EXPECT_TRUE(breaker.restore({BreakerState::open, now, now + 60s, 2}, now));
+  EXPECT_EQ(open_for(), 60s);
+  EXPECT_FALSE(breaker.record(round, Health::good, now));
+  EXPECT_EQ(breaker.state(), BreakerState::open);
+  now += 60s;
+  ASSERT_TRUE(breaker.elapse(now));
+  attempts(Health::bad, 1);
+  EXPECT_EQ(open_for(), 120s) << "the doubling goes on";
+}
+
+TEST_F(BreakerTest, AnotherNodesClockCannotCloseItOffForLongerThanThePolicy) {
+  breaker.restore({BreakerState::open, now + 24h, Time::max(), 1}, now);
+  EXPECT_EQ(open_for(), 10min);
+  EXPECT_EQ(breaker.snapshot().since, now);
+}
+
+TEST_F(BreakerTest, SwitchedOffItBelievesNobody) {
+  BreakerPolicy off;
+  off.enabled = false;
+  breaker.configure(off, now);
+  EXPECT_FALSE(breaker.restore({BreakerState::open, now, now + 60s, 1}, now));
+  EXPECT_EQ(breaker.state(), BreakerState::closed);
 }
 
 AttemptResult answered(int status) {

@@ -104,51 +104,126 @@ TEST_F(Presence, ALateGoodbyeDoesNotHideWhereTheAgentWent) {
 
 class Breakers : public SharedState {
  protected:
-  Breakers() : here(*client, clock), there(other, clock) { start_both(); }
-  ~Breakers() override { stop_both(); }
-  SharedBreakerState publish(SharedBreakers& by, std::uint64_t version, const std::string& blob) {
-    return answer_of<std::optional<SharedBreakerState>>(
-               [&](SharedBreakers::Found found) { by.publish(destination, {version, blob}, 10s, found); })
-        .value();
+  Breakers() : here(*client, clock), there(other, clock) {
+    here.on_heard([this](DestinationId) { ++heard_here; });
+    there.on_heard([this](DestinationId) { ++heard_there; });
   }
-  std::optional<SharedBreakerState> fetch(SharedBreakers& by) {
-    return answer_of<std::optional<SharedBreakerState>>(
-        [&](SharedBreakers::Found found) { by.fetch(destination, found); });
+  ~Breakers() override { stop_both(); }
+  SharedBreakerState state(std::uint64_t after, const std::string& blob) const {
+    return {next_breaker_version(0, clock.now()) + after, blob};
+  }
+  bool becomes(SharedBreakers& of, const SharedBreakerState& expected) {
+    return eventually([&] { return of.known(destination) == expected; });
   }
   DestinationId destination = ids.make<DestinationTag>();
+  const std::string key = "postern:breaker:" + destination.to_string();
+  std::atomic<int> heard_here{0}, heard_there{0};
   SharedBreakers here, there;
 };
 
-TEST_F(Breakers, TheNewestVersionWins) {
-  EXPECT_EQ(fetch(there), std::nullopt);
-  const std::string bytes("\0open\r\n", 7);
-  EXPECT_EQ(publish(here, 5, bytes).version, 5U);
-  EXPECT_EQ(fetch(there), (SharedBreakerState{5, bytes}));
-  EXPECT_EQ(publish(there, 4, "old").version, 5U) << "the older one learns what stands";
-  EXPECT_EQ(publish(there, 6, "new").blob, "new");
-  EXPECT_EQ(fetch(here), (SharedBreakerState{6, "new"}));
+TEST_F(Breakers, TheNewestIsHeardEverywhere) {
+  start_both();
+  EXPECT_EQ(there.known(destination), std::nullopt);
+  const auto first = state(5, std::string("\0open\r\n", 7));
+  here.publish(destination, first, 10min);
+  EXPECT_EQ(here.known(destination), first);
+  EXPECT_TRUE(becomes(there, first));
+  there.publish(destination, state(4, "old"), 10min);
+  EXPECT_EQ(there.known(destination), first) << "it knows better";
+  there.publish(destination, state(6, "new"), 10min);
+  EXPECT_TRUE(becomes(here, state(6, "new")));
+  EXPECT_TRUE(eventually([&] { return heard_here == 1 && heard_there == 1; })) << "nobody hears himself";
 }
 
-TEST_F(Breakers, MemoryStandsInWhileRedisIsAway) {
-  publish(here, 1, "one");
-  ASSERT_TRUE(fetch(there));
+TEST_F(Breakers, OfOneVersionAllChooseTheSame) {
+  here.publish(destination, state(1, "a"), 10min);
+  there.publish(destination, state(1, "b"), 10min);
+  start_both();
+  EXPECT_TRUE(becomes(here, state(1, "b")));
+  EXPECT_TRUE(becomes(there, state(1, "b")));
+}
+
+TEST_F(Breakers, WhoComesLaterFindsAllOfIt) {
+  start_both();
+  std::vector<DestinationId> all(200);
+  for (DestinationId& id : all) id = ids.make<DestinationTag>();
+  for (const DestinationId id : all) here.publish(id, state(1, "open"), 10min);
+  ASSERT_TRUE(eventually([&] { return heard_there == 200; }));
+  RedisClient late(quick(server.url()), random);
+  SharedBreakers newcomer(late, clock);
+  EXPECT_FALSE(newcomer.wait_caught_up(0s));
+  late.start();
+  EXPECT_TRUE(newcomer.wait_caught_up(10s));
+  for (const DestinationId id : all) EXPECT_EQ(newcomer.known(id), state(1, "open"));
+  late.stop();
+}
+
+TEST_F(Breakers, WhatWasSaidWhileRedisWasAwayIsToldAfterwards) {
+  start_both();
+  here.publish(destination, state(1, "one"), 10min);
+  ASSERT_TRUE(becomes(there, state(1, "one")));
   away();
-  EXPECT_EQ(fetch(there), (SharedBreakerState{1, "one"}));
-  EXPECT_EQ(publish(here, 2, "two").version, 2U);
-  EXPECT_EQ(fetch(here), (SharedBreakerState{2, "two"}));
-  EXPECT_EQ(fetch(there), (SharedBreakerState{1, "one"}));
-  clock.advance(11s);
-  EXPECT_EQ(fetch(here), std::nullopt) << "for its lifetime, no longer";
+  EXPECT_EQ(there.known(destination), state(1, "one"));
+  here.publish(destination, state(2, "two"), 10min);
+  EXPECT_EQ(here.known(destination), state(2, "two"));
+  back();  // with nothing in it
+  EXPECT_TRUE(becomes(there, state(2, "two")));
 }
 
-TEST_F(Breakers, AWipeLeavesEachNodeWhatItKnows) {
-  publish(here, 3, "x");
+TEST_F(Breakers, AfterAWipeEachTellsWhatItKnows) {
+  start_both();
+  const DestinationId another = ids.make<DestinationTag>();
+  here.publish(destination, state(1, "one"), 10min);
+  there.publish(another, state(1, "another"), 10min);
+  ASSERT_TRUE(eventually([&] { return heard_here == 1 && heard_there == 1; }));
   server.ask("FLUSHALL");
-  EXPECT_EQ(fetch(here), (SharedBreakerState{3, "x"}));
-  EXPECT_EQ(fetch(there), std::nullopt);
-  const std::string key = "postern:breaker:" + destination.to_string();
+  EXPECT_TRUE(eventually([&] { return server.ask("ZCARD postern:breakers") == ":2\r\n"; }));
+  EXPECT_NE(server.ask("HGET " + key + " blob").find("one"), std::string::npos);
+  here.publish(destination, state(2, "two"), 10min);
+  EXPECT_TRUE(becomes(there, state(2, "two")));
+}
+
+TEST_F(Breakers, ItsTimeEnds) {
+  start_both();
+  here.publish(destination, state(1, "one"), 10min);
+  ASSERT_TRUE(becomes(there, state(1, "one")));
+  clock.advance(11min);
+  EXPECT_EQ(here.known(destination), std::nullopt);
+  clock.advance(24h);
+  EXPECT_EQ(there.known(destination), std::nullopt);
+  here.publish(destination, state(0, "anew"), 10ms);
+  EXPECT_TRUE(eventually([&] { return server.ask("EXISTS " + key) == ":0\r\n"; })) << "in Redis, too";
+}
+
+TEST_F(Breakers, GarbageIsIgnoredAndOverwritten) {
+  start_both();
+  const std::string far = std::to_string(state(0, "").version * 4);
+  server.ask("HSET " + key + " version " + far + " blob x");
+  server.ask("ZADD postern:breakers 1 " + destination.to_string());
+  server.ask("ZADD postern:breakers 2 nonsense");
+  server.ask("ZADD postern:breakers inf forever");
+  here.publish(destination, state(1, "one"), 10min);
+  EXPECT_TRUE(becomes(there, state(1, "one")));
+  EXPECT_EQ(heard_here, 0);
+}
+
+TEST_F(Breakers, KeysOfAnotherKindAreNoMoreThanErrors) {
+  start_both();
   server.ask("SET " + key + " nonsense");
-  EXPECT_EQ(publish(here, 4, "y").version, 4U) << "a key of another kind is no more than an error";
+  server.ask("SET postern:breakers nonsense");
+  here.publish(destination, state(1, "one"), 10min);
+  EXPECT_EQ(ask({"PING"}), "PONG");
+  EXPECT_EQ(here.known(destination), state(1, "one"));
+  server.ask("FLUSHALL");
+  here.publish(destination, state(2, "two"), 10min);
+  EXPECT_TRUE(becomes(there, state(2, "two")));
+}
+
+TEST_F(Breakers, ABoundedNumberIsRemembered) {
+  for (std::size_t i = 0; i < SharedBreakers::kKeptMost; ++i)
+    here.publish(ids.make<DestinationTag>(), state(1, "x"), 10min);
+  here.publish(destination, state(1, "one"), 10min);
+  EXPECT_EQ(here.known(destination), state(1, "one"));
 }
 
 class Activity : public SharedState {

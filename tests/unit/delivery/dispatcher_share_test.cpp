@@ -1,0 +1,163 @@
+// Breakers that several nodes know of, in the whole dispatcher.
+#include <gtest/gtest.h>
+
+#include "relay/delivery/breaker_blob.hpp"
+#include "tests/unit/delivery/dispatcher_rig.hpp"
+
+namespace postern::relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The board of one node; the test speaks for the others.
+class FakeBoard final : public BreakerBoard {
+ public:
+  void publish(DestinationId destination, SharedBreakerState state, Duration) override {
+    const std::lock_guard lock(mutex_);
+    if (states_[destination] < state) states_[destination] = state;
+    said_.push_back(std::move(state));
+  }
+  std::optional<SharedBreakerState> known(DestinationId destination) const override {
+    const std::lock_guard lock(mutex_);
+    const auto found = states_.find(destination);
+    return found == states_.end() ? std::nullopt : std::optional(found->second);
+  }
+  void on_heard(Heard listener) override { listener_ = std::move(listener); }
+
+  void other_says(DestinationId destination, std::uint64_t version, const std::string& blob) {
+    {
+      const std::lock_guard lock(mutex_);
+      states_[destination] = {version, blob};
+    }
+    listener_(destination);
+  }
+  std::vector<SharedBreakerState> said() const {
+    const std::lock_guard lock(mutex_);
+    return said_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<DestinationId, SharedBreakerState> states_;
+  std::vector<SharedBreakerState> said_;
+  Heard listener_;
+};
+
+struct DispatcherShareTest : testing::Test {
+  DispatcherShareTest() {
+    rig.destination(1).concurrency = 1;
+    rig.destination(1).retry_schedule = {0s, 1h};
+    rig.driver.script = [this](const AttemptJob&) { return answers(up ? 200 : 503); };
+  }
+  void TearDown() override {
+    const std::lock_guard lock(rig.board.mutex);
+    EXPECT_EQ(rig.driver.broken, "");
+    EXPECT_EQ(rig.log->broken, "");
+  }
+  bool becomes(BreakerState state) {
+    return rig.becomes([&] { return status().breaker.state == state; });
+  }
+  Dispatcher::Status status() { return rig.dispatcher->status(id).value_or(Dispatcher::Status{}); }
+  /// The first `count` of what it has told.
+  std::vector<SharedBreakerState> said(std::size_t count) {
+    EXPECT_TRUE(rig.becomes([&] { return others.said().size() >= count; }));
+    return others.said();
+  }
+  std::size_t attempts() {
+    const std::lock_guard lock(rig.board.mutex);
+    return rig.driver.attempts;
+  }
+  std::uint64_t later(std::uint64_t by = 1) { return next_breaker_version(0, rig.clock.now()) + by; }
+  std::string open_until(Duration from_now) {
+    return to_blob({BreakerState::open, rig.clock.now(), rig.clock.now() + from_now, 1});
+  }
+  bool settled(DeliveryState state, std::size_t count) {
+    return rig.eventually([&] { return rig.log->in_state(state) == count; });
+  }
+
+  const DestinationId id = nth<DestinationId>(1);
+  std::atomic<bool> up{true};
+  FakeBoard others;
+  DispatcherRig rig{DispatcherRig::quick(), &others};
+};
+
+TEST_F(DispatcherShareTest, EachChangeIsTold) {
+  up = false;
+  rig.start();
+  for (int i = 0; i < 10; ++i) rig.append(1);
+  ASSERT_TRUE(becomes(BreakerState::open));
+  const auto opened = breaker_from_blob(said(1).at(0).blob);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->since, status().breaker.since);
+  EXPECT_EQ(opened->probe_at, rig.clock.now() + 30s);
+  EXPECT_EQ(opened->openings, 1U);
+  up = true;
+  rig.clock.advance(30s);
+  for (int i = 0; i < 3; ++i) rig.append(1);
+  ASSERT_TRUE(becomes(BreakerState::closed));
+  const auto all = said(3);
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(breaker_from_blob(all[1].blob)->state, BreakerState::half_open);
+  EXPECT_EQ(breaker_from_blob(all[2].blob)->state, BreakerState::closed);
+  EXPECT_LT(all[0].version, all[1].version);
+  EXPECT_LT(all[1].version, all[2].version);
+}
+
+TEST_F(DispatcherShareTest, WhatIsOpenElsewhereIsNotSentToAndIsNotToldAgain) {
+  rig.start();
+  rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::delivered, 1));
+  others.other_says(id, later(), open_until(60s));
+  ASSERT_TRUE(becomes(BreakerState::open));
+  for (int i = 0; i < 20; ++i) rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::parked, 20));
+  EXPECT_EQ(attempts(), 1U);
+  EXPECT_TRUE(others.said().empty());
+  EXPECT_LE(status().breaker.probe_at, rig.clock.now() + 60s);
+  others.other_says(id, later(2), to_blob({BreakerState::closed, rig.clock.now(), Time{}, 0}));
+  EXPECT_TRUE(settled(DeliveryState::delivered, 21));
+}
+
+TEST_F(DispatcherShareTest, ANodeThatStartsSendsNothingToWhatIsKnownToBeDown) {
+  others.other_says(id, later(), open_until(60s));
+  rig.append(1);
+  rig.start();
+  ASSERT_TRUE(rig.becomes([&] { return status().mode == QueueMode::broken; }));
+  for (int i = 0; i < 20; ++i) rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::parked, 20));
+  EXPECT_EQ(attempts(), 0U);
+  rig.clock.advance(61s);
+  EXPECT_TRUE(settled(DeliveryState::delivered, 21)) << "the one that opened it may be dead";
+}
+
+TEST_F(DispatcherShareTest, AResetIsToldAlsoByWhoThinksItIsClosed) {
+  rig.start();
+  ASSERT_TRUE(rig.becomes([&] { return rig.dispatcher->status(id).has_value(); }));
+  rig.dispatcher->reset_breaker(id);
+  EXPECT_EQ(breaker_from_blob(said(1).at(0).blob)->state, BreakerState::closed);
+}
+
+TEST_F(DispatcherShareTest, WhatFollowsIsNewerThanWhatWasHeard) {
+  rig.start();
+  const std::uint64_t ahead = later(60'000'000);  // its clock is a minute ahead
+  others.other_says(id, ahead, open_until(60s));
+  ASSERT_TRUE(becomes(BreakerState::open));
+  rig.dispatcher->reset_breaker(id);
+  ASSERT_TRUE(becomes(BreakerState::closed));
+  EXPECT_EQ(said(1).at(0).version, ahead + 1);
+}
+
+TEST_F(DispatcherShareTest, GarbageChangesNothing) {
+  rig.start();
+  rig.append(1);
+  ASSERT_TRUE(settled(DeliveryState::delivered, 1));
+  others.other_says(id, later(), "1 open nonsense");
+  others.other_says(nth<DestinationId>(77), later(), open_until(60s));
+  rig.append(1);
+  EXPECT_TRUE(settled(DeliveryState::delivered, 2));
+  rig.dispatcher->reset_breaker(id);
+  EXPECT_EQ(said(1).at(0).version, later() + 1) << "and is overruled";
+}
+
+}  // namespace
+}  // namespace postern::relay
