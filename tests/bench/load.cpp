@@ -1,5 +1,6 @@
 // Load generator: signed Stripe events over kept connections, as fast as they are answered or at a fixed
-// rate.
+// rate. With --open it does not wait for a relay that is slow: what could not be sent in time is left out and
+// counted, and what was refused is sent again, as it is, at the next time a request is due.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -29,12 +30,15 @@ struct Options {
   double seconds = 5;
   double rate = 0;
   std::size_t size = 1024;
+  bool open = false;
 };
 
 struct Totals {
-  Latencies latencies;
+  Latencies latencies;  ///< of what was accepted
   std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;  ///< 429 and 503
   std::uint64_t other = 0;
+  std::uint64_t missed = 0;  ///< due, but no connection was free in time
   std::uint64_t sequence = 0;
 };
 
@@ -69,12 +73,28 @@ std::size_t content_length(std::string_view head) {
   return parse_u64(rest.substr(0, rest.find('\r'))).value_or(0);
 }
 
+constexpr auto kTooLate = std::chrono::milliseconds(100);
+
 /// When the next request may start: paced over all connections, or at once.
 Steady::time_point next_start(const Options& options, Totals& totals, Steady::time_point began) {
+  if (options.rate <= 0) return ++totals.sequence, Steady::now();
+  if (options.open) {
+    const std::chrono::duration<double> late = Steady::now() - kTooLate - began;
+    const auto first = static_cast<std::uint64_t>(std::max(0.0, late.count()) * options.rate);
+    if (first > totals.sequence) totals.missed += first - std::exchange(totals.sequence, first);
+  }
   const auto number = totals.sequence++;
-  if (options.rate <= 0) return Steady::now();
   return began + std::chrono::duration_cast<Steady::duration>(
                      std::chrono::duration<double>(static_cast<double>(number) / options.rate));
+}
+
+/// True when it was accepted.
+bool count(Totals& totals, std::string_view answer, std::int64_t took) {
+  const std::string_view status = answer.size() > 12 ? answer.substr(9, 3) : std::string_view();
+  const bool accepted = status.starts_with('2');
+  if (accepted) totals.latencies.add(took);
+  (accepted ? totals.accepted : status == "503" || status == "429" ? totals.refused : totals.other) += 1;
+  return accepted;
 }
 
 asio::awaitable<void> one_connection(const Options& options, Totals& totals, Steady::time_point began) {
@@ -85,7 +105,7 @@ asio::awaitable<void> one_connection(const Options& options, Totals& totals, Ste
   socket.set_option(asio::ip::tcp::no_delay(true));
   Mac mac(Digest::sha256, options.secret);
   asio::steady_timer timer(executor);
-  std::string buffer;
+  std::string buffer, request;
   const auto end =
       began + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(options.seconds));
   while (true) {
@@ -95,7 +115,7 @@ asio::awaitable<void> one_connection(const Options& options, Totals& totals, Ste
       timer.expires_at(start);
       co_await timer.async_wait(asio::use_awaitable);
     }
-    const std::string request = make_request(options, mac, totals.sequence);
+    if (request.empty()) request = make_request(options, mac, totals.sequence);
     // With a rate the clock starts when the request was due: a stalled server is not forgiven its queue.
     const auto from = options.rate > 0 ? start : Steady::now();
     co_await asio::async_write(socket, asio::buffer(request), asio::use_awaitable);
@@ -106,8 +126,8 @@ asio::awaitable<void> one_connection(const Options& options, Totals& totals, Ste
       co_await asio::async_read(socket, asio::dynamic_buffer(buffer),
                                 asio::transfer_exactly(whole - buffer.size()), asio::use_awaitable);
     }
-    totals.latencies.add((Steady::now() - from).count());
-    (buffer.size() > 9 && buffer[9] == '2' ? totals.accepted : totals.other) += 1;
+    const bool accepted = count(totals, buffer, (Steady::now() - from).count());
+    if (accepted || !options.open) request.clear();
     buffer.erase(0, whole);
   }
 }
@@ -130,9 +150,9 @@ int run(const Options& options) {
   const double took = std::chrono::duration<double>(Steady::now() - began).count();
   std::cout
       << fmt::format(
-             R"({{"accepted":{},"other":{},"seconds":{:.3f},"per_second":{:.0f},"client_cpu":{:.2f},"latency":{}}})",
-             totals.accepted, totals.other, took, static_cast<double>(totals.accepted) / took, cpu_seconds(),
-             totals.latencies.json())
+             R"({{"accepted":{},"refused":{},"missed":{},"other":{},"seconds":{:.3f},"per_second":{:.0f},"client_cpu":{:.2f},"latency":{}}})",
+             totals.accepted, totals.refused, totals.missed, totals.other, took,
+             static_cast<double>(totals.accepted) / took, cpu_seconds(), totals.latencies.json())
       << std::endl;
   return totals.accepted > 0 ? 0 : 1;
 }
@@ -149,6 +169,7 @@ int main(int argc, char** argv) {
   app.add_option("--connections", options.connections);
   app.add_option("--seconds", options.seconds);
   app.add_option("--rate", options.rate, "requests/s over all connections; 0: as fast as they are answered");
+  app.add_flag("--open", options.open, "with a rate: waits for nobody, and sends what was refused again");
   app.add_option("--size", options.size, "bytes of the body");
   CLI11_PARSE(app, argc, argv);
   return postern::bench::run(options);

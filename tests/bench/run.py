@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import neighbour_bench  # noqa: E402
+import overload_bench  # noqa: E402
 import queue_bench as queue  # noqa: E402
 from harness import http  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
@@ -53,6 +55,7 @@ def load(port, path, connections, seconds, rate=0):
 
 class Bench:
     snapshot_seconds = 600
+    long_seconds = 20
 
     def __init__(self, directory, seconds):
         self.directory, self.seconds = directory, seconds
@@ -79,8 +82,8 @@ class Bench:
         figures = load(port, path, connections, self.seconds)
         spent = cpu_seconds(process.pid) - before
         latency = figures["latency"]
-        if figures["other"]:
-            raise RuntimeError(f"{name}: {figures['other']} requests were not accepted")
+        if figures["other"] or figures["refused"]:
+            raise RuntimeError(f"{name}: {figures['other'] + figures['refused']} requests were not accepted")
         self.keep(name, {"per_second": figures["per_second"], "p50_us": latency["p50_us"], "p99_us": latency["p99_us"],
                          "cpu_us_per_request": round(spent / max(1, figures["accepted"]) * 1e6, 1)})
 
@@ -141,6 +144,17 @@ class Bench:
 
     def snapshot(self):
         self.keep("claim-under-snapshot", queue.snapshot(self.directory, self.server, seconds=self.snapshot_seconds))
+
+    def overload(self):
+        """Three times what the relay can take, and what it makes of it."""
+        for engine in ("sqlite", "postgres"):
+            self.keep(f"overload-{engine}", overload_bench.overload(self.directory, engine, self.long_seconds))
+
+    def neighbour(self):
+        """What one workspace's dead hosts and flood cost another."""
+        for engine in ("sqlite", "postgres"):
+            server = self.server if engine == "postgres" else None
+            self.keep(f"neighbour-{engine}", neighbour_bench.neighbour(self.directory, server, self.long_seconds))
 
     def nodes(self, count):
         """Each node is sent its share; what counts is what all of them have delivered and recorded."""
@@ -287,11 +301,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=5, help="length of each measurement")
     parser.add_argument("--only", default="bare,ingest,postgres,deliver-http,deliver-agent,latency-http,latency-agent,memory")
     parser.add_argument("--snapshot-seconds", type=float, default=600, help="of --only snapshot")
+    parser.add_argument("--long-seconds", type=float, default=20, help="each phase of --only overload,neighbour")
     parser.add_argument("--json", default=str(ROOT / "build" / "bench.json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as directory:
         bench = Bench(Path(directory), options.seconds)
-        bench.snapshot_seconds = options.snapshot_seconds
+        bench.snapshot_seconds, bench.long_seconds = options.snapshot_seconds, options.long_seconds
         try:
             for name in options.only.split(","):
                 what, _, kind = name.partition("-")
