@@ -41,6 +41,7 @@ void LoadMonitor::stop() {
   }
   stopped_.notify_all();
   if (thread_.joinable()) thread_.join();
+  lag_.close();
 }
 
 void LoadMonitor::run() {

@@ -33,8 +33,8 @@ class LoadMonitor {
 
   explicit LoadMonitor(MonitorParts parts);
   ~LoadMonitor();
-  void start();  ///< the loops run
-  void stop();   ///< the last level stays. Idempotent
+  void start();
+  void stop();  ///< before the loops are to end. The last level stays. Idempotent
 
  private:
   void run();

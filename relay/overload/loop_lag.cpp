@@ -1,8 +1,20 @@
 #include "relay/overload/loop_lag.hpp"
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "base/log.hpp"
+
 namespace postern::relay {
+
+namespace asio = boost::asio;
+
 namespace {
 
 SteadyTime steady_now() {
@@ -11,27 +23,68 @@ SteadyTime steady_now() {
 
 }  // namespace
 
-LoopLag::LoopLag(std::span<boost::asio::io_context* const> loops) {
-  for (auto* loop : loops) probes_.push_back({.loop = loop});
+/// The end on the loop. It lives until the other end is closed and it has heard so.
+struct LoopLag::Ear : std::enable_shared_from_this<LoopLag::Ear> {
+  Ear(asio::io_context& loop, int descriptor) : pipe(loop, descriptor) {}
+
+  void listen() {
+    pipe.async_read_some(asio::buffer(&byte, 1), [self = shared_from_this()](auto error, std::size_t) {
+      if (error) return;
+      self->last.store((steady_now() - self->asked_at.load()).count());
+      self->asked.store(false);
+      self->listen();
+    });
+  }
+
+  asio::posix::stream_descriptor pipe;
+  char byte = 0;
+  std::atomic<bool> asked{false};
+  std::atomic<SteadyTime> asked_at{};
+  std::atomic<std::int64_t> last{0};  ///< microseconds
+};
+
+struct LoopLag::Probe {
+  Probe(asio::io_context& loop, int read_end, int mouth)
+      : ear(std::make_shared<Ear>(loop, read_end)), mouth(mouth) {
+    asio::post(loop, [ear = ear] { ear->listen(); });
+  }
+  ~Probe() { ::close(mouth); }
+
+  Duration look(SteadyTime now) {
+    if (ear->asked.load()) return now - ear->asked_at.load();
+    const Duration last{ear->last.load()};
+    ear->asked_at.store(now);
+    ear->asked.store(true);
+    if (::write(mouth, "?", 1) != 1) ear->asked.store(false);
+    return last;
+  }
+
+  std::shared_ptr<Ear> ear;
+  const int mouth;
+};
+
+LoopLag::LoopLag(std::span<asio::io_context* const> loops) {
+  for (auto* loop : loops) {
+    int ends[2];
+    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0) {
+      probes_.push_back(std::make_unique<Probe>(*loop, ends[0], ends[1]));
+    } else {
+      log::warn("load.no_pipe", {{"error", std::generic_category().message(errno)}});
+    }
+  }
+}
+
+LoopLag::~LoopLag() = default;
+
+void LoopLag::close() {
+  probes_.clear();
 }
 
 Duration LoopLag::look() {
   const SteadyTime now = steady_now();
   Duration longest{};
-  for (Probe& probe : probes_) longest = std::max(longest, look_at(probe, now));
+  for (const auto& probe : probes_) longest = std::max(longest, probe->look(now));
   return longest;
-}
-
-Duration LoopLag::look_at(Probe& probe, SteadyTime now) {
-  if (probe.answer->asked.load(std::memory_order_acquire)) return now - probe.asked_at;
-  const Duration last{probe.answer->micros.load(std::memory_order_relaxed)};
-  probe.asked_at = now;
-  probe.answer->asked.store(true, std::memory_order_release);
-  boost::asio::post(*probe.loop, [answer = probe.answer, now] {
-    answer->micros.store((steady_now() - now).count(), std::memory_order_relaxed);
-    answer->asked.store(false, std::memory_order_release);
-  });
-  return last;
 }
 
 }  // namespace postern::relay

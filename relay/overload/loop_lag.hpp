@@ -1,7 +1,6 @@
 #pragma once
 #include <boost/asio/io_context.hpp>
 
-#include <atomic>
 #include <memory>
 #include <span>
 #include <vector>
@@ -10,27 +9,22 @@
 
 namespace postern::relay {
 
-/// How far event loops are behind: what is posted to each, from when it was posted until it ran. Used by one
-/// thread, which is none of the loops'; they may be stopped or gone before it is destroyed.
+/// How far event loops are behind: a byte in a pipe, from when it was written until the loop has read it. Not
+/// something posted: that would overtake all the sockets that are ready and not looked at yet, and those are
+/// where requests wait. Used by one thread, which is none of the loops'; close() before the loops are to end.
 class LoopLag {
  public:
+  /// A loop for which no pipe can be had is left out.
   explicit LoopLag(std::span<boost::asio::io_context* const> loops);
+  ~LoopLag();
   /// The longest of any loop, now; asks each again that has answered.
   Duration look();
+  void close();  ///< nothing of it keeps a loop from ending
 
  private:
-  struct Answer {
-    std::atomic<bool> asked{false};
-    std::atomic<std::int64_t> micros{0};  ///< what the last one took
-  };
-  struct Probe {
-    boost::asio::io_context* loop;
-    SteadyTime asked_at{};
-    std::shared_ptr<Answer> answer = std::make_shared<Answer>();
-  };
-  static Duration look_at(Probe& probe, SteadyTime now);
-
-  std::vector<Probe> probes_;
+  struct Ear;
+  struct Probe;
+  std::vector<std::unique_ptr<Probe>> probes_;
 };
 
 }  // namespace postern::relay

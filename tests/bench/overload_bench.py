@@ -36,7 +36,7 @@ class Readers:
 
 def start(directory, engine):
     server = Postgres(shared_buffers="512MB", max_wal_size="4GB").start() if engine == "postgres" else None
-    env = {"POSTERN_LOG_LEVEL": "error", "POSTERN_OVERLOAD_WAIT": "500ms"}
+    env = {"POSTERN_LOG_LEVEL": "warn", "POSTERN_OVERLOAD_WAIT": "500ms"}
     relay = Relay(directory / f"overload-{engine}", env=env, database=server and server.database()).start()
     return server, relay
 
@@ -66,7 +66,7 @@ def measured(directory, relay, seconds):
     peak = load(port, PATH, 64, max(5, seconds / 2))["per_second"]
     relay.api.post("replays", {"rate": 500})
     shed, readers = counters(relay, "postern_shed_total"), Readers(relay)
-    offered = json.loads(subprocess.run(load_argv(port, PATH, 512, seconds, 3 * peak, ["--open"]), capture_output=True,
+    offered = json.loads(subprocess.run(load_argv(port, PATH, 9_000, seconds, 3 * peak, ["--open"]), capture_output=True,
                                         text=True, check=True).stdout)
     reads = readers.stop()
     now = counters(relay, "postern_shed_total")
