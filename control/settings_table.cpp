@@ -233,8 +233,8 @@ constexpr Setting kSettings[] = {
      Type::duration,
      "duration",
      "500ms",
-     "Events are refused when their answer would come later than this, and other work is given up before; 0: "
-     "never.",
+     "Events are refused when they would wait longer than this for the store; other work is given up before. "
+     "0: never.",
      {},
      0,
      10 * kSecond},

@@ -17,11 +17,12 @@ std::int64_t millis(Duration duration) {
 
 LoadMonitor::LoadMonitor(MonitorParts parts)
     : parts_(std::move(parts)), policy_(parts_.wait_most), lag_(parts_.loops) {
-  auto& family = prometheus::BuildGauge()
-                     .Name("postern_load_wait_seconds")
-                     .Help("What an answer, the event loops and an outcome wait, as last seen")
-                     .Register(parts_.metrics);
-  answer_ = &family.Add({{"of", "answer"}});
+  auto& family =
+      prometheus::BuildGauge()
+          .Name("postern_load_wait_seconds")
+          .Help("What an event waits for the store and for the loops, and an outcome to be recorded")
+          .Register(parts_.metrics);
+  store_ = &family.Add({{"of", "store"}});
   loops_ = &family.Add({{"of", "loops"}});
   outcome_ = &family.Add({{"of", "outcome"}});
 }
@@ -56,11 +57,12 @@ void LoadMonitor::run() {
 void LoadMonitor::look(SteadyTime now) {
   const StorePressure pressure = parts_.store();
   const Duration lag = lag_.look();
-  const LoadSample sample{.answer_wait = estimate_.look(pressure) + lag,
+  const LoadSample sample{.store_wait = estimate_.look(pressure),
+                          .loop_wait = lag,
                           .outcome_wait = pressure.oldest_outcome,
                           .filled = pressure.filled};
-  answer_->Set(seconds(sample.answer_wait));
-  loops_->Set(seconds(lag));
+  store_->Set(seconds(sample.store_wait));
+  loops_->Set(seconds(sample.loop_wait));
   outcome_->Set(seconds(sample.outcome_wait));
   const LoadLevel level = policy_.look(sample, now);
   parts_.shedding.set(level);
@@ -75,7 +77,8 @@ void LoadMonitor::tell(LoadLevel level, const LoadSample& sample, SteadyTime now
              {{"level", to_text(level)},
               {"before", to_text(told_)},
               {"highest", to_text(highest_)},
-              {"answer_wait_ms", millis(sample.answer_wait)},
+              {"store_wait_ms", millis(sample.store_wait)},
+              {"loop_wait_ms", millis(sample.loop_wait)},
               {"outcome_wait_ms", millis(sample.outcome_wait)},
               {"queue_filled_permille", sample.filled}});
   told_ = highest_ = level;

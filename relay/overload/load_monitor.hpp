@@ -25,7 +25,7 @@ struct MonitorParts {
 /// Looks forty times a second, on a thread of its own: what it watches may be what stands still. A change of
 /// level is logged, at most once in five seconds with the highest in between ("load.level").
 ///
-///   postern_load_wait_seconds{of="answer|loops|outcome"}   as last seen
+///   postern_load_wait_seconds{of="store|loops|outcome"}   as last seen
 class LoadMonitor {
  public:
   static constexpr Duration kEvery = std::chrono::milliseconds(25);
@@ -45,7 +45,7 @@ class LoadMonitor {
   LoadPolicy policy_;
   WaitEstimate estimate_;
   LoopLag lag_;
-  prometheus::Gauge* answer_;
+  prometheus::Gauge* store_;
   prometheus::Gauge* loops_;
   prometheus::Gauge* outcome_;
 

@@ -3,23 +3,29 @@
 namespace postern::relay {
 namespace {
 
-/// Of one level: its wait in thousandths of the longest, and how full the queue may be.
+/// Of one level, in thousandths: of the longest wait, for the store alone and for the loops too, and of the
+/// queue. What is no event's needs no wait of its own.
 struct Target {
-  int wait;
+  int store;
+  int answer;
   unsigned filled;
   bool of_events;
 };
-constexpr std::array<Target, 5> kTargets = {{{200, 250, false},    // no_reads
-                                             {400, 400, false},    // no_replays
-                                             {600, 550, false},    // no_retries
-                                             {1000, 750, true},    // few_events
-                                             {2000, 900, true}}};  // no_events
+constexpr std::array<Target, 5> kTargets = {{{200, 200, 250, false},     // no_reads
+                                             {400, 400, 400, false},     // no_replays
+                                             {600, 600, 550, false},     // no_retries
+                                             {1000, 3000, 750, true},    // few_events
+                                             {2000, 4000, 900, true}}};  // no_events
 
 /// Whether the sample is above the target divided by `part`.
 bool above(const LoadSample& sample, const Target& target, Duration wait_most, int part) {
-  const Duration wait = wait_most * target.wait / (1000 * part);
-  if (sample.answer_wait > wait || sample.filled > target.filled / static_cast<unsigned>(part)) return true;
-  return !target.of_events && sample.outcome_wait > wait;
+  const auto is_over = [&](Duration wait, int thousandths) {
+    return wait > wait_most * thousandths / (1000 * part);
+  };
+  return is_over(sample.store_wait, target.store) ||
+         is_over(sample.store_wait + sample.loop_wait, target.answer) ||
+         sample.filled > target.filled / static_cast<unsigned>(part) ||
+         (!target.of_events && is_over(sample.outcome_wait, target.answer));
 }
 
 }  // namespace

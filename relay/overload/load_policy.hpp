@@ -9,7 +9,8 @@ namespace postern::relay {
 
 /// What is measured, at one moment.
 struct LoadSample {
-  Duration answer_wait{};   ///< what an event that came now would wait for its answer
+  Duration store_wait{};    ///< what an event that came now would wait for the store
+  Duration loop_wait{};     ///< how far the slowest event loop is behind
   Duration outcome_wait{};  ///< what the oldest outcome of an attempt has waited to be recorded
   unsigned filled = 0;      ///< of the events' queue, in thousandths of its bound
 };
@@ -20,6 +21,10 @@ struct LoadSample {
 /// one: it begins after two looks, and ends as soon as half of the wait is gone; there is work left in the
 /// queue then, so the store never stands idle because events are refused.
 ///
+/// What the loops are behind has been waited already when a request's head is looked at, so it makes no event
+/// late that is not late anyway: refusing it then would only waste the wait. It counts for events when the
+/// whole would come too late for the sender.
+///
 /// What waits for outcomes can hold back what makes more of them, and never events: those have a way of their
 /// own. Pure; one thread.
 class LoadPolicy {
@@ -28,7 +33,8 @@ class LoadPolicy {
   static constexpr Duration kRelieved = std::chrono::seconds(1);        ///< below half of it, to end
   static constexpr Duration kFewLooks = std::chrono::milliseconds(50);  ///< to begin refusing events
 
-  /// `wait_most`: events are refused when their answer would come later than this. 0: every level is calm.
+  /// `wait_most`: events are refused when the store would take longer than this, or all of it three times as
+  /// long. 0: every level is calm.
   explicit LoadPolicy(Duration wait_most) : wait_most_(wait_most) {}
 
   LoadLevel look(const LoadSample& sample, SteadyTime now);

@@ -35,6 +35,15 @@ def counters(relay, name):
     return {key[len(name):].strip("{}"): float(value) for key, value in series}
 
 
+def quantile(before, after, share):
+    """Of a histogram's growth between two counters(…_bucket): the bucket's upper bound that holds the quantile."""
+    bounds = {key.split('"')[1]: count - before.get(key, 0) for key, count in after.items()}
+    for bound, count in sorted(bounds.items(), key=lambda it: float(it[0].replace("+Inf", "inf"))):
+        if count >= share * bounds["+Inf"]:
+            return bound
+    return None
+
+
 @contextlib.contextmanager
 def on_cores(cores):
     """What is started inside keeps to these cores."""

@@ -40,6 +40,8 @@ struct Totals {
   std::uint64_t other = 0;
   std::uint64_t missed = 0;  ///< due, but no connection was free in time
   std::uint64_t sequence = 0;
+  unsigned connected = 0;
+  Steady::time_point began;  ///< with --open: when all were connected
 };
 
 std::int64_t wall_ns() {
@@ -97,12 +99,24 @@ bool count(Totals& totals, std::string_view answer, std::int64_t took) {
   return accepted;
 }
 
-asio::awaitable<void> one_connection(const Options& options, Totals& totals, Steady::time_point began) {
+/// Connecting by the thousand is a load of its own, and not what is measured.
+asio::awaitable<void> all_connected(const Options& options, Totals& totals) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  if (++totals.connected == options.connections) totals.began = Steady::now();
+  while (options.open && totals.connected < options.connections) {
+    timer.expires_after(std::chrono::milliseconds(10));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> one_connection(const Options& options, Totals& totals, Steady::time_point started) {
   auto executor = co_await asio::this_coro::executor;
   asio::ip::tcp::socket socket(executor);
   const asio::ip::tcp::endpoint peer(asio::ip::make_address(options.host), options.port);
   co_await socket.async_connect(peer, asio::use_awaitable);
   socket.set_option(asio::ip::tcp::no_delay(true));
+  co_await all_connected(options, totals);
+  const auto began = options.open ? totals.began : started;
   Mac mac(Digest::sha256, options.secret);
   asio::steady_timer timer(executor);
   std::string buffer, request;
@@ -147,7 +161,8 @@ int run(const Options& options) {
     spawn(loop.get_executor(), one_connection(options, totals, began), "bench.connection");
   }
   loop.run();
-  const double took = std::chrono::duration<double>(Steady::now() - began).count();
+  const double took =
+      std::chrono::duration<double>(Steady::now() - (options.open ? totals.began : began)).count();
   std::cout
       << fmt::format(
              R"({{"accepted":{},"refused":{},"missed":{},"other":{},"seconds":{:.3f},"per_second":{:.0f},"client_cpu":{:.2f},"latency":{}}})",

@@ -14,7 +14,7 @@ struct LoadPolicyTest : testing::Test {
     for (const SteadyTime end = now + for_how_long; now <= end; now += 25ms) level = policy.look(sample, now);
     return level;
   }
-  LoadLevel waits(Duration wait, Duration for_how_long) { return stays({.answer_wait = wait}, for_how_long); }
+  LoadLevel waits(Duration wait, Duration for_how_long) { return stays({.store_wait = wait}, for_how_long); }
 
   LoadPolicy policy{500ms};
   SteadyTime now{1h};
@@ -37,7 +37,7 @@ TEST_F(LoadPolicyTest, ABurstIsNotALoad) {
 }
 
 TEST_F(LoadPolicyTest, EventsAreRefusedSoonAndTakenAgainAtHalf) {
-  EXPECT_EQ(policy.look({.answer_wait = 600ms}, now), LoadLevel::calm) << "one look is not enough";
+  EXPECT_EQ(policy.look({.store_wait = 600ms}, now), LoadLevel::calm) << "one look is not enough";
   EXPECT_EQ(waits(600ms, 50ms), LoadLevel::few_events);
   EXPECT_EQ(waits(251ms, 5s), LoadLevel::few_events) << "between half and whole nothing changes";
   EXPECT_LT(waits(249ms, 0ms), LoadLevel::few_events);
@@ -72,6 +72,13 @@ TEST_F(LoadPolicyTest, AFullQueueCountsWhateverTheWait) {
   EXPECT_EQ(stays({.filled = 374}, 0ms), LoadLevel::no_retries);
 }
 
+TEST_F(LoadPolicyTest, WhatTheLoopsAreBehindCountsForEventsOnlyWhenAllWouldComeTooLate) {
+  EXPECT_EQ(stays({.loop_wait = 101ms}, 250ms), LoadLevel::no_reads);
+  EXPECT_EQ(stays({.loop_wait = 1400ms}, 2s), LoadLevel::no_retries);
+  EXPECT_EQ(stays({.store_wait = 200ms, .loop_wait = 1400ms}, 100ms), LoadLevel::few_events);
+  EXPECT_EQ(stays({.loop_wait = 2100ms}, 100ms), LoadLevel::no_events);
+}
+
 TEST_F(LoadPolicyTest, UnrecordedOutcomesRefuseNoEvents) {
   EXPECT_EQ(stays({.outcome_wait = 1h}, 2s), LoadLevel::no_retries);
 }
@@ -79,7 +86,7 @@ TEST_F(LoadPolicyTest, UnrecordedOutcomesRefuseNoEvents) {
 TEST_F(LoadPolicyTest, CanBeSwitchedOff) {
   LoadPolicy off{0ms};
   for (int i = 0; i < 100; ++i, now += 25ms)
-    EXPECT_EQ(off.look({.answer_wait = 1h, .outcome_wait = 1h, .filled = 1000}, now), LoadLevel::calm);
+    EXPECT_EQ(off.look({.store_wait = 1h, .outcome_wait = 1h, .filled = 1000}, now), LoadLevel::calm);
 }
 
 TEST(LoadLevelTest, EveryKindOfWorkIsGivenUpBeforeTheNextDearerOne) {
