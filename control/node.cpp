@@ -80,6 +80,7 @@ bool Node::close() {
   // The dispatcher's timers belong to its loop; the replays wake it.
   asio::post(parts.loops.first(), [&parts] {
     parts.stop_chores();
+    if (parts.sessions) parts.sessions->stop();
     parts.dispatcher.reset();
   });
   const auto end = std::chrono::steady_clock::now() + kConnectionsEnd;

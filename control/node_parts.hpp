@@ -28,6 +28,7 @@
 #include "relay/routing/program_pool.hpp"
 #include "relay/store/open_store.hpp"
 #include "relay/tunnel/hub.hpp"
+#include "relay/tunnel/session_book.hpp"
 #include "relay/tunnel/store_agent_authority.hpp"
 
 namespace postern::control {
@@ -46,6 +47,7 @@ struct Node::Parts {
   Result<void> listen_admin();
   Result<tunnel::TlsIdentity> tunnel_identity();
   void follow_other_nodes();
+  void tell_sessions();
   void refresh_keys();
   relay::HubOptions hub_options(boost::asio::ip::tcp::endpoint endpoint);
   std::string link_base() const;
@@ -86,9 +88,10 @@ struct Node::Parts {
   std::unique_ptr<relay::StoreAgentAuthority> authority;
   std::unique_ptr<DestinationDisabler> disabler;
   std::unique_ptr<relay::Hub> hub;
-  std::shared_ptr<relay::NatsClient> nats;    ///< null without nats.url
-  std::vector<relay::Drivers> drivers;        ///< one for each loop
-  std::unique_ptr<relay::RedisClient> redis;  ///< null without a URL
+  std::shared_ptr<relay::SessionBook> sessions;  ///< null on a node that stands alone
+  std::shared_ptr<relay::NatsClient> nats;       ///< null without nats.url
+  std::vector<relay::Drivers> drivers;           ///< one for each loop
+  std::unique_ptr<relay::RedisClient> redis;     ///< null without a URL
   std::unique_ptr<relay::Limiter> limiter;
   std::unique_ptr<relay::SharedActivity> activity;
   std::unique_ptr<relay::SharedBreakers> breakers;  ///< null without Redis

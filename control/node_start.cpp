@@ -100,6 +100,7 @@ Result<void> Node::Parts::assemble() {
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
                                      hub_options(*endpoint));
+  tell_sessions();
   make_limits();
   connect_nats();
   make_drivers();
@@ -120,6 +121,19 @@ Result<tunnel::TlsIdentity> Node::Parts::tunnel_identity() {
   const DataDir directory(settings.data_dir);
   if (settings.database.empty()) return own_tunnel_identity(*store, directory, clock);
   return shared_tunnel_identity(*store, directory, clock);
+}
+
+/// Each node of a cluster can say which of them holds the session of an agent.
+void Node::Parts::tell_sessions() {
+  if (settings.database.empty()) return;
+  sessions = std::make_shared<relay::SessionBook>(
+      relay::SessionBookParts{.loop = loops.first().get_executor(),
+                              .database = *store->database,
+                              .clock = clock,
+                              .session = [this](AgentId agent) { return hub->generation(agent); },
+                              .node = [this] { return store->event_log->node(); }});
+  hub->on_presence([book = sessions](AgentId agent, bool) { book->changed(agent); });
+  sessions->start();
 }
 
 /// What another node changes is taken over here: configuration, keys, and the end of agents.
@@ -346,6 +360,7 @@ Result<void> Node::Parts::listen_admin() {
                                                        .egress = egress,
                                                        .programs = *programs,
                                                        .activity = *activity,
+                                                       .cluster = !settings.database.empty(),
                                                        .nats = nats_facts(),
                                                        .retention = settings.retention,
                                                        .shedding = &shedding});

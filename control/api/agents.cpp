@@ -15,9 +15,29 @@ using relay::Agent;
 using relay::AgentRepository;
 using relay::Transaction;
 
-Written written(int status, std::string_view action, const Agent& agent, const ApiServices& services) {
+using Sessions = std::map<AgentId, relay::AgentSession>;
+
+/// Who holds the sessions of these agents, the newest of which is the first. A node that stands alone knows
+/// it by itself.
+Sessions sessions_of(std::span<const Agent> agents, Transaction& tx, const ApiServices& services) {
+  if (!services.cluster || agents.empty()) return {};
+  const WorkspaceId workspace = agents.front().workspace_id;
+  return relay::AgentSessionRepository(tx).between(workspace, agents.back().id, agents.front().id);
+}
+
+json::object shown(const Agent& agent, const Sessions& sessions, const ApiServices& services) {
+  const auto session = sessions.find(agent.id);
+  return view(agent, session == sessions.end() ? nullptr : &session->second, services);
+}
+
+json::object shown(const Agent& agent, Transaction& tx, const ApiServices& services) {
+  return shown(agent, sessions_of({&agent, 1}, tx, services), services);
+}
+
+Written written(int status, std::string_view action, const Agent& agent, Transaction& tx,
+                const ApiServices& services) {
   return {status,
-          view(agent, services),
+          shown(agent, tx, services),
           {std::string(action), agent.id.to_string(), {{"name", json_text(agent.name)}}}};
 }
 
@@ -36,7 +56,9 @@ asio::awaitable<Reply> list_agents(const ApiServices& services, Call call) {
   if (auto problem = query.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [&services, page, who = call.who](Transaction& tx) -> Reply {
     const auto found = AgentRepository(tx, services.keyring).list(who.workspace_id, page);
-    return json_response(200, listing(found, [&](const Agent& agent) { return view(agent, services); }));
+    const Sessions sessions = sessions_of(found.items, tx, services);
+    return json_response(
+        200, listing(found, [&](const Agent& agent) { return shown(agent, sessions, services); }));
   };
   co_return co_await read(services, call.who, std::move(job));
 }
@@ -54,7 +76,7 @@ asio::awaitable<Reply> create_agent(const ApiServices& services, Call call) {
   auto job = [&services, agent](Transaction& tx) -> std::expected<Written, Problem> {
     const auto created = AgentRepository(tx, services.keyring).create(agent);
     if (!created) return std::unexpected(problem_from(created.error()));
-    return written(201, "agent.created", agent, services);
+    return written(201, "agent.created", agent, tx, services);
   };
   co_return co_await write(services, call, std::move(job));
 }
@@ -65,7 +87,7 @@ asio::awaitable<Reply> get_agent(const ApiServices& services, Call call) {
   auto job = [&services, id = *id, who = call.who](Transaction& tx) -> Reply {
     const auto agent = AgentRepository(tx, services.keyring).get(who.workspace_id, id);
     if (!agent) return std::unexpected(problem_from(agent.error()));
-    return json_response(200, view(*agent, services));
+    return json_response(200, shown(*agent, tx, services));
   };
   co_return co_await read(services, call.who, std::move(job));
 }
@@ -84,7 +106,7 @@ asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call) {
     if (!renamed) return std::unexpected(problem_from(renamed.error()));
     const auto agent = agents.get(who.workspace_id, id);
     if (!agent) return std::unexpected(problem_from(agent.error()));
-    return written(200, "agent.renamed", *agent, services);
+    return written(200, "agent.renamed", *agent, tx, services);
   };
   co_return co_await write(services, call, std::move(job));
 }
@@ -137,7 +159,7 @@ asio::awaitable<Reply> revoke_agent(const ApiServices& services, Call call) {
     if (!revoked) return std::unexpected(problem_from(revoked.error()));
     const auto agent = agents.get(who.workspace_id, id);
     if (!agent) return std::unexpected(problem_from(agent.error()));
-    return written(200, "agent.revoked", *agent, services);
+    return written(200, "agent.revoked", *agent, tx, services);
   };
   auto reply = co_await write(services, call, std::move(job));
   if (reply) services.agents.disconnect(*id, "revoked");

@@ -84,6 +84,7 @@ struct ApiServices {
   const relay::EgressPolicy& egress;
   relay::ProgramPool& programs;
   relay::SharedActivity& activity;
+  bool cluster = false;  ///< one of several nodes: the store knows who holds an agent's session
   NatsFacts nats{};
   relay::Retention retention{};         ///< of workspaces that have no times of their own
   relay::Shedding* shedding = nullptr;  ///< null: nothing is given up

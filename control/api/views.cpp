@@ -140,11 +140,14 @@ json::object view(const relay::Route& route) {
           {"created_at", to_rfc3339(route.created_at)}};
 }
 
-json::object view(const relay::Agent& agent, const ApiServices& services) {
+json::object view(const relay::Agent& agent, const relay::AgentSession* session,
+                  const ApiServices& services) {
   return {{"id", agent.id.to_string()},
           {"name", json_text(agent.name)},
           {"state", relay::to_text(agent.state)},
-          {"present", services.agents.present(agent.id)},
+          {"present", session != nullptr || services.agents.present(agent.id)},
+          {"node", session == nullptr ? json::value() : json::value(json_text(session->node))},
+          {"present_since", session == nullptr ? json::value() : json::value(to_rfc3339(session->since))},
           {"facts", parsed_or_null(agent.facts_json)},
           {"last_seen_at", optional_time(agent.last_seen_at)},
           {"created_at", to_rfc3339(agent.created_at)}};

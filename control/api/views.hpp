@@ -5,6 +5,7 @@
 
 #include "control/api/services.hpp"
 #include "relay/model.hpp"
+#include "relay/store/agent_session_repository.hpp"
 #include "relay/store/repositories.hpp"
 
 /// What the API shows of each thing. Secrets are never in here.
@@ -13,7 +14,9 @@ namespace postern::control {
 boost::json::object view(const relay::Source& source, const ApiServices& services);
 boost::json::object view(const relay::Destination& destination, const ApiServices& services);
 boost::json::object view(const relay::Route& route);
-boost::json::object view(const relay::Agent& agent, const ApiServices& services);
+/// `session`: what the store says of it; null when that says nothing, or need not be asked.
+boost::json::object view(const relay::Agent& agent, const relay::AgentSession* session,
+                         const ApiServices& services);
 boost::json::object view(const relay::EventSummary& event);
 boost::json::object view(const relay::StoredEvent& event, std::span<const relay::Delivery> deliveries);
 boost::json::object view(const relay::Delivery& delivery);

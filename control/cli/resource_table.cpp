@@ -150,6 +150,7 @@ constexpr FieldFlag kRouteFields[] = {
 constexpr Column kAgentColumns[] = {{"NAME", "name"},
                                     {"STATE", "state"},
                                     {"PRESENT", "present"},
+                                    {"NODE", "node"},
                                     {"LAST SEEN", "last_seen_at"},
                                     {"ID", "id"}};
 constexpr FieldFlag kAgentFields[] = {

@@ -150,6 +150,9 @@ class EventLog {
   /// Whether what this process has leased is still its own. False when it could not say for too long that it
   /// is alive: no attempt may start then, others may be making it.
   virtual bool holds_leases() const { return true; }
+  /// The number this process has as one of several nodes; 0: it stands alone. Another one when its leases
+  /// were lost.
+  virtual int node() const { return 0; }
   /// Tells the other nodes that something of these destinations may be due. Losing it costs time only.
   virtual void announce(std::vector<DestinationId>) {}
   /// A way to the other nodes that is faster than the store's own, which is used whenever this one returns

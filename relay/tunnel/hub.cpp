@@ -73,6 +73,12 @@ bool Hub::present(AgentId agent) const {
   return state_->core->registry.find(agent) != nullptr;
 }
 
+std::optional<std::uint64_t> Hub::generation(AgentId agent) const {
+  const SessionRegistry& registry = state_->core->registry;
+  if (registry.find(agent) == nullptr) return std::nullopt;
+  return registry.generation(agent);
+}
+
 asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
   HubCore& core = *state_->core;
   const SteadyTime until = core.clock.steady() + request.deadline;

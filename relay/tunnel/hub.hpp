@@ -68,6 +68,8 @@ class Hub final : public AgentDirectory {
   Result<boost::asio::ip::tcp::endpoint> start();
 
   bool present(AgentId agent) const override;
+  /// The login's of the session it holds now; nullopt without one.
+  std::optional<std::uint64_t> generation(AgentId agent) const;
   /// Waits for the agent's credit, at most until the deadline (then not_sent, "no_credit"). A delivery that
   /// did not reach the wire of a session that ended is given to the session that replaced it. Cancelling the
   /// caller does not end it: the deadline does.

@@ -1,5 +1,6 @@
 """What several nodes know of each other's destinations and agents, through Redis and PostgreSQL."""
 import itertools
+import signal
 import time
 
 import pytest
@@ -181,3 +182,49 @@ def test_a_wipe_and_garbage_in_redis_change_nothing(pair, make, redis):
     for node in pair:
         becomes(node, destination, "closed")
         assert node.log().count("breakers.garbled") == 1
+
+
+@pytest.fixture
+def plain_pair(make):
+    """Without Redis: PostgreSQL alone says where agents are."""
+    first = make.relay("node1", env=env("node1"))
+    return [first, make.node(first, "node2", env=env("node2"))]
+
+
+def where(nodes, agent):
+    """What each says: the agent alone, and in the listing."""
+    shown = [node.api.get(f"agents/{agent.id}") for node in nodes]
+    shown += [next(a for a in node.api.items("agents") if a["id"] == agent.id) for node in nodes]
+    return [(a["present"], a["node"]) for a in shown]
+
+
+def test_an_agent_is_where_its_session_is_whoever_is_asked(plain_pair, make):
+    nodes = plain_pair
+    agent = make.agent(nodes[0])
+    assert eventually(lambda: where(nodes, agent) == [(True, "node1")] * 4), where(nodes, agent)
+    assert nodes[1].api.get(f"agents/{agent.id}")["present_since"]
+    agent.stop()
+    assert eventually(lambda: where(nodes, agent) == [(False, None)] * 4), where(nodes, agent)
+    agent.run()
+    assert eventually(lambda: where(nodes, agent) == [(True, "node1")] * 4), where(nodes, agent)
+
+
+def test_an_agent_of_a_killed_node_is_away_and_back_with_it(plain_pair, make):
+    nodes = plain_pair
+    agent = make.agent(nodes[0])
+    assert eventually(lambda: where(nodes[1:], agent) == [(True, "node1")] * 2)
+    nodes[0].kill()
+    assert eventually(lambda: where(nodes[1:], agent) == [(False, None)] * 2), where(nodes[1:], agent)
+    nodes[0].start()
+    assert eventually(lambda: where(nodes, agent) == [(True, "node1")] * 4, 30), where(nodes, agent)
+
+
+def test_a_node_that_was_taken_for_dead_says_again_who_is_there(plain_pair, make):
+    nodes = plain_pair
+    agent = make.agent(nodes[0])
+    assert eventually(lambda: where(nodes[1:], agent) == [(True, "node1")] * 2)
+    nodes[0].process.signal(signal.SIGSTOP)
+    assert eventually(lambda: where(nodes[1:], agent) == [(False, None)] * 2)
+    assert eventually(lambda: "node.buried" in nodes[1].log())
+    nodes[0].process.signal(signal.SIGCONT)
+    assert eventually(lambda: where(nodes, agent) == [(True, "node1")] * 4), where(nodes, agent)

@@ -49,6 +49,7 @@ class PostgresEventLog final : public EventLog {
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
   bool holds_leases() const override { return leases_.good(); }
+  int node() const override { return leases_.id(); }
   void announce(std::vector<DestinationId> destinations) override { bus_.publish(std::move(destinations)); }
   void carry_wakes(WakeCarrier carrier) override { bus_.carry(std::move(carrier)); }
   void heard_wake(std::string_view payload) override { bus_.heard(payload); }

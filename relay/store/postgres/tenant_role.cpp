@@ -52,7 +52,9 @@ void ensure_tenant_role(Connection& connection, bool schema_changed) {
   if (!may_become(connection)) connection.run(fmt::format("GRANT {} TO current_user", kTenantRole));
   connection.script(
       fmt::format("GRANT USAGE ON SCHEMA public TO {0};"
-                  "GRANT SELECT ON workspace, event, event_duplicate, attempt, audit, retention_going TO {0};"
+                  "GRANT SELECT ON workspace, event, event_duplicate, attempt, audit, retention_going, "
+                  "agent_session TO {0};"
+                  "GRANT SELECT (id, label, lease_until, buried_at) ON node TO {0};"
                   "GRANT UPDATE (retain_bodies, retain_events, retain_attempts) ON workspace TO {0};"
                   "GRANT SELECT, INSERT, UPDATE, DELETE ON source, destination, route, agent, enrollment, "
                   "delivery, api_key, "

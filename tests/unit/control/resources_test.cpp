@@ -303,6 +303,7 @@ TEST_F(ResourcesTest, AnAgentIsEnrolledOnceAndCutOffWhenRevoked) {
   EXPECT_EQ(call("POST", path + "/enrollment", R"({"allow":["x; rm -rf /"]})").status, 422);
   agents.here.insert(AgentId::parse(id_of(agent)).value());
   EXPECT_TRUE(ok("GET", path).at("present").as_bool());
+  EXPECT_TRUE(ok("GET", path).at("node").is_null()) << "there is only one";
   EXPECT_EQ(ok("POST", path + "/revoke").at("state").as_string(), "revoked");
   ASSERT_EQ(agents.cut.size(), 1u);
   EXPECT_EQ(agents.cut[0].second, "revoked");

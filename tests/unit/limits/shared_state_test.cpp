@@ -1,7 +1,6 @@
 #include "redis_fixture.hpp"
 #include "relay/limits/shared_activity.hpp"
 #include "relay/limits/shared_breakers.hpp"
-#include "relay/limits/shared_presence.hpp"
 
 namespace postern::relay {
 namespace {
@@ -43,64 +42,6 @@ class SharedState : public RedisTest {
   IdGenerator ids{clock, random};
   RedisClient other;
 };
-
-class Presence : public SharedState {
- protected:
-  Presence() {
-    here = std::make_unique<SharedPresence>(*client, PresenceOptions{.node = "a", .lifetime = 60ms});
-    there = std::make_unique<SharedPresence>(other, PresenceOptions{.node = "b", .lifetime = 60ms});
-    said_once_here = std::make_unique<SharedPresence>(*client, PresenceOptions{.node = "a", .lifetime = 1h});
-    said_once_there = std::make_unique<SharedPresence>(other, PresenceOptions{.node = "b", .lifetime = 1h});
-    start_both();
-  }
-  ~Presence() override { stop_both(); }
-  std::string where(SharedPresence& asked) {
-    return answer_of<std::optional<std::string>>(
-               [&](SharedPresence::Found found) { asked.find(agent, found); })
-        .value_or("nowhere");
-  }
-  AgentId agent = ids.make<AgentTag>();
-  std::unique_ptr<SharedPresence> here, there, said_once_here, said_once_there;
-};
-
-TEST_F(Presence, IsKnownEverywhereUntilTheAgentLeaves) {
-  EXPECT_EQ(where(*there), "nowhere");
-  here->arrived(agent);
-  EXPECT_EQ(where(*here), "a");
-  EXPECT_TRUE(eventually([&] { return where(*there) == "a"; }));
-  here->left(agent);
-  EXPECT_EQ(where(*here), "nowhere");
-  EXPECT_TRUE(eventually([&] { return where(*there) == "nowhere"; }));
-}
-
-TEST_F(Presence, IsSaidAgainAfterAWipeAndAfterAnOutage) {
-  here->arrived(agent);
-  ASSERT_TRUE(eventually([&] { return where(*there) == "a"; }));
-  server.ask("FLUSHALL");
-  EXPECT_TRUE(eventually([&] { return where(*there) == "a"; }));
-  away();
-  EXPECT_EQ(where(*here), "a") << "known in memory";
-  EXPECT_EQ(where(*there), "nowhere");
-  back();
-  EXPECT_TRUE(eventually([&] { return where(*there) == "a"; }));
-}
-
-TEST_F(Presence, OfANodeThatDiedGoesByItself) {
-  here->arrived(agent);
-  ASSERT_TRUE(eventually([&] { return where(*there) == "a"; }));
-  client->stop();
-  EXPECT_TRUE(eventually([&] { return where(*there) == "nowhere"; }));
-}
-
-TEST_F(Presence, ALateGoodbyeDoesNotHideWhereTheAgentWent) {
-  const std::string asked = "GET postern:presence:" + agent.to_string();
-  said_once_here->arrived(agent);
-  ASSERT_TRUE(eventually([&] { return server.ask(asked) == "$1\r\na\r\n"; }));
-  said_once_there->arrived(agent);
-  ASSERT_TRUE(eventually([&] { return server.ask(asked) == "$1\r\nb\r\n"; }));
-  said_once_here->left(agent);
-  EXPECT_EQ(where(*said_once_here), "b");
-}
 
 class Breakers : public SharedState {
  protected:

@@ -511,8 +511,8 @@ class TransferTablesTest : public ConformanceTest {
   /// Made anew by each engine or for each database.
   static bool is_own(std::string_view column) {
     for (const std::string_view table :
-         {"schema_migration.", "node.", "catalog_state.", "dedupe.", "event_duplicate.", "retention_",
-          "replay.", "replay_delivery.", "replay_open."}) {
+         {"schema_migration.", "node.", "agent_session.", "catalog_state.", "dedupe.", "event_duplicate.",
+          "retention_", "replay.", "replay_delivery.", "replay_open."}) {
       if (column.starts_with(table)) return true;
     }
     return column == "delivery.lease_node";

@@ -1,0 +1,2 @@
+-- Several nodes on PostgreSQL keep here who holds an agent's session. A node that stands alone knows it in memory; the
+-- number is taken so that both engines' schemas have the same.
