@@ -250,7 +250,8 @@ void Node::Parts::make_dispatcher() {
       .disable = [this](DestinationId id, std::string reason) { disabler->disable(id, std::move(reason)); },
       .options = options,
       .shedding = &shedding,
-      .breakers = breakers.get()});
+      .breakers = breakers.get(),
+      .rates = limiter.get()});
   deliveries = std::make_unique<DispatchControl>(*dispatcher);
 }
 

@@ -284,7 +284,7 @@ constexpr Setting kSettings[] = {
      64},
 
     {"redis.url", Type::text, "URL", "",
-     "Redis of a cluster, for limits that count on all nodes together: "
+     "Redis of a cluster, for limits and breakers that all nodes have in common: "
      "redis://[[user]:password@]host[:port][/db]; "
      "empty: none."},
     {"redis.prefix", Type::text, "text",

@@ -7,6 +7,10 @@ namespace {
 
 constexpr RateLimit kTrickle{.per_second = 10, .burst = 10};  // of retries, while they are held back
 
+std::string rate_key(const DestinationQueue& queue) {
+  return "destination:" + queue.id().to_string();
+}
+
 }  // namespace
 
 /// Of the one that ring_.next() gave. What may not start has been dealt with.
@@ -22,7 +26,9 @@ bool DispatcherCore::may_launch(Queue& queue) {
     parts_.shedding->count(Work::retries);
     return false;
   }
+  if (!within_rate(queue)) return false;
   if (const auto wait = queue.charge_budget(now)) {
+    rates().give_back(rate_key(queue), queue.rate(), now);
     postpone(queue, *wait, "retry_budget");
     metrics_.postponed();
     return false;
@@ -35,6 +41,21 @@ bool DispatcherCore::may_launch(Queue& queue) {
 bool DispatcherCore::holds_retries_back(SteadyTime now) {
   if (parts_.shedding == nullptr || !parts_.shedding->gives_up(Work::retries)) return false;
   return !trickle_.take(kTrickle, now).allowed;
+}
+
+Limiter& DispatcherCore::rates() {
+  return parts_.rates != nullptr ? *parts_.rates : own_rates_;
+}
+
+bool DispatcherCore::within_rate(Queue& queue) {
+  const RateLimit rate = queue.rate();
+  if (rate.unlimited()) return true;
+  const SteadyTime now = parts_.clock.steady();
+  const Gcra::Verdict verdict = rates().take(rate_key(queue), rate, now);
+  if (verdict.allowed) return true;
+  queue.pace_until(now + verdict.retry_after);
+  touch(queue);
+  return false;
 }
 
 void DispatcherCore::postpone(Queue& queue, Duration wait, std::string_view reason) {

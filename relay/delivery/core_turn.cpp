@@ -92,7 +92,7 @@ void DispatcherCore::start_attempts() {
 Launch DispatcherCore::launch(Queue& queue) {
   Launch launch;
   const std::size_t bytes = queue.next_bytes();
-  launch.job.leased = queue.take(parts_.clock.steady());
+  launch.job.leased = queue.take();
   ring_.taken(queue, bytes);
   launch.job.destination = queue.destination();
   const LeasedDelivery& leased = launch.job.leased;

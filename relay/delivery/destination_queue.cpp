@@ -19,7 +19,7 @@ DestinationQueue::DestinationQueue(std::shared_ptr<const Destination> destinatio
 
 void DestinationQueue::configure(std::shared_ptr<const Destination> destination) {
   destination_ = std::move(destination);
-  paced_until_.reset();  // the next take() finds out what the new rate says
+  paced_until_.reset();  // the next start finds out what the new rate says
   if (!in_strict_order()) unblock();
   publish();
 }
@@ -77,12 +77,9 @@ bool DestinationQueue::has_place() const {
   return breaker_.lets_through() && breaker_.probing() < destination_->concurrency;
 }
 
-LeasedDelivery DestinationQueue::take(SteadyTime now) {
+LeasedDelivery DestinationQueue::take() {
   LeasedDelivery oldest = set_aside();
   ++in_flight_;
-  gcra_.take(rate(), now);
-  const Gcra::Verdict next = gcra_.look(rate(), now);
-  if (!next.allowed) paced_until_ = now + next.retry_after;
   publish();
   return oldest;
 }

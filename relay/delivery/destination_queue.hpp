@@ -25,9 +25,9 @@ namespace postern::relay {
 /// claim's back in between. Then the queue settles: what is handed over is held until one more claim, made
 /// after the opening, has come back short too.
 ///
-/// Pace. While the breaker is half-open as many may start as it has probes left. A destination over its rate
-/// starts nothing before paced_until(); tick() tells it that time has passed. A retry beyond the budget goes
-/// back to the store for a while (charge_budget, set_aside).
+/// Pace. While the breaker is half-open as many may start as it has probes left. A destination over its rate,
+/// which its dispatcher keeps, is told so by pace_until() and starts nothing before; tick() tells it that
+/// time has passed. A retry beyond the budget goes back to the store for a while (charge_budget, set_aside).
 ///
 /// Strict order (Ordering::destination). One at a time, and claims ask for the oldest whether it is due or
 /// not, so that one that waits for its retry is found in front of those behind it, also after a restart. Then
@@ -58,8 +58,7 @@ class DestinationQueue {
   /// From the store. One that is newer than those held joins them.
   void claimed(LeasedDelivery delivery);
   bool runnable() const;
-  /// The oldest; counts as in flight until finished(), and against the rate.
-  LeasedDelivery take(SteadyTime now = {});
+  LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
   void finished(bool healthy);            ///< healthy: it answered, and not that it is overloaded or broken
   std::vector<LeasedDelivery> give_up();  ///< all that has not started, oldest first
   std::size_t next_bytes() const;         ///< what the next to take() holds of memory
@@ -88,6 +87,8 @@ class DestinationQueue {
   void head_ended() { careful_ = false; }
   bool tries_head() const { return careful_ && in_strict_order(); }  ///< the first one is tried again, alone
 
+  RateLimit rate() const { return {destination_->rate_per_second, destination_->rate_burst}; }
+  void pace_until(SteadyTime at) { paced_until_ = at; }
   /// Over its rate until then; nullopt when it is not, or has nothing to start.
   std::optional<SteadyTime> paced_until() const { return ready_.empty() ? std::nullopt : paced_until_; }
   void tick(SteadyTime now);
@@ -144,14 +145,12 @@ class DestinationQueue {
   void release_held();
   void settle_pace();
   bool has_place() const;
-  RateLimit rate() const { return {destination_->rate_per_second, destination_->rate_burst}; }
   void publish();
 
   std::shared_ptr<const Destination> destination_;
   std::shared_ptr<QueueGauges> gauges_ = std::make_shared<QueueGauges>();
   SlowStart slow_start_;
   Breaker breaker_;
-  Gcra gcra_;
   RetryBudget budget_;
   std::optional<SteadyTime> paced_until_;
   std::optional<Time> blocked_until_;

@@ -13,6 +13,7 @@
 #include "relay/delivery/attempt_loop.hpp"
 #include "relay/delivery/breaker.hpp"
 #include "relay/limits/breaker_board.hpp"
+#include "relay/limits/limiter.hpp"
 #include "relay/overload/shedding.hpp"
 #include "relay/store/event_log.hpp"
 
@@ -54,6 +55,7 @@ struct DispatcherParts {
   DispatcherOptions options;
   Shedding* shedding = nullptr;      ///< null: retries are never held back
   BreakerBoard* breakers = nullptr;  ///< null: no other nodes
+  Limiter* rates = nullptr;          ///< of destinations, by "destination:{id}"; null: this node's own
 };
 
 /// Makes every delivery reach an end: fetches what is due, starts attempts in order and within bounds,

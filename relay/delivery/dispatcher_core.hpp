@@ -17,6 +17,7 @@
 #include "relay/delivery/fair_ring.hpp"
 #include "relay/delivery/retry_policy.hpp"
 #include "relay/delivery/suspects.hpp"
+#include "relay/limits/local_limiter.hpp"
 #include "relay/store/catalog.hpp"
 
 namespace postern::relay {
@@ -140,6 +141,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   // core_pace.cpp
   bool may_launch(Queue& queue);
   bool holds_retries_back(SteadyTime now);
+  Limiter& rates();
+  bool within_rate(Queue& queue);
   void postpone(Queue& queue, Duration wait, std::string_view reason);
   void block(Queue& queue, Time until);
   void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
@@ -173,6 +176,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
   FairRing ring_;
   Gcra trickle_;  ///< of retries, while they are held back
+  LocalLimiter own_rates_;
   std::vector<std::shared_ptr<AttemptLoop>> loops_;
   Suspects suspects_;
   std::vector<std::vector<Launch>> launches_;  ///< by loop, gathered in this turn

@@ -60,8 +60,8 @@ class Switch:
 def connect(nodes, app, **fields):
     """Through every node an event has gone all the way."""
     source = nodes[0].api.source("hub", "github", [SECRET])
-    destination = nodes[0].api.destination("sink", "http", app.url, concurrency=1, retry_schedule=["0", "1h"],
-                                           **{"breaker": BREAKER, **fields})
+    destination = nodes[0].api.destination("sink", "http", app.url, **{"concurrency": 1, "retry_schedule": ["0", "1h"],
+                                                              "breaker": BREAKER, **fields})
     nodes[0].api.route(source, destination)
     numbers = itertools.count(1000)
 
@@ -182,6 +182,28 @@ def test_a_wipe_and_garbage_in_redis_change_nothing(pair, make, redis):
     for node in pair:
         becomes(node, destination, "closed")
         assert node.log().count("breakers.garbled") == 1
+
+
+RATE, BURST = 25, 5
+
+
+def test_the_nodes_keep_a_destinations_rate_together(pair, make, redis):
+    app = make.app()
+    source, destination = connect(pair, app, concurrency=32, rate_limit={"per_second": RATE, "burst": BURST})
+    first = len(app.received)
+    for number in range(60):
+        for node in pair:
+            assert send(node, source, 2000 + number * 2 + pair.index(node)).status < 300
+    app.wait(first + 120)
+    began = app.received[first].at
+    for got, received in enumerate(app.received[first:], 1):
+        # In the long run the rate, and at the beginning at most a burst of each. Alone they would send twice as much.
+        assert got <= RATE * (received.at - began) + 2 * (BURST + RATE * 0.2) + 1, "faster than the rate"
+    assert f"limit:destination:{destination['id']}".encode() in redis.ask("KEYS test:limit:*")
+    redis.kill()
+    events = [send(node, source, 3000 + n).json()["event_id"] for n, node in enumerate(pair)]
+    for event in events:  # and without Redis each keeps it by itself
+        pair[0].api.wait_delivery(event, "delivered")
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ DispatcherOptions DispatcherRig::quick() {
   return options;
 }
 
-DispatcherRig::DispatcherRig(DispatcherOptions options, BreakerBoard* breakers) {
+DispatcherRig::DispatcherRig(DispatcherOptions options, BreakerBoard* breakers, Limiter* rates) {
   std::vector<LoopDrivers> drivers;
   for (auto& loop : loops) {
     loop = std::make_unique<asio::io_context>(1);
@@ -125,7 +125,7 @@ DispatcherRig::DispatcherRig(DispatcherOptions options, BreakerBoard* breakers) 
   };
   dispatcher = std::make_unique<Dispatcher>(DispatcherParts{loops[0]->get_executor(), std::move(drivers),
                                                             catalog, agents, clock, random, metrics, disable,
-                                                            options, &shedding, breakers});
+                                                            options, &shedding, breakers, rates});
   log = std::make_unique<FakeEventLog>(board, *dispatcher, clock);
 }
 

@@ -76,7 +76,8 @@ class ScriptedDriver final : public DestinationDriver {
 /// A dispatcher on two loops with fakes around it.
 class DispatcherRig {
  public:
-  explicit DispatcherRig(DispatcherOptions options = quick(), BreakerBoard* breakers = nullptr);
+  explicit DispatcherRig(DispatcherOptions options = quick(), BreakerBoard* breakers = nullptr,
+                         Limiter* rates = nullptr);
   ~DispatcherRig();
   /// A short sweep, so that a manual clock's steps are noticed at once.
   static DispatcherOptions quick();

@@ -180,7 +180,12 @@ TEST_P(EventLogTest, ExpiredKeysLeaveTheTable) {
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(workspace, source.id, fmt::format("k{}", i)));
   clock.advance(std::chrono::hours(24 * 9));
   ASSERT_TRUE(append(workspace, source.id, "new"));
-  if (auto* postgres = dynamic_cast<PostgresEventLog*>(store->event_log.get())) postgres->maintain();
+  // On PostgreSQL one at a time does it, and the store itself may just be at it.
+  auto* postgres = dynamic_cast<PostgresEventLog*>(store->event_log.get());
+  for (int i = 0; postgres != nullptr && i < 200 && number("SELECT count(*) FROM dedupe") > 1; ++i) {
+    postgres->maintain();
+    std::this_thread::sleep_for(std::chrono::milliseconds(i == 0 ? 0 : 20));
+  }
   EXPECT_EQ(number("SELECT count(*) FROM dedupe"), 1);
   if (engine() == Engine::sqlite) EXPECT_EQ(log().stats().dedupe_entries, 1U);
   EXPECT_TRUE(append(workspace, source.id, "new")->duplicate);
