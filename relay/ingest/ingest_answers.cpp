@@ -98,10 +98,18 @@ http::Response answer_unavailable(std::string_view code, std::string_view messag
   return response;
 }
 
+/// Made once: saying no is what the relay does most when it has least to spare.
 http::Response answer_overloaded(unsigned number) {
   constexpr unsigned kLatest = 5;
-  return answer_unavailable("overloaded", "the relay is overloaded; send the event again after Retry-After",
-                            1 + number % kLatest);
+  static const std::vector<http::Response> made = [] {
+    std::vector<http::Response> all;
+    all.reserve(kLatest);
+    for (unsigned seconds = 1; seconds <= kLatest; ++seconds)
+      all.push_back(answer_unavailable(
+          "overloaded", "the relay is overloaded; send the event again after Retry-After", seconds));
+    return all;
+  }();
+  return made[number % kLatest];
 }
 
 }  // namespace postern::relay
