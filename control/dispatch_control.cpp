@@ -6,17 +6,27 @@
 #include "relay/store/repositories.hpp"
 
 namespace postern::control {
+namespace {
+
+BreakerStatus shown_breaker(const relay::BreakerSnapshot& breaker, const relay::Breaker::Counts& counts) {
+  return {.state = std::string(relay::to_text(breaker.state)),
+          .since = breaker.since,
+          .probe_at = breaker.probe_at,
+          .attempts = counts.attempts,
+          .failures = counts.failures,
+          .failures_in_a_row = counts.in_a_row};
+}
+
+}  // namespace
 
 DestinationStatus DispatchControl::status(DestinationId destination) const {
   const auto status = dispatcher_.status(destination);
   if (!status) return {"unknown", 0, 0};
-  const BreakerStatus breaker{.state = std::string(relay::to_text(status->breaker.state)),
-                              .since = status->breaker.since,
-                              .probe_at = status->breaker.probe_at,
-                              .attempts = status->failures.attempts,
-                              .failures = status->failures.failures,
-                              .failures_in_a_row = status->failures.in_a_row};
-  return {std::string(relay::to_text(status->mode)), status->in_flight, status->waiting, breaker};
+  DestinationStatus shown{std::string(relay::to_text(status->mode)), status->in_flight, status->waiting,
+                          shown_breaker(status->breaker, status->failures)};
+  for (const auto& part : status->parts)
+    shown.subjects.push_back({part.part, shown_breaker(part.breaker, part.failures)});
+  return shown;
 }
 
 void DestinationDisabler::disable(DestinationId id, std::string reason) {

@@ -34,6 +34,12 @@ struct BreakerStatus {
   std::uint64_t failures_in_a_row = 0;
 };
 
+/// A NATS subject of a destination that has failed on its own.
+struct SubjectStatus {
+  std::string subject;
+  BreakerStatus breaker;
+};
+
 /// How one destination is doing, for people to see.
 struct DestinationStatus {
   std::string
@@ -41,6 +47,7 @@ struct DestinationStatus {
   std::uint64_t in_flight = 0;
   std::uint64_t waiting = 0;  ///< in memory, not started
   BreakerStatus breaker{};
+  std::vector<SubjectStatus> subjects = {};  ///< those whose breaker is not closed
 };
 
 /// What the API needs of the dispatcher. Safe from any thread.

@@ -102,6 +102,13 @@ json::object view(const relay::Source& source, const ApiServices& services) {
   return object;
 }
 
+json::array view(std::span<const SubjectStatus> subjects) {
+  json::array shown;
+  for (const SubjectStatus& one : subjects)
+    shown.push_back({{"subject", json_text(one.subject)}, {"breaker", view(one.breaker)}});
+  return shown;
+}
+
 json::object view(const relay::Destination& destination, const ApiServices& services) {
   const DestinationStatus status = services.deliveries.status(destination.id);
   json::object shown{{"id", destination.id.to_string()},
@@ -123,6 +130,7 @@ json::object view(const relay::Destination& destination, const ApiServices& serv
                        {"in_flight", status.in_flight},
                        {"waiting", status.waiting},
                        {"breaker", view(status.breaker)},
+                       {"subjects", view(status.subjects)},
                        {"broker", broker_view(destination, services.nats)}}},
                      {"created_at", to_rfc3339(destination.created_at)},
                      {"updated_at", to_rfc3339(destination.updated_at)}};

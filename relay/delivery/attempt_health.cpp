@@ -36,4 +36,9 @@ Health health_of(const AttemptResult& result) {
   return unreachable ? Health::bad : Health::silent;
 }
 
+Health whole_health_of(const AttemptResult& result) {
+  const bool of_a_part = !result.part.empty() && result.attempt.outcome == Outcome::rejected;
+  return of_a_part ? Health::silent : health_of(result);
+}
+
 }  // namespace postern::relay

@@ -12,4 +12,8 @@ namespace postern::relay {
 ///   and the relay's own faults say nothing about the destination.
 Health health_of(const AttemptResult& result);
 
+/// The same for the whole of a destination that has parts: an answer that concerned one part only, such as
+/// that no stream takes its subject, says nothing about the others.
+Health whole_health_of(const AttemptResult& result);
+
 }  // namespace postern::relay

@@ -66,6 +66,10 @@ bool Breaker::elapse(Time now) {
   return true;
 }
 
+void Breaker::probe_anew(Time now) {
+  if (shared_.state == BreakerState::half_open) enter(BreakerState::half_open, now);
+}
+
 void Breaker::probe_soon(Time now) {
   shared_.probe_at = std::min(shared_.probe_at, now);
 }

@@ -52,6 +52,8 @@ class Breaker {
   bool record(std::uint64_t round, Health health, Time now);
   /// Open, and its time has passed: half-open now. True: the state has changed.
   bool elapse(Time now);
+  /// Half-open: those who probe are given up, and as many may begin anew.
+  void probe_anew(Time now);
   /// There is a reason to think that it is back: the next elapse() need not wait.
   void probe_soon(Time now);
   /// Closed, with a clean slate: attempts under way count no more. True: the state has changed.

@@ -47,20 +47,24 @@ void DispatcherCore::conclude(Finished finished) {
   const Ticket& ticket = finished.ticket;
   Attempt& attempt = finished.result.attempt;
   Queue& queue = *ticket.queue;
-  const Health health = health_of(finished.result);
+  const Health health = whole_health_of(finished.result);
+  judge_part(queue, finished.result);
   queue.finished(health == Health::good);
   ring_.freed(queue);
   if (ticket.suspect) suspects_.over(ticket.lease_token);
   attempt.delivery_id = ticket.delivery_id;
   attempt.number = ticket.tries + 1;
   if (attempt.started_at == Time{}) attempt.started_at = ticket.started_at;
-  metrics_.attempt(ticket.destination->kind, attempt.outcome, attempt.total);
+  const bool held = finished.result.held;
+  if (!held) metrics_.attempt(ticket.destination->kind, attempt.outcome, attempt.total);
   Verdict verdict = verdict_for(queue, ticket, finished.result);
   const bool ended = is_terminal(verdict.next);
   const std::optional<Time> again =
       verdict.next == DeliveryState::pending ? std::optional(verdict.next_at) : std::nullopt;
   log_outcome(ticket, verdict, attempt);
-  record({ticket.delivery_id, ticket.lease_token, std::move(attempt), verdict.next, verdict.next_at,
+  std::optional<Attempt> made;
+  if (!held) made = std::move(attempt);
+  record({ticket.delivery_id, ticket.lease_token, std::move(made), verdict.next, verdict.next_at,
           std::move(verdict.reason)},
          queue.id(), ticket.bytes, &queue);
   judge_breaker(queue, ticket, health);

@@ -79,6 +79,15 @@ void DispatcherCore::judge_breaker(Queue& queue, const Ticket& ticket, Health he
   if (moved) breaker_moved(queue);
 }
 
+void DispatcherCore::judge_part(Queue& queue, const AttemptResult& result) {
+  if (!queue.parts() || result.part.empty()) return;
+  if (!queue.parts()->record(result.part, result.part_round, health_of(result))) return;
+  log::info("destination.part_breaker", {{"destination", queue.id()},
+                                         {"workspace", queue.destination()->workspace_id},
+                                         {"part", result.part},
+                                         {"reason", reason_of(result.attempt)}});
+}
+
 /// By what this node saw, or was told to do.
 void DispatcherCore::breaker_moved(Queue& queue) {
   tell_breaker(queue);
@@ -118,6 +127,7 @@ void DispatcherCore::reset_breaker(DestinationId id) {
   enter("breaker_reset", [id](DispatcherCore& core) {
     Queue* queue = core.find(id);
     if (queue == nullptr || queue->retired) return;
+    if (queue->parts()) queue->parts()->reset();
     const bool moved = queue->breaker().reset(core.parts_.clock.now());
     queue->publish_breaker(core.parts_.clock.now());
     core.tell_breaker(*queue);  // closed here already, it may be open elsewhere

@@ -30,6 +30,8 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
   auto& slot = queues_[destination->id];
   if (!slot) {
     slot = std::make_unique<Queue>(destination);
+    if (destination->kind == DestinationKind::nats)
+      slot->give_parts(std::make_shared<PartBreakers>(parts_.clock, destination->breaker));
     slot->cold = !backlog_known_;
     desk_.add(destination->id, QueueMode::draining, slot->gauges(), destination->workspace_id);
     take_over_breaker(*slot);
@@ -49,6 +51,7 @@ void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Desti
   Breaker& breaker = queue.breaker();
   const BreakerState state = breaker.state();
   breaker.configure(destination->breaker, parts_.clock.now());
+  if (queue.parts()) queue.parts()->configure(destination->breaker);
   if (elsewhere) breaker.reset(parts_.clock.now());  // a new place has not failed
   if (breaker.state() != state) breaker_moved(queue);
   // One that waits for its retry is in the store only, and now goes first.

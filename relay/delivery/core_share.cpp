@@ -33,6 +33,8 @@ void DispatcherCore::take_over_breaker(Queue& queue) {
   if (!heard && !std::exchange(told_garbled_, true))
     log::warn("breakers.garbled", {{"destination", queue.id()}, {"meaning", "it is ignored"}});
   if (!heard) return;
+  // A reset, perhaps, and that is for the parts as well.
+  if (heard->state == BreakerState::closed && queue.parts()) queue.parts()->reset();
   if (heard->state == BreakerState::open)
     heard->probe_at = probe_turn(*heard, 0.5 + parts_.random.unit() / 2);
   const bool moved = queue.breaker().restore(*heard, parts_.clock.now());

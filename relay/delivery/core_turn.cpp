@@ -95,6 +95,7 @@ Launch DispatcherCore::launch(Queue& queue) {
   launch.job.leased = queue.take();
   ring_.taken(queue, bytes);
   launch.job.destination = queue.destination();
+  launch.job.parts = queue.parts();
   const LeasedDelivery& leased = launch.job.leased;
   const auto source = catalog_->sources.find(leased.delivery.source_id);
   if (source != catalog_->sources.end()) launch.job.source = source->second;

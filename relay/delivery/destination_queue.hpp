@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "relay/delivery/breaker.hpp"
+#include "relay/delivery/part_breakers.hpp"
 #include "relay/delivery/queue_mode.hpp"
 #include "relay/delivery/retry_budget.hpp"
 #include "relay/delivery/slow_start.hpp"
@@ -75,6 +76,8 @@ class DestinationQueue {
   Breaker& breaker() { return breaker_; }
   const Breaker& breaker() const { return breaker_; }
   void publish_breaker(Time now);
+  const std::shared_ptr<PartBreakers>& parts() const { return gauges_->parts; }  ///< null: it has none
+  void give_parts(std::shared_ptr<PartBreakers> parts) { gauges_->parts = std::move(parts); }
 
   bool in_strict_order() const { return destination_->ordering == Ordering::destination; }
   /// Strict order: the first one waits for its retry until then. stop(blocked) is the caller's.

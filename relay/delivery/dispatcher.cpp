@@ -71,6 +71,7 @@ std::optional<Dispatcher::Status> Dispatcher::status(DestinationId destination) 
   status.in_flight = view->gauges->in_flight.load(std::memory_order_relaxed);
   status.window = view->gauges->window.load(std::memory_order_relaxed);
   read_breaker(status, *view->gauges);
+  if (view->gauges->parts) status.parts = view->gauges->parts->not_closed();
   return status;
 }
 

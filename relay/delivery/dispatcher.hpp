@@ -12,6 +12,7 @@
 #include "relay/delivery/admission_desk.hpp"
 #include "relay/delivery/attempt_loop.hpp"
 #include "relay/delivery/breaker.hpp"
+#include "relay/delivery/part_breakers.hpp"
 #include "relay/limits/breaker_board.hpp"
 #include "relay/limits/limiter.hpp"
 #include "relay/overload/shedding.hpp"
@@ -99,10 +100,11 @@ class Dispatcher final : public DeliveryIntake {
     unsigned window = 0;  ///< attempts at once it is given just now
     BreakerSnapshot breaker;
     Breaker::Counts failures;
+    std::vector<PartBreakers::Status> parts;  ///< of its parts, those that are not closed, on this node
   };
   /// nullopt for a destination it doesn't know.
   std::optional<Status> status(DestinationId destination) const;
-  /// Its breaker closes with a clean slate, soon, on all nodes.
+  /// Its breaker and those of its parts close with a clean slate, soon, on all nodes.
   void reset_breaker(DestinationId destination);
 
  private:

@@ -146,6 +146,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void postpone(Queue& queue, Duration wait, std::string_view reason);
   void block(Queue& queue, Time until);
   void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
+  void judge_part(Queue& queue, const AttemptResult& result);
   void breaker_moved(Queue& queue);
   void follow_breaker(Queue& queue);
   QueueMode admission_mode(const Queue& queue) const;

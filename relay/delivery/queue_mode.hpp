@@ -2,12 +2,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "relay/store/event_log.hpp"
 
 namespace postern::relay {
+
+class PartBreakers;
 
 /// How a destination's deliveries travel just now.
 enum class QueueMode {
@@ -38,6 +41,7 @@ struct QueueGauges {
   std::atomic<unsigned> breaker_attempts{0};
   std::atomic<unsigned> breaker_failures{0};
   std::atomic<unsigned> breaker_in_a_row{0};
+  std::shared_ptr<PartBreakers> parts;  ///< set once, before others see it; null: it has none
 };
 
 /// The memory a leased delivery holds, roughly. Deliveries of one event share it; counting it for each is on

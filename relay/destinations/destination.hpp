@@ -11,11 +11,24 @@
 
 namespace postern::relay {
 
+/// The parts of a destination that can be down each on its own, such as the subjects of one of kind nats. A
+/// driver asks as soon as it knows which one its attempt goes to. Safe from any thread.
+class PartGate {
+ public:
+  struct Pass {
+    std::uint64_t round = 0;            ///< goes into AttemptResult::part_round
+    std::optional<Duration> wait = {};  ///< it must not begin; it may ask again after that long
+  };
+  virtual ~PartGate() = default;
+  virtual Pass begin(const std::string& part) = 0;
+};
+
 /// One attempt to make. Owns what it needs: safe to move to another loop.
 struct AttemptJob {
   LeasedDelivery leased;
   std::shared_ptr<const Destination> destination;  ///< as configured when the attempt starts
   std::shared_ptr<const Source> source;            ///< null when the source has been deleted
+  std::shared_ptr<PartGate> parts = {};            ///< null: this destination has none
 };
 
 /// What came of it, honestly.
@@ -26,6 +39,9 @@ struct AttemptResult {
   bool gone = false;            ///< 410: the destination is to be disabled
   bool withheld = false;        ///< it is not to be sent at all: cancelled, with error_code as the reason
   bool wait_for_agent = false;  ///< the agent is away: park, wake on its return
+  bool held = false;            ///< its part is down: it goes back without an attempt, for retry_after
+  std::string part = {};        ///< that was asked for, and let through
+  std::uint64_t part_round = 0;
 };
 
 /// Makes attempts of one kind of destination. Called on the loop the attempt is to run on; never throws for

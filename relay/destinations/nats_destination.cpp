@@ -25,6 +25,20 @@ void withhold(AttemptResult& result, std::string_view why) {
   result.withheld = true;
 }
 
+/// A subject that is down waits for its own time, and burns nothing.
+bool may_publish(const AttemptJob& job, const std::string& subject, AttemptResult& result) {
+  if (!job.parts) return true;
+  const PartGate::Pass pass = job.parts->begin(subject);
+  result.held = pass.wait.has_value();
+  if (result.held) {
+    record_deferred(result, "subject_down", "The breaker of this subject is open.", *pass.wait);
+    return false;
+  }
+  result.part = subject;
+  result.part_round = pass.round;
+  return true;
+}
+
 }  // namespace
 
 std::optional<NatsMessage> NatsDestination::message_for(const AttemptJob& job, AttemptResult& result) const {
@@ -65,6 +79,7 @@ boost::asio::awaitable<AttemptResult> NatsDestination::attempt(AttemptJob job) {
   auto message = message_for(job, result);
   if (!message) co_return result;
   const std::string subject = message->subject;
+  if (!may_publish(job, subject, result)) co_return result;
   const SteadyTime begun = clock_.steady();
   NatsAnswer answer = co_await parts_.client->request(std::move(*message), job.destination->timeout);
   result.attempt.total = std::chrono::duration_cast<Duration>(clock_.steady() - begun);

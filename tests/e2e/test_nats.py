@@ -203,3 +203,41 @@ def test_a_relay_starts_and_ends_while_nats_is_away(make, nats):
     nats.start()
     wait_for_broker(relay, destination, "connected")
     assert relay.stop() == 0
+
+
+def test_a_subject_without_a_stream_holds_up_no_other(make, nats):
+    client = nats.client()
+    client.add_stream("PAID", ["postern.default.shop.invoice.paid"])
+    relay, source, destination = connect(make, nats.url, concurrency=1, retry_schedule=["0", "1h"],
+                                         breaker={"failures_in_a_row": 3, "open_first": "10m", "open_most": "10m"})
+
+    def status():
+        return relay.api.get(f"destinations/{destination['id']}")["status"]
+
+    for _ in range(3):
+        event = post(relay, source, sign.stripe_event("charge.failed"))
+        assert relay.api.wait_delivery(event, "pending")["reason"] in ("no_stream", "")
+    deadline = time.monotonic() + 20
+    while not status()["subjects"]:
+        assert time.monotonic() < deadline, relay.log()
+        time.sleep(0.02)
+    [down] = status()["subjects"]
+    assert (down["subject"], down["breaker"]["state"]) == ("postern.default.shop.charge.failed", "open")
+    assert status()["breaker"]["state"] == "closed"
+    held = [post(relay, source, sign.stripe_event("charge.failed")) for _ in range(5)]
+    good = [post(relay, source) for _ in range(20)]
+    for event in good:
+        relay.api.wait_delivery(event, "delivered")
+    deadline = time.monotonic() + 20
+    while {relay.api.deliveries(event)[0]["reason"] for event in held} != {"subject_down"}:
+        assert time.monotonic() < deadline, [relay.api.deliveries(event) for event in held]
+        time.sleep(0.02)
+    for event in held:
+        delivery = relay.api.wait_delivery(event, "pending")
+        assert (delivery["attempt_count"], delivery["attempts"]) == (0, [])
+    client.add_stream("FAILED", ["postern.default.shop.charge.>"])
+    relay.api.post(f"destinations/{destination['id']}/breaker/reset")
+    for event in held:
+        relay.api.post(f"deliveries/{relay.api.deliveries(event)[0]['id']}/retry")
+        relay.api.wait_delivery(event, "delivered")
+    assert status()["subjects"] == []
