@@ -59,9 +59,10 @@ Time uuid_time(const Uuid& uuid) {
 }
 
 Uuid IdGenerator::next() {
-  const auto millis = static_cast<std::uint64_t>(to_micros(clock_.now()) / 1000);
+  const auto micros = static_cast<std::uint64_t>(to_micros(clock_.now()));
+  const std::uint64_t stamp = (micros / 1000) << 12 | (micros % 1000 << 12) / 1000;
   const std::lock_guard lock(mutex_);
-  last_ = std::max(last_ + 1, millis << 12);
+  last_ = std::max(last_ + 1, stamp);
   if (pool_used_ + 8 > pool_.size()) {
     random_.fill(pool_.data(), pool_.size());
     pool_used_ = 0;

@@ -94,8 +94,10 @@ using AuditId = Id<AuditTag>;
 using ReplayId = Id<ReplayTag>;
 using JoinId = Id<JoinTag>;
 
-/// Makes ids that only ever grow within this process, even when the wall clock steps back: the 12 bits after
-/// the millisecond count up, and run over into the next millisecond. Safe from any thread.
+/// Makes ids that only ever grow within this process, even when the wall clock steps back. The 12 bits after
+/// the millisecond are a fraction of it (RFC 9562, 6.2, method 3), so that ids of several processes sort by
+/// their time to a quarter of a microsecond, as far as their clocks agree; what does not fit in counts up.
+/// Safe from any thread.
 class IdGenerator {
  public:
   IdGenerator(const Clock& clock, Random& random) : clock_(clock), random_(random) {}
@@ -115,7 +117,7 @@ class IdGenerator {
   const Clock& clock_;
   Random& random_;
   std::mutex mutex_;
-  std::uint64_t last_ = 0;        // milliseconds << 12 | counter
+  std::uint64_t last_ = 0;        // milliseconds << 12 | 4096ths of one
   std::array<char, 512> pool_{};  // random bytes fetched in bulk: one system call for 64 ids
   std::size_t pool_used_ = sizeof pool_;
 };
