@@ -24,6 +24,7 @@ struct BreakerPolicy {
 enum class Ordering {
   none,         ///< oldest first, several at once; a failed one is overtaken
   destination,  ///< one at a time: nothing starts before the one in front of it has been delivered or is dead
+  key,          ///< the same among those of one key only; different keys go at once
 };
 
 std::string_view to_text(Ordering ordering);

@@ -69,6 +69,7 @@ struct Destination {
   std::uint32_t rate_per_second = 0;     ///< attempts begun; 0: no limit
   std::uint32_t rate_burst = 0;          ///< of these at once, from rest; 0: as many as a second brings
   Ordering ordering = Ordering::none;
+  std::string ordering_key;  ///< Ordering::key only: where the key stands (relay/providers/order_rule.hpp)
   BreakerPolicy breaker;
   bool enabled = true;
   std::string disabled_reason;  ///< why it was switched off, e.g. "gone" after a 410

@@ -1,5 +1,7 @@
 #include "control/api/destination_policy.hpp"
 
+#include "relay/providers/order_rule.hpp"
+
 namespace postern::control {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr std::int64_t kProbesMost = 100;
 constexpr Duration kWindowLeast = std::chrono::seconds(1);
 constexpr Duration kOpenLeast = std::chrono::milliseconds(100);
 constexpr Duration kTimeMost = std::chrono::hours(24);
+constexpr std::size_t kKeyMost = 256;
 
 /// Reads an object inside; its errors carry the name of both.
 template <class Read>
@@ -45,6 +48,24 @@ void read_breaker(Fields& fields, BreakerPolicy& policy) {
   if (policy.open_most < policy.open_first) fields.wrong("open_most", "must not be less than open_first.");
 }
 
+void read_ordering(Fields& fields, Destination& destination) {
+  if (const auto text = fields.text("ordering", 16)) {
+    const auto ordering = relay::ordering_from(*text);
+    if (!ordering) fields.wrong("ordering", "must be none, destination or key.");
+    destination.ordering = ordering.value_or(destination.ordering);
+  }
+  const auto key = fields.text("ordering_key", kKeyMost);
+  if (destination.ordering != relay::Ordering::key) {
+    if (key) fields.wrong("ordering_key", "needs \"ordering\": \"key\".");
+    return destination.ordering_key.clear();
+  }
+  if (key) destination.ordering_key = *key;
+  if (destination.ordering_key.empty())
+    return fields.wrong("ordering_key", "says where the key stands: /customer/id or header:X-Customer.");
+  const auto rule = relay::OrderRule::parse(destination.ordering_key);
+  if (!rule) fields.wrong("ordering_key", rule.error().message + ".");
+}
+
 json::value optional_time(Time time) {
   return time == Time{} ? json::value(nullptr) : json::value(to_rfc3339(time));
 }
@@ -56,11 +77,7 @@ void read_policy(Fields& fields, Destination& destination) {
     put(destination.rate_per_second, limit.integer("per_second", 0, kRateMost));
     put(destination.rate_burst, limit.integer("burst", 0, kRateMost));
   });
-  if (const auto text = fields.text("ordering", 16)) {
-    const auto ordering = relay::ordering_from(*text);
-    if (!ordering) fields.wrong("ordering", "must be none or destination.");
-    destination.ordering = ordering.value_or(destination.ordering);
-  }
+  read_ordering(fields, destination);
   read_inside(fields, "breaker", [&](Fields& breaker) { read_breaker(breaker, destination.breaker); });
 }
 
@@ -68,6 +85,8 @@ void show_policy(json::object& shown, const Destination& destination) {
   const BreakerPolicy& policy = destination.breaker;
   shown["rate_limit"] = {{"per_second", destination.rate_per_second}, {"burst", destination.rate_burst}};
   shown["ordering"] = relay::to_text(destination.ordering);
+  shown["ordering_key"] =
+      destination.ordering_key.empty() ? json::value(nullptr) : json::value(destination.ordering_key);
   shown["breaker"] = {{"enabled", policy.enabled},
                       {"failure_percent", policy.failure_percent},
                       {"least_attempts", policy.least_attempts},

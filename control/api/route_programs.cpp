@@ -1,5 +1,6 @@
 #include "control/api/route_programs.hpp"
 
+#include "relay/providers/order_rule.hpp"
 #include "relay/routing/outcome.hpp"
 #include "relay/routing/program_pool.hpp"
 
@@ -17,10 +18,16 @@ struct Plan {
   std::vector<std::size_t> places;  // of each program in `deliveries`
 };
 
-Plan plan_for(const ApiServices& services, const relay::Catalog& catalog, SourceId source,
+relay::OrderKey order_key(const relay::Catalog& catalog, DestinationId id, const relay::Event& event) {
+  const auto found = catalog.destinations.find(id);
+  return found == catalog.destinations.end() ? relay::kNoOrder
+                                             : relay::OrderRule::of(*found->second).key_of(event);
+}
+
+Plan plan_for(const ApiServices& services, const relay::Catalog& catalog, const relay::Event& event,
               std::optional<DestinationId> only) {
   Plan plan;
-  const auto routes = catalog.routes_by_source.find(source);
+  const auto routes = catalog.routes_by_source.find(event.source_id);
   if (routes == catalog.routes_by_source.end()) return plan;
   for (const auto& route : routes->second) {
     if (only && route->destination_id != *only) continue;
@@ -28,7 +35,9 @@ Plan plan_for(const ApiServices& services, const relay::Catalog& catalog, Source
       plan.programs->push_back({route->filter, route->transform});
       plan.places.push_back(plan.deliveries.size());
     }
-    plan.deliveries.push_back({services.ids.of<DeliveryId>(), route->destination_id});
+    plan.deliveries.push_back({.id = services.ids.of<DeliveryId>(),
+                               .destination_id = route->destination_id,
+                               .order_key = order_key(catalog, route->destination_id, event)});
   }
   return plan;
 }
@@ -85,7 +94,7 @@ asio::awaitable<std::expected<std::vector<relay::NewDelivery>, Problem>> decide_
     const ApiServices& services, std::shared_ptr<const relay::Event> event,
     std::optional<DestinationId> only) {
   const auto catalog = services.catalog.current();
-  Plan plan = plan_for(services, *catalog, event->source_id, only);
+  Plan plan = plan_for(services, *catalog, *event, only);
   if (plan.deliveries.empty()) {
     co_return std::unexpected(Problem{409, "no_destination",
                                       "No route goes from this event's source to there now. Make one, or "

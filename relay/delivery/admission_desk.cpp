@@ -16,7 +16,7 @@ constexpr std::size_t kOneEach = 8;
 
 }  // namespace
 
-Admission AdmissionDesk::admit(DestinationId destination, std::size_t bytes) {
+Admission AdmissionDesk::admit(DestinationId destination, std::size_t bytes, OrderKey order) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(destination);
   if (found == entries_.end()) {
@@ -24,6 +24,7 @@ Admission AdmissionDesk::admit(DestinationId destination, std::size_t bytes) {
     return {DeliveryState::pending, {}};
   }
   Entry& entry = found->second;
+  if (order != kNoOrder) return spill_in_order(destination, entry);
   if (entry.first_wait > Duration::zero()) {
     spills_.any = spills_.delayed = true;
     return {DeliveryState::pending, {}, entry.first_wait};
@@ -43,6 +44,16 @@ Admission AdmissionDesk::spill(Entry& entry) {
   spills_.any = true;
   if (is_running(entry.mode)) return {DeliveryState::pending, {}};
   return {DeliveryState::parked, std::string(parking_reason(entry.mode))};
+}
+
+// Claims along the keys see them whenever they come: what else was committed without a lease is not touched
+// by it.
+Admission AdmissionDesk::spill_in_order(DestinationId destination, const Entry& entry) {
+  spills_.any = true;
+  if (!is_running(entry.mode) && entry.first_wait <= Duration::zero())
+    return {DeliveryState::parked, std::string(parking_reason(entry.mode))};
+  spills_.in_order.insert(destination);
+  return {DeliveryState::pending, {}, entry.first_wait};
 }
 
 bool AdmissionDesk::has_room(const Entry& entry, std::size_t bytes) const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "relay/delivery/queue_mode.hpp"
@@ -37,8 +38,9 @@ class AdmissionDesk {
 
   /// For the writer thread. Reserves room when it answers `leased`. A destination it doesn't know is
   /// `pending`: the dispatcher finds out what it is when it claims it. A destination without room is
-  /// `pending` too, and drains from then on, so that no newer one overtakes.
-  Admission admit(DestinationId destination, std::size_t bytes);
+  /// `pending` too, and drains from then on, so that no newer one overtakes. One with an order key is never
+  /// `leased`.
+  Admission admit(DestinationId destination, std::size_t bytes, OrderKey order = kNoOrder);
 
   void add(DestinationId destination, QueueMode mode, std::shared_ptr<QueueGauges> gauges,
            WorkspaceId workspace = {});
@@ -70,9 +72,10 @@ class AdmissionDesk {
 
   struct Spills {
     bool any = false;
-    bool unknown = false;                   ///< of a destination it doesn't know
-    bool delayed = false;                   ///< due only after a first wait
-    std::vector<DestinationId> overflowed;  ///< went from direct to draining
+    bool unknown = false;                        ///< of a destination it doesn't know
+    bool delayed = false;                        ///< due only after a first wait
+    std::vector<DestinationId> overflowed;       ///< went from direct to draining
+    std::unordered_set<DestinationId> in_order;  ///< running, and has new ones with an order key
   };
   /// What was committed without a lease since the last call.
   Spills take_spills();
@@ -101,6 +104,7 @@ class AdmissionDesk {
   };
   bool has_room(const Entry& entry, std::size_t bytes) const;
   Admission spill(Entry& entry);
+  Admission spill_in_order(DestinationId destination, const Entry& entry);
   std::size_t room(const Entry* entry, std::size_t bytes_each) const;
   bool may_have_one(const Entry& entry) const;
   bool workspace_has_room(const Entry& entry) const;

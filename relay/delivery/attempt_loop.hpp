@@ -28,6 +28,7 @@ struct Ticket {
   unsigned tries = 0;
   std::size_t bytes = 0;
   bool suspect = false;
+  OrderKey order_key = kNoOrder;
   DestinationQueue* queue = nullptr;  ///< stays while it has anything in flight
   std::uint64_t epoch = 0;            ///< of the queue, when the attempt began
   std::uint64_t round = 0;            ///< of its breaker

@@ -12,9 +12,6 @@ constexpr std::size_t kHoldingClaim = 64;
 // that nothing is left only while it brought less than this, too. EventLog's bound must not be lower.
 constexpr std::size_t kWholeClaimBytes = 16 * 1024 * 1024;
 
-// In strict order the oldest is wanted whether it is due or not.
-constexpr Time kWhenever = Time::max();
-
 bool is_exhausted(std::size_t count, std::size_t granted, std::size_t bytes) {
   return count < granted && (count == 0 || bytes < kWholeClaimBytes);
 }
@@ -45,7 +42,7 @@ void DispatcherCore::wake() {
 
 void DispatcherCore::kick(std::vector<DestinationId> destinations) {
   enter("kick", [destinations = std::move(destinations)](DispatcherCore& core) mutable {
-    core.unblock_all();
+    core.ask_for_heads(destinations);
     core.pump_due();
     // What this node cannot make, such as for an agent that is elsewhere, another may.
     if (core.log_ != nullptr) core.log_->announce(std::move(destinations));
@@ -64,7 +61,7 @@ void DispatcherCore::on_woken(const std::vector<DestinationId>& destinations) {
     Queue* queue = find(id);
     if (queue != nullptr && queue->mode() == QueueMode::direct) drain_behind(*queue);
   }
-  unblock_all();
+  ask_for_heads(destinations);
   pump_due();
   schedule_turn();
 }
@@ -78,6 +75,13 @@ void DispatcherCore::on_wake() {
     Queue* queue = find(id);
     if (queue == nullptr || queue->mode() != QueueMode::direct) continue;
     queue->drain();
+    touch(*queue);
+  }
+  for (const DestinationId id : spills.in_order) {
+    Queue* queue = find(id);
+    if (queue == nullptr) continue;
+    queue->has_order();
+    queue->heads().ask();
     touch(*queue);
   }
   if (spills.unknown || spills.delayed || !spills.any) pump_due();
@@ -96,7 +100,9 @@ void DispatcherCore::accept(LeasedDelivery delivery, Origin origin) {
   }
   if (draining_) return withdraw(delivery, queue, DeliveryState::pending, "shutdown");
   if (!is_running(queue->mode())) return park(delivery, *queue);
-  if (origin == Origin::handed_over) {
+  if (delivery.order_key != kNoOrder) {
+    queue->claimed_in_order(std::move(delivery));
+  } else if (origin == Origin::handed_over) {
     queue->handed_over(std::move(delivery));
   } else {
     queue->claimed(std::move(delivery));
@@ -144,6 +150,10 @@ void DispatcherCore::place_after_backlog(Queue& queue, const EventLog::Backlog* 
   } else if (queue.mode() == QueueMode::direct && backlog != nullptr && backlog->parked > 0) {
     drain_behind(queue);
   }
+  if (backlog != nullptr && backlog->in_order) {
+    queue.has_order();
+    queue.heads().ask();
+  }
   touch(queue);
 }
 
@@ -152,8 +162,9 @@ void DispatcherCore::pump_claims() {
   for (std::size_t n = claim_ring_.size(); n > 0 && claims_ < parts_.options.claims_at_once; --n) {
     Queue& queue = *claim_ring_.front();
     claim_ring_.pop_front();
-    const bool wanted = queue.wants_claim(parts_.options.claim_batch);
-    queue.in_claim_ring = wanted && !start_claim(queue);
+    const std::size_t batch = parts_.options.claim_batch;
+    queue.in_claim_ring = queue.wants_claim(batch) && !start_claim(queue);
+    if (queue.wants_heads(batch) && !start_head_claim(queue)) queue.in_claim_ring = true;
     if (queue.in_claim_ring) claim_ring_.push_back(&queue);
   }
 }
@@ -163,12 +174,11 @@ bool DispatcherCore::start_claim(Queue& queue) {
   const std::size_t least = queue.holding() ? std::min(want, kHoldingClaim) : 0;
   const std::size_t granted = desk_.reserve(queue.id(), want, bytes_each_, least);
   if (granted == 0) return false;
-  const Time due = queue.in_strict_order() ? kWhenever : parts_.clock.now();
   const std::uint64_t mark = desk_.spilled(queue.id());  // before the claim, or it would prove nothing
   queue.claim_started();
   ++claims_;
   log_->claim_waiting(
-      queue.id(), due, granted,
+      queue.id(), parts_.clock.now(), granted,
       [weak = weak_from_this(), at = &queue, granted, mark, epoch = queue.epoch()](auto claimed) {
         auto self = weak.lock();
         if (!self) return;
@@ -188,10 +198,7 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
     return desk_.unreserve(queue.id(), granted);
   }
   const std::size_t count = claimed->size();
-  const std::size_t bytes = total_cost(*claimed);
-  desk_.unreserve(queue.id(), granted - std::min(count, granted));
-  desk_.charge(queue.id(), bytes);
-  learn_size(bytes, count);
+  const std::size_t bytes = charge_claim(queue, granted, *claimed);
   const auto newest = count == 0 ? std::nullopt : std::optional(claimed->back().delivery.id);
   // Asked for before the queue stopped, it proves nothing about the store as it is now, and what it brought
   // may be newer than what was parked in between.
@@ -206,6 +213,16 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
   }
   touch(queue);
   forget_if_idle(queue);
+}
+
+/// What was granted for it becomes what it brought; returns the memory of that.
+std::size_t DispatcherCore::charge_claim(Queue& queue, std::size_t granted,
+                                         const std::vector<LeasedDelivery>& claimed) {
+  const std::size_t bytes = total_cost(claimed);
+  desk_.unreserve(queue.id(), granted - std::min(claimed.size(), granted));
+  desk_.charge(queue.id(), bytes);
+  learn_size(bytes, claimed.size());
+  return bytes;
 }
 
 // A claim asked for before a queue stopped may come back after its return, with deliveries newer than those

@@ -19,6 +19,7 @@ void DispatcherCore::on_leases_lost() {
     desk_.release(ends);
     forgotten += waiting.size();
     if (queue->mode() == QueueMode::direct) drain_behind(*queue);
+    if (queue->knows_order()) queue->heads().ask();
     touch(*queue);
   }
   log::warn("delivery.leases_lost", {{"forgotten", forgotten}, {"in_flight", ring_.in_flight()}});

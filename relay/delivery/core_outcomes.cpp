@@ -58,21 +58,14 @@ void DispatcherCore::conclude(Finished finished) {
   const bool held = finished.result.held;
   if (!held) metrics_.attempt(ticket.destination->kind, attempt.outcome, attempt.total);
   Verdict verdict = verdict_for(queue, ticket, finished.result);
-  const bool ended = is_terminal(verdict.next);
-  const std::optional<Time> again =
-      verdict.next == DeliveryState::pending ? std::optional(verdict.next_at) : std::nullopt;
+  leave_line(queue, ticket.order_key, is_terminal(verdict.next));
   log_outcome(ticket, verdict, attempt);
   std::optional<Attempt> made;
   if (!held) made = std::move(attempt);
   record({ticket.delivery_id, ticket.lease_token, std::move(made), verdict.next, verdict.next_at,
           std::move(verdict.reason)},
-         queue.id(), ticket.bytes, &queue);
+         queue.id(), ticket.bytes, &queue, ticket.order_key);
   judge_breaker(queue, ticket, health);
-  if (queue.in_strict_order()) {
-    if (ended) queue.head_ended();
-    if (queue.mode() == QueueMode::draining) desk_.set_mode(queue.id(), admission_mode(queue));
-    if (again) block(queue, *again);
-  }
   touch(queue);
 }
 
@@ -86,7 +79,7 @@ Verdict DispatcherCore::verdict_for(Queue& queue, const Ticket& ticket, const At
   if (is_terminal(verdict.next)) return verdict;
   if (queue.retired) return {DeliveryState::cancelled, {}, "destination_deleted"};
   if (queue.mode() == QueueMode::disabled) return {DeliveryState::parked, {}, "destination_disabled"};
-  if (verdict.next == DeliveryState::pending) arm_due(verdict.next_at);
+  if (verdict.next == DeliveryState::pending && ticket.order_key == kNoOrder) arm_due(verdict.next_at);
   return verdict;
 }
 
@@ -97,8 +90,6 @@ void DispatcherCore::agent_was_away(Queue& queue, const Ticket& ticket) {
   if (!is_running(queue.mode()) || draining_) return;
   if (ticket.epoch == queue.epoch()) {
     stop(queue, QueueMode::away);
-  } else if (queue.in_strict_order()) {
-    block(queue, parts_.clock.now());  // those behind it may have been fetched since
   } else {
     drain_behind(queue);
   }
@@ -114,11 +105,7 @@ void DispatcherCore::disable_gone(Queue& queue, const Ticket& ticket) {
   if (parts_.disable) guarded("disable", [&] { parts_.disable(queue.id(), "gone"); });
 }
 
-// In strict order one that is not due keeps its time, or it would go before that.
 void DispatcherCore::park(const LeasedDelivery& delivery, Queue& queue) {
-  if (queue.in_strict_order() && delivery.delivery.next_at > parts_.clock.now()) {
-    return withdraw(delivery, &queue, DeliveryState::pending, "not_due");
-  }
   withdraw(delivery, &queue, DeliveryState::parked, parking_reason(queue.mode()));
 }
 
@@ -126,14 +113,15 @@ void DispatcherCore::withdraw(const LeasedDelivery& delivery, Queue* queue, Deli
                               std::string_view reason) {
   const Time next_at = std::max(parts_.clock.now(), delivery.delivery.next_at);
   record({delivery.delivery.id, delivery.lease_token, std::nullopt, next, next_at, std::string(reason)},
-         delivery.delivery.destination_id, memory_cost(delivery), queue);
+         delivery.delivery.destination_id, memory_cost(delivery), queue, delivery.order_key);
   schedule_turn();
 }
 
-void DispatcherCore::record(Completion completion, DestinationId destination, std::size_t bytes,
-                            Queue* queue) {
+void DispatcherCore::record(Completion completion, DestinationId destination, std::size_t bytes, Queue* queue,
+                            OrderKey key) {
   const bool waits = completion.next == DeliveryState::pending && completion.next_at > parts_.clock.now();
-  const bool claimable_now = !is_terminal(completion.next) && (!waits || (queue && queue->in_strict_order()));
+  const bool claimable_now = !is_terminal(completion.next) && !waits && key == kNoOrder;
+  const bool freed = key != kNoOrder && queue != nullptr && !queue->holds(key);
   if (queue != nullptr) {
     queue->recording();
     if (claimable_now) queue->giving_back();
@@ -144,7 +132,7 @@ void DispatcherCore::record(Completion completion, DestinationId destination, st
   unrecorded_bytes_ += answer_bytes;
   recording_->bare.push_back(without_answer(completion));
   recording_->ends.push_back({destination, bytes});
-  recording_->notes.push_back({queue, claimable_now});
+  recording_->notes.push_back({queue, claimable_now, freed});
   completions_.push_back(std::move(completion));
   if (completions_.size() >= kRecordsAtOnce || recording_->answer_bytes >= kRecordBytesAtOnce)
     flush_records();
@@ -190,14 +178,17 @@ void DispatcherCore::on_recorded(const std::shared_ptr<Recording>& recording,
     log::warn("delivery.lease_lost", {{"count", lost}, {"of", recording->ends.size()}});
   }
   desk_.release(recording->ends);
-  for (const auto& [queue, returned] : recording->notes) {
+  for (const auto& [queue, returned, freed] : recording->notes) {
     if (queue == nullptr) continue;
     queue->recorded();
     if (returned) queue->gave_back();
+    if (freed) queue->heads().ask();
     touch(*queue);
   }
-  for (const auto& [queue, returned] : recording->notes) {
-    if (queue != nullptr && queue->retired) return sync_catalog();  // forgets those that are idle now
+  if (draining_) leave_to_others(*recording);
+  for (const auto& note : recording->notes) {
+    if (note.queue != nullptr && note.queue->retired)
+      return sync_catalog();  // forgets those that are idle now
   }
 }
 

@@ -1,5 +1,5 @@
-// What holds a destination back although it has something to start: its breaker, its rate, its retry budget,
-// its order. And the alarms that tell when that ends.
+// What holds a destination back although it has something to start: its breaker, its rate, its retry budget.
+// And the alarms that tell when that ends.
 #include "relay/delivery/core_guard.hpp"
 
 namespace postern::relay {
@@ -15,11 +15,6 @@ std::string rate_key(const DestinationQueue& queue) {
 
 /// Of the one that ring_.next() gave. What may not start has been dealt with.
 bool DispatcherCore::may_launch(Queue& queue) {
-  if (queue.in_strict_order()) {
-    const auto due = queue.next_not_due(parts_.clock.now());
-    if (due) block(queue, *due);
-    if (due) return false;
-  }
   const SteadyTime now = parts_.clock.steady();
   if (queue.next_may_wait() && holds_retries_back(now)) {
     postpone(queue, queue.come_back(now), "overload");
@@ -61,15 +56,10 @@ bool DispatcherCore::within_rate(Queue& queue) {
 void DispatcherCore::postpone(Queue& queue, Duration wait, std::string_view reason) {
   LeasedDelivery delivery = queue.set_aside();
   delivery.delivery.next_at = parts_.clock.now() + wait;
-  arm_due(delivery.delivery.next_at);
+  if (delivery.order_key == kNoOrder) arm_due(delivery.delivery.next_at);
+  leave_line(queue, delivery.order_key, false);
   withdraw(delivery, &queue, DeliveryState::pending, reason);
   touch(queue);
-}
-
-void DispatcherCore::block(Queue& queue, Time until) {
-  if (!is_running(queue.mode()) || draining_ || queue.retired) return;
-  queue.block_until(until);
-  stop(queue, QueueMode::blocked);
 }
 
 void DispatcherCore::judge_breaker(Queue& queue, const Ticket& ticket, Health health) {
@@ -115,12 +105,11 @@ void DispatcherCore::follow_breaker(Queue& queue) {
   schedule_turn();
 }
 
-// While older ones are only probed with, or wait for the first of them, new ones are parked with those: if it
-// fails again they need not be parked then.
+// While older ones are only probed with, new ones are parked with those: if it fails again they need not be
+// parked then.
 QueueMode DispatcherCore::admission_mode(const Queue& queue) const {
   if (queue.mode() != QueueMode::draining) return queue.mode();
-  if (queue.breaker().state() == BreakerState::half_open) return QueueMode::broken;
-  return queue.tries_head() ? QueueMode::blocked : QueueMode::draining;
+  return queue.breaker().state() == BreakerState::half_open ? QueueMode::broken : QueueMode::draining;
 }
 
 void DispatcherCore::reset_breaker(DestinationId id) {
@@ -182,20 +171,10 @@ void DispatcherCore::ring_alarms() {
 
 void DispatcherCore::wake_up(Queue& queue) {
   queue.tick(parts_.clock.steady());
+  queue.heads().tick(parts_.clock.now());
   if (queue.breaker().elapse(parts_.clock.now())) breaker_moved(queue);
   refresh(queue);
   touch(queue);
-  schedule_turn();
-}
-
-// Somebody may have asked for a retry of what everything else waits for.
-void DispatcherCore::unblock_all() {
-  for (auto& [id, queue] : queues_) {
-    if (queue->mode() != QueueMode::blocked) continue;
-    queue->unblock();
-    refresh(*queue);
-    touch(*queue);
-  }
   schedule_turn();
 }
 

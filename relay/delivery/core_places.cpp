@@ -33,6 +33,7 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
     if (destination->kind == DestinationKind::nats)
       slot->give_parts(std::make_shared<PartBreakers>(parts_.clock, destination->breaker));
     slot->cold = !backlog_known_;
+    if (destination->ordering != Ordering::none) slot->heads().ask();
     desk_.add(destination->id, QueueMode::draining, slot->gauges(), destination->workspace_id);
     take_over_breaker(*slot);
   } else if (slot->destination() != destination) {
@@ -46,7 +47,8 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
 void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Destination>& destination) {
   const Destination& before = *queue.destination();
   const bool elsewhere = before.url != destination->url || before.agent_id != destination->agent_id;
-  const bool was_ordered = queue.in_strict_order();
+  if (before.ordering != destination->ordering) queue.heads().ask();
+  if (before.ordering != Ordering::none) queue.has_order();
   queue.configure(destination);
   Breaker& breaker = queue.breaker();
   const BreakerState state = breaker.state();
@@ -54,8 +56,6 @@ void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Desti
   if (queue.parts()) queue.parts()->configure(destination->breaker);
   if (elsewhere) breaker.reset(parts_.clock.now());  // a new place has not failed
   if (breaker.state() != state) breaker_moved(queue);
-  // One that waits for its retry is in the store only, and now goes first.
-  if (!was_ordered && queue.in_strict_order()) block(queue, parts_.clock.now());
 }
 
 void DispatcherCore::retire(Queue& queue) {
@@ -108,7 +108,6 @@ std::optional<QueueMode> DispatcherCore::stopped_by(const Queue& queue) const {
     return QueueMode::away;
   }
   if (queue.breaker().state() == BreakerState::open) return QueueMode::broken;
-  if (queue.is_blocked(parts_.clock.now())) return QueueMode::blocked;
   return std::nullopt;
 }
 
@@ -131,7 +130,6 @@ void DispatcherCore::stop(Queue& queue, QueueMode mode) {
 }
 
 void DispatcherCore::resume(Queue& queue) {
-  queue.unblock();
   queue.resume();
   desk_.set_mode(queue.id(), admission_mode(queue));
   touch(queue);

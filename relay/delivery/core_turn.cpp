@@ -106,6 +106,7 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .tries = leased.tries,
                    .bytes = bytes,
                    .suspect = leased.crashes > 0,
+                   .order_key = leased.order_key,
                    .queue = &queue,
                    .epoch = queue.epoch(),
                    .round = queue.breaker().begin(),
@@ -120,7 +121,8 @@ void DispatcherCore::touch(Queue& queue) {
   if (queue.paced_until()) queue.tick(parts_.clock.steady());
   ring_.add(queue);
   watch(queue);
-  if (!queue.in_claim_ring && queue.wants_claim(parts_.options.claim_batch)) {
+  const std::size_t batch = parts_.options.claim_batch;
+  if (!queue.in_claim_ring && (queue.wants_claim(batch) || queue.wants_heads(batch))) {
     queue.in_claim_ring = true;
     claim_ring_.push_back(&queue);
   }

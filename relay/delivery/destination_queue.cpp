@@ -7,7 +7,7 @@ namespace postern::relay {
 
 namespace {
 
-// In strict order one is sent at a time: a few in memory keep it busy.
+// In strict order one is sent at a time: a few in memory keep it busy, and most of them may go back.
 constexpr std::size_t kOrderedClaim = 64;
 
 }  // namespace
@@ -20,7 +20,6 @@ DestinationQueue::DestinationQueue(std::shared_ptr<const Destination> destinatio
 void DestinationQueue::configure(std::shared_ptr<const Destination> destination) {
   destination_ = std::move(destination);
   paced_until_.reset();  // the next start finds out what the new rate says
-  if (!in_strict_order()) unblock();
   publish();
 }
 
@@ -33,6 +32,7 @@ void DestinationQueue::stop(QueueMode mode) {
 void DestinationQueue::resume() {
   mode_ = QueueMode::draining;
   settling_ = true;
+  if (knows_order()) heads_.ask();
   slow_start_.restart();
   ++epoch_;
   publish();
@@ -60,6 +60,22 @@ void DestinationQueue::claimed(LeasedDelivery delivery) {
   publish();
 }
 
+void DestinationQueue::claimed_in_order(LeasedDelivery delivery) {
+  if (auto first = lines_.enter(std::move(delivery))) ready_.push_back(std::move(*first));
+  publish();
+}
+
+void DestinationQueue::ended_in_order(OrderKey key) {
+  if (auto next = lines_.next(key)) ready_.push_back(std::move(*next));
+  publish();
+}
+
+std::vector<LeasedDelivery> DestinationQueue::give_back_behind(OrderKey key) {
+  auto behind = lines_.give_back(key);
+  publish();
+  return behind;
+}
+
 void DestinationQueue::hold(LeasedDelivery delivery) {
   const DeliveryId& id = delivery.delivery.id;
   if (held_.empty() || id < oldest_held_) oldest_held_ = id;
@@ -73,12 +89,12 @@ bool DestinationQueue::runnable() const {
 // Attempts from before the breaker opened may hang on while it probes: they take no probe's place.
 bool DestinationQueue::has_place() const {
   if (breaker_.state() == BreakerState::closed) return in_flight_ < window();
-  if (in_strict_order() && in_flight_ > 0) return false;
   return breaker_.lets_through() && breaker_.probing() < destination_->concurrency;
 }
 
 LeasedDelivery DestinationQueue::take() {
   LeasedDelivery oldest = set_aside();
+  if (oldest.order_key != kNoOrder) lines_.started(oldest.order_key);
   ++in_flight_;
   publish();
   return oldest;
@@ -114,20 +130,9 @@ void DestinationQueue::tick(SteadyTime now) {
   if (paced_until_ && *paced_until_ <= now) paced_until_.reset();
 }
 
-void DestinationQueue::block_until(Time at) {
-  blocked_until_ = at;
-  careful_ = true;
-}
-
-std::optional<Time> DestinationQueue::next_not_due(Time now) const {
-  if (!in_strict_order() || in_flight_ > 0 || ready_.empty()) return std::nullopt;
-  const Time due = ready_.front().delivery.next_at;
-  return due > now ? std::optional(due) : std::nullopt;
-}
-
 std::optional<Time> DestinationQueue::wakes_at() const {
   if (breaker_.state() == BreakerState::open) return breaker_.snapshot().probe_at;
-  return mode_ == QueueMode::blocked ? blocked_until_ : std::nullopt;
+  return is_running(mode_) ? heads_.asked_at() : std::nullopt;
 }
 
 void DestinationQueue::publish_breaker(Time now) {
@@ -153,6 +158,7 @@ std::vector<LeasedDelivery> DestinationQueue::give_up() {
   std::vector<LeasedDelivery> all(std::make_move_iterator(ready_.begin()),
                                   std::make_move_iterator(ready_.end()));
   std::move(held_.begin(), held_.end(), std::back_inserter(all));
+  std::ranges::move(lines_.give_up(), std::back_inserter(all));
   ready_.clear();
   held_.clear();
   publish();
@@ -167,9 +173,24 @@ bool DestinationQueue::wants_claim(std::size_t batch) const {
 
 // What may not start soon is not fetched: it would only hold memory, and go back when the next one fails.
 std::size_t DestinationQueue::claim_size(std::size_t batch) const {
-  if (in_strict_order()) batch = !careful_ ? std::min(batch, kOrderedClaim) : in_flight_ == 0 ? 1 : 0;
   return breaker_.state() == BreakerState::closed ? batch
                                                   : std::min<std::size_t>(batch, breaker_.probes_left());
+}
+
+// In strict order nothing more can be there for it while it has some: the store gives a key to one at a time.
+bool DestinationQueue::wants_heads(std::size_t batch) const {
+  if (!is_running(mode_) || !heads_.wanted()) return false;
+  if (in_strict_order() && lines_.holds(kWholeDestination)) return false;
+  return waiting() < heads_size(batch);
+}
+
+std::size_t DestinationQueue::heads_size(std::size_t batch) const {
+  return claim_size(in_strict_order() ? std::min(batch, kOrderedClaim) : batch);
+}
+
+// Enough keys to start as many at once as it may.
+std::size_t DestinationQueue::run_length(std::size_t size) const {
+  return in_strict_order() ? size : std::max<std::size_t>(size / std::max(destination_->concurrency, 1U), 1);
 }
 
 bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryId> newest) {
@@ -186,7 +207,6 @@ bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryI
 void DestinationQueue::opened(bool settling) {
   mode_ = QueueMode::direct;
   settling_ = settling;
-  careful_ = false;
   settle_pace();
   publish();
 }

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "relay/delivery/breaker.hpp"
+#include "relay/delivery/head_search.hpp"
+#include "relay/delivery/order_lines.hpp"
 #include "relay/delivery/part_breakers.hpp"
 #include "relay/delivery/queue_mode.hpp"
 #include "relay/delivery/retry_budget.hpp"
@@ -30,9 +32,9 @@ namespace postern::relay {
 /// which its dispatcher keeps, is told so by pace_until() and starts nothing before; tick() tells it that
 /// time has passed. A retry beyond the budget goes back to the store for a while (charge_budget, set_aside).
 ///
-/// Strict order (Ordering::destination). One at a time, and claims ask for the oldest whether it is due or
-/// not, so that one that waits for its retry is found in front of those behind it, also after a restart. Then
-/// the queue is blocked until it is due. Its claims are small: most of what they bring may go back.
+/// Deliveries with an order key are none of that. They are never handed over: claims along the keys bring
+/// them (wants_heads), and the store gives the next ones of a key only when it is nobody's. Of each key one
+/// at a time is ready or under way; when it goes back to the store, so do those behind it.
 class DestinationQueue {
  public:
   explicit DestinationQueue(std::shared_ptr<const Destination> destination);
@@ -58,6 +60,8 @@ class DestinationQueue {
   void handed_over(LeasedDelivery delivery);
   /// From the store. One that is newer than those held joins them.
   void claimed(LeasedDelivery delivery);
+  /// From a claim along the order keys.
+  void claimed_in_order(LeasedDelivery delivery);
   bool runnable() const;
   LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
   void finished(bool healthy);            ///< healthy: it answered, and not that it is overloaded or broken
@@ -79,23 +83,25 @@ class DestinationQueue {
   const std::shared_ptr<PartBreakers>& parts() const { return gauges_->parts; }  ///< null: it has none
   void give_parts(std::shared_ptr<PartBreakers> parts) { gauges_->parts = std::move(parts); }
 
+  /// All of its deliveries are in one order.
   bool in_strict_order() const { return destination_->ordering == Ordering::destination; }
-  /// Strict order: the first one waits for its retry until then. stop(blocked) is the caller's.
-  void block_until(Time at);
-  void unblock() { blocked_until_.reset(); }
-  bool is_blocked(Time now) const { return blocked_until_ && *blocked_until_ > now; }
-  /// Strict order: when the next is due, if that is not now and nothing is before it.
-  std::optional<Time> next_not_due(Time now) const;
-  /// Strict order: the first one has ended, the store may be asked for more than one at a time.
-  void head_ended() { careful_ = false; }
-  bool tries_head() const { return careful_ && in_strict_order(); }  ///< the first one is tried again, alone
+  bool holds(OrderKey key) const { return lines_.holds(key); }
+  void ended_in_order(OrderKey key);                           ///< one of it, for good: the next may start
+  std::vector<LeasedDelivery> give_back_behind(OrderKey key);  ///< one of it went back to the store
+  /// Whether it has ever been in order or had a delivery that was: others need no claims along their keys.
+  bool knows_order() const { return knows_order_ || destination_->ordering != Ordering::none; }
+  void has_order() { knows_order_ = true; }
+  HeadSearch& heads() { return heads_; }
+  bool wants_heads(std::size_t batch) const;
+  std::size_t heads_size(std::size_t batch) const;  ///< how many to ask for
+  std::size_t run_length(std::size_t size) const;   ///< and of one key
 
   RateLimit rate() const { return {destination_->rate_per_second, destination_->rate_burst}; }
   void pace_until(SteadyTime at) { paced_until_ = at; }
   /// Over its rate until then; nullopt when it is not, or has nothing to start.
   std::optional<SteadyTime> paced_until() const { return ready_.empty() ? std::nullopt : paced_until_; }
   void tick(SteadyTime now);
-  /// When the breaker lets the first probe through, or the first one is due.
+  /// When the breaker lets the first probe through, or a look along the keys may find something.
   std::optional<Time> wakes_at() const;
 
   /// Fetch more? Not while deliveries given back are still on their way to the store: the claim could miss
@@ -121,12 +127,13 @@ class DestinationQueue {
   }
   void gave_back() { --returning_; }
 
-  std::size_t waiting() const { return ready_.size() + held_.size(); }
+  std::size_t waiting() const { return ready_.size() + held_.size() + lines_.waiting(); }
   unsigned in_flight() const { return in_flight_; }
   unsigned window() const { return in_strict_order() ? 1 : slow_start_.window(destination_->concurrency); }
   /// Nothing refers to it: it may be forgotten.
   bool idle() const {
-    return waiting() == 0 && in_flight_ == 0 && returning_ == 0 && unrecorded_ == 0 && !claiming_;
+    return waiting() == 0 && in_flight_ == 0 && returning_ == 0 && unrecorded_ == 0 && !claiming_ &&
+           !heads_.claiming();
   }
   void recording() { ++unrecorded_; }
   void recorded() { --unrecorded_; }
@@ -156,8 +163,9 @@ class DestinationQueue {
   Breaker breaker_;
   RetryBudget budget_;
   std::optional<SteadyTime> paced_until_;
-  std::optional<Time> blocked_until_;
-  bool careful_ = false;  ///< strict order: the first one has failed, so claims bring it alone
+  OrderLines lines_;
+  HeadSearch heads_;
+  bool knows_order_ = false;
   QueueMode mode_ = QueueMode::draining;
   std::deque<LeasedDelivery> ready_;
   std::vector<LeasedDelivery> held_;

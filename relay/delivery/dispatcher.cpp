@@ -29,7 +29,8 @@ void Dispatcher::start(EventLog& log) {
 }
 
 Admission Dispatcher::admit(const NewDelivery& delivery, const Event& event) {
-  return core_->desk().admit(delivery.destination_id, memory_cost(event, delivery.payload));
+  return core_->desk().admit(delivery.destination_id, memory_cost(event, delivery.payload),
+                             delivery.order_key);
 }
 void Dispatcher::handed_over(std::vector<LeasedDelivery> deliveries) {
   core_->hand_over(std::move(deliveries));

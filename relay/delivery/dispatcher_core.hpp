@@ -27,7 +27,7 @@ namespace postern::relay {
 /// attempts, hands outcomes to the store and asks for more, each in one group.
 ///
 /// The bodies are in core_*.cpp, one idea each: turn, claims, outcomes, places (catalog and presence), pace
-/// (breaker, rate, retry budget, order), share (what nodes know of each other's breakers), drain.
+/// (breaker, rate, retry budget), order, share (what nodes know of each other's breakers), drain.
 class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
  public:
   explicit DispatcherCore(DispatcherParts parts);
@@ -63,6 +63,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
     struct Note {
       Queue* queue;  ///< null when its destination is unknown
       bool returned;
+      bool freed;  ///< an order key: the store may give the next ones of it
     };
     std::vector<Note> notes;
     std::size_t answer_bytes = 0;
@@ -101,6 +102,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   bool start_claim(Queue& queue);
   void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
                   Result<std::vector<LeasedDelivery>> claimed);
+  std::size_t charge_claim(Queue& queue, std::size_t granted, const std::vector<LeasedDelivery>& claimed);
   Origin claim_origin(std::uint64_t stops) const;
   void pump_due();
   void on_due(std::size_t granted, std::uint64_t stops, Result<std::vector<LeasedDelivery>> claimed);
@@ -116,7 +118,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void disable_gone(Queue& queue, const Ticket& ticket);
   void park(const LeasedDelivery& delivery, Queue& queue);
   void withdraw(const LeasedDelivery& delivery, Queue* queue, DeliveryState next, std::string_view reason);
-  void record(Completion completion, DestinationId destination, std::size_t bytes, Queue* queue);
+  void record(Completion completion, DestinationId destination, std::size_t bytes, Queue* queue,
+              OrderKey key);
   void flush_records();
   void submit(std::vector<Completion> completions, std::shared_ptr<Recording> recording);
   void resubmit();
@@ -144,7 +147,6 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   Limiter& rates();
   bool within_rate(Queue& queue);
   void postpone(Queue& queue, Duration wait, std::string_view reason);
-  void block(Queue& queue, Time until);
   void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
   void judge_part(Queue& queue, const AttemptResult& result);
   void breaker_moved(Queue& queue);
@@ -155,7 +157,13 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void arm_alarm();
   void ring_alarms();
   void wake_up(Queue& queue);
-  void unblock_all();
+
+  // core_order.cpp
+  void ask_for_heads(const std::vector<DestinationId>& destinations);
+  bool start_head_claim(Queue& queue);
+  void on_heads(Queue& queue, std::size_t granted, Result<EventLog::Heads> heads);
+  void leave_line(Queue& queue, OrderKey key, bool ended);
+  void leave_to_others(const Recording& recording);
 
   // core_share.cpp
   void tell_breaker(Queue& queue);

@@ -14,8 +14,6 @@ std::string_view to_text(QueueMode mode) {
       return "disabled";
     case QueueMode::broken:
       return "broken";
-    case QueueMode::blocked:
-      return "blocked";
   }
   return "unknown";
 }
@@ -31,8 +29,6 @@ std::string_view parking_reason(QueueMode mode) {
       return "destination_disabled";
     case QueueMode::broken:
       return "breaker_open";
-    case QueueMode::blocked:
-      return "blocked_by_head";
   }
   return "";
 }

@@ -19,7 +19,6 @@ enum class QueueMode {
   away,      ///< its agent holds no session: new ones are parked
   disabled,  ///< switched off: new ones are parked
   broken,    ///< down, says its breaker: new ones are parked
-  blocked,   ///< in strict order, and the first one waits for its retry: new ones are parked behind it
 };
 inline bool is_running(QueueMode mode) {
   return mode == QueueMode::direct || mode == QueueMode::draining;

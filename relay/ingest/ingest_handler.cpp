@@ -194,8 +194,10 @@ NewEvent IngestHandler::make_event(const ReadySource& ready, std::string_view to
   event->received_at = received_at;
   NewEvent out{.event = std::move(event), .deliveries = {}, .dedupe_window = ready.source->dedupe_window};
   out.deliveries.reserve(ready.destinations.size());
-  for (const DestinationId destination : ready.destinations) {
-    out.deliveries.push_back({parts_.ids.make<DeliveryTag>(), destination});
+  for (std::size_t i = 0; i < ready.destinations.size(); ++i) {
+    out.deliveries.push_back({.id = parts_.ids.make<DeliveryTag>(),
+                              .destination_id = ready.destinations[i],
+                              .order_key = ready.orders[i].key_of(*out.event)});
   }
   return out;
 }

@@ -18,6 +18,9 @@ void add_routes(const Catalog& catalog, SourceId source, ReadySource& ready) {
       plan->places.push_back(ready.destinations.size());
     }
     ready.destinations.push_back(route->destination_id);
+    const auto destination = catalog.destinations.find(route->destination_id);
+    ready.orders.push_back(destination == catalog.destinations.end() ? OrderRule()
+                                                                     : OrderRule::of(*destination->second));
   }
   if (!plan->programs.empty()) ready.plan = std::move(plan);
 }

@@ -9,6 +9,7 @@
 
 #include "relay/limits/gcra.hpp"
 #include "relay/providers/compiled_source.hpp"
+#include "relay/providers/order_rule.hpp"
 #include "relay/routing/ruling.hpp"
 #include "relay/store/catalog.hpp"
 
@@ -35,6 +36,7 @@ struct ReadySource {
   std::shared_ptr<const Source> source;
   std::unique_ptr<CompiledSource> compiled;  ///< null when the stored source cannot be used; logged
   std::vector<DestinationId> destinations;   ///< of its enabled routes, in their order, each once
+  std::vector<OrderRule> orders;             ///< of each of them
   NamedLimit source_limit, workspace_limit;
   std::shared_ptr<const RoutePlan> plan;  ///< null when no route of it has a program
 };

@@ -6,9 +6,25 @@
 namespace postern::relay {
 namespace {
 
+/// Asked for when it is shown, and never stored: so it is never out of date.
+constexpr std::string_view kIsBehind =
+    "d.state = 0 AND d.order_key <> 0 AND EXISTS (SELECT 1 FROM delivery o WHERE o.destination_id = "
+    "d.destination_id AND o.order_key = d.order_key AND o.order_key <> 0 AND o.state <= 2 AND o.id < d.id)";
+
+/// kDeliveryColumns, with the reason of one that waits for an older one of its key.
+const std::string& shown_columns() {
+  static const std::string columns = [] {
+    std::string text(rows::kDeliveryColumns);
+    constexpr std::string_view kReason = "d.reason";
+    return text.replace(text.find(kReason), kReason.size(),
+                        fmt::format("CASE WHEN {} THEN '{}' ELSE d.reason END", kIsBehind, kBehindOlder));
+  }();
+  return columns;
+}
+
 const std::string& select_delivery() {
-  static const std::string sql = fmt::format(
-      "SELECT {}, d.row FROM delivery d JOIN event e ON e.row = d.event_row", rows::kDeliveryColumns);
+  static const std::string sql =
+      fmt::format("SELECT {}, d.row FROM delivery d JOIN event e ON e.row = d.event_row", shown_columns());
   return sql;
 }
 
@@ -81,11 +97,11 @@ void insert_decided(Transaction& tx, WorkspaceId workspace, const EventRow& even
   }
   auto made = tx.execute(
       "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
-      "attempt_count, tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?8, ?8, ?10, ?11)",
+      "attempt_count, tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers, "
+      "order_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?8, ?8, ?10, ?11, ?12)",
       {rows::id(delivery.id), rows::id(workspace), event.row, rows::id(event.source_id),
        rows::id(delivery.destination_id), rows::number(admission.state), admission.reason, rows::time(now),
-       rows::id(replay_of), body, headers});
+       rows::id(replay_of), body, headers, delivery.order_key});
   if (!made) throw StoreFault("a fresh delivery id was there already");
 }
 
@@ -156,7 +172,7 @@ std::vector<Attempt> DeliveryRepository::attempts(WorkspaceId workspace, Deliver
 
 Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const DeliveryFilter& filter,
                                            const Page& page) {
-  std::string sql = fmt::format("SELECT {} FROM ", rows::kDeliveryColumns);
+  std::string sql = fmt::format("SELECT {} FROM ", shown_columns());
   const bool from_state = filter.state && !filter.event_id && few_in_state(tx_, workspace, *filter.state);
   if (from_state) {
     sql += fmt::format("(SELECT row AS r FROM delivery WHERE {}) s CROSS JOIN delivery d",
@@ -178,7 +194,10 @@ Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const Delivery
   if (filter.destination_id) where(" AND d.destination_id = ?{}", rows::id(*filter.destination_id));
   if (filter.source_id) where(" AND d.source_id = ?{}", rows::id(*filter.source_id));
   if (!filter.type.empty()) where(" AND e.type = ?{}", filter.type);
-  if (!filter.reason.empty()) where(" AND d.reason = ?{}", filter.reason);
+  if (filter.reason == kBehindOlder)
+    sql += fmt::format(" AND {}", kIsBehind);
+  else if (!filter.reason.empty())
+    where(" AND d.reason = ?{}", filter.reason);
   if (filter.since) {
     where(" AND d.created_at >= ?{}", rows::time(*filter.since));
     where(" AND d.id >= ?{}", rows::id(id_at_time<DeliveryId>(*filter.since - kIdSlack)));

@@ -7,7 +7,7 @@ constexpr std::string_view kColumns =
     "id, workspace_id, name, kind, url, url_sealed, agent_id, signing_secret_sealed, timeout, "
     "retry_schedule, "
     "final_statuses, concurrency, enabled, disabled_reason, created_at, updated_at, subject, event_map, "
-    "rate_per_second, rate_burst, ordering, breaker";
+    "rate_per_second, rate_burst, ordering, breaker, ordering_key";
 
 std::string url_place(DestinationId id) {
   return "destination.url/" + id.to_string();
@@ -88,7 +88,8 @@ std::vector<Value> values_of(const Destination& it, const Keyring& keyring) {
           std::int64_t{it.rate_per_second},
           std::int64_t{it.rate_burst},
           rows::number(it.ordering),
-          pack_breaker(it.breaker)};
+          pack_breaker(it.breaker),
+          it.ordering_key};
 }
 
 Destination destination_at(const Row& row, const Keyring& keyring) {
@@ -114,8 +115,9 @@ Destination destination_at(const Row& row, const Keyring& keyring) {
   it.event_map = rows::text_at(row, 17);
   it.rate_per_second = static_cast<std::uint32_t>(row.integer(18));
   it.rate_burst = static_cast<std::uint32_t>(row.integer(19));
-  it.ordering = rows::enum_at(row, 20, Ordering::destination);
+  it.ordering = rows::enum_at(row, 20, Ordering::key);
   it.breaker = breaker_at(row, 21);
+  it.ordering_key = rows::text_at(row, 22);
   return it;
 }
 
@@ -129,10 +131,11 @@ bool agent_is_ours(Transaction& tx, const Destination& it) {
 
 Result<void> DestinationRepository::create(const Destination& destination) {
   if (!agent_is_ours(tx_, destination)) return std::unexpected(not_found("agent"));
-  auto made = tx_.execute(fmt::format("INSERT INTO destination ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-                                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
-                                      kColumns),
-                          values_of(destination, keyring_));
+  auto made =
+      tx_.execute(fmt::format("INSERT INTO destination ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+                              "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+                              kColumns),
+                  values_of(destination, keyring_));
   if (!made) return std::unexpected(name_taken("destination"));
   return {};
 }
@@ -146,8 +149,8 @@ Result<void> DestinationRepository::update(const Destination& destination) {
       "signing_secret_sealed = ?8, timeout = ?9, retry_schedule = ?10, final_statuses = ?11, concurrency = "
       "?12, "
       "enabled = ?13, disabled_reason = ?14, updated_at = ?15, subject = ?16, event_map = ?17, "
-      "rate_per_second = ?18, rate_burst = ?19, ordering = ?20, breaker = ?21 WHERE id = ?1 AND workspace_id "
-      "= ?2",
+      "rate_per_second = ?18, rate_burst = ?19, ordering = ?20, breaker = ?21, ordering_key = ?22 "
+      "WHERE id = ?1 AND workspace_id = ?2",
       values);
   if (!changed) return std::unexpected(name_taken("destination"));
   if (*changed == 0) return std::unexpected(not_found("destination"));

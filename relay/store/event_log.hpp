@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "relay/model.hpp"
+#include "relay/order_key.hpp"
 #include "relay/store/store_stats.hpp"
 
 /// The hot path of the store: events in, deliveries leased, attempts recorded. Each engine writes these
@@ -24,6 +25,7 @@ struct LeasedDelivery {
   unsigned tries = 0;    ///< attempts made so far, counted or not; the next one's number is tries + 1
   unsigned crashes = 0;  ///< above 0: a suspect, see EventLog::mark_started
   std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
+  OrderKey order_key = kNoOrder;
 };
 
 /// What becomes of a delivery at the moment it is committed.
@@ -39,6 +41,7 @@ struct NewDelivery {
   DestinationId destination_id;
   std::shared_ptr<const Payload> payload = {};  ///< stored with it; null: the event's own bytes are sent
   std::optional<Admission> decided = {};        ///< its route has settled it: the intake is not asked
+  OrderKey order_key = kNoOrder;  ///< with one, it must not be admitted as leased: see claim_heads()
 };
 
 /// The dispatcher, as the store sees it. Called on the store's writer threads, of which there may be several
@@ -124,18 +127,43 @@ class EventLog {
   ///
   /// Leases up to `limit` pending deliveries due at `now`, oldest first, of any destination not in `except`.
   virtual void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) = 0;
-  /// Leases up to `limit` parked or due deliveries of one destination, oldest first. With Time::max() they
-  /// are the oldest there are in the order in which they were made, due or not: strict order rests on that.
-  /// What is leased keeps its next_at.
+  /// Leases up to `limit` parked or due deliveries of one destination, oldest first. What is leased keeps its
+  /// next_at. Neither of these two brings what has an order key.
   virtual void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) = 0;
-  /// The earliest next_at of a pending delivery that lies after `now`; nullopt when there is none.
+
+  /// A look along the order keys of a destination, from the first one behind `after`. Of each key of which
+  /// nothing is leased, by whatever node, and whose oldest open delivery is parked or due at `now`, that one
+  /// is leased, with up to `run` in all that follow it without a gap: the caller makes them one by one, and
+  /// gives the rest back when one does not end for good. One that was tried before comes alone: most of what
+  /// came with it would go back.
+  struct HeadsWanted {
+    DestinationId destination;
+    Time now;
+    OrderKey after = kNoOrder;
+    std::size_t limit = 0;  ///< deliveries
+    std::size_t run = 1;    ///< of one key
+  };
+  struct Heads {
+    std::vector<LeasedDelivery> leased;  ///< those of one key in their order
+    /// The look ended with this key, for want of room or because it had looked at many: the next one goes on
+    /// from there. kNoOrder: it has come to the end.
+    OrderKey seen_to = kNoOrder;
+    /// When another look may find what this one passed over; nullopt: only once something has changed that
+    /// this process does itself or is told of.
+    std::optional<Time> again = {};
+  };
+  using HeadsClaimed = std::function<void(Result<Heads>)>;
+  virtual void claim_heads(HeadsWanted wanted, HeadsClaimed done) = 0;
+  /// The earliest next_at of a pending delivery in no order that lies after `now`; nullopt when there is
+  /// none.
   virtual void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) = 0;
   /// Which destinations have pending (due or not) or parked deliveries. The numbers are above 0 where there
-  /// are some; an engine need not count them.
+  /// are some; an engine need not count them. Those in order are counted, too.
   struct Backlog {
     DestinationId destination_id;
     std::uint64_t pending = 0;
     std::uint64_t parked = 0;
+    bool in_order = false;  ///< some with an order key are open, leased ones included
   };
   virtual void backlog(std::function<void(Result<std::vector<Backlog>>)> done) = 0;
 

@@ -9,10 +9,12 @@ DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& 
   auto made = tx.execute(
       "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
       "attempt_count, "
-      "tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers) "
+      "tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers, order_key) "
       "VALUES (?1, ?2, ?3, ?4, ?5, 0, '', 0, 0, 0, ?8, ?7, ?6, ?6, "
       "(SELECT b.payload FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7), "
-      "(SELECT b.payload_headers FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7))",
+      "(SELECT b.payload_headers FROM delivery b WHERE b.workspace_id = ?2 AND b.id = ?7), "
+      "coalesce((SELECT CASE t.ordering WHEN 0 THEN 0 WHEN 1 THEN 1 ELSE (SELECT b.order_key FROM delivery b "
+      "WHERE b.workspace_id = ?2 AND b.id = ?7) END FROM destination t WHERE t.id = ?5), 0))",
       {rows::id(id), rows::id(replay.workspace_id), replay.event_row, rows::id(replay.source_id),
        rows::id(replay.destination_id), rows::time(now), rows::id(replay.replay_of), rows::time(at)});
   if (!made) throw StoreFault("a fresh delivery id was there already");

@@ -11,7 +11,7 @@ struct NewReplay {
   std::optional<DeliveryId> replay_of{};
 };
 /// A pending delivery of an event that is stored already, due at `at`, with the bytes that the one it repeats
-/// was sent.
+/// was sent, and in the order that its destination asks for now: with Ordering::key under the same key.
 DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& ids, Time now, Time at);
 
 /// Whether that event is about to go with all others of its day: nothing new may refer to it.

@@ -149,6 +149,9 @@ class EventRepository {
   Transaction& tx_;
 };
 
+/// The reason of a pending delivery that waits for an older one of its order key.
+inline constexpr std::string_view kBehindOlder = "behind_older";
+
 struct DeliveryFilter {
   std::optional<EventId> event_id{};
   std::optional<DestinationId> destination_id{};

@@ -113,11 +113,11 @@ class SqliteAppendTask final : public WriteTask {
     const Event& event = *new_.event;
     const Time now = log_.group_time();
     const bool leased = admission.state == DeliveryState::leased;
-    const sqlite::Use insert(
-        connection.prepared("INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, "
-                            "state, reason, attempt_count, "
-                            "tries, lease, next_at, created_at, updated_at, payload, payload_headers) "
-                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, ?10, ?9, ?9, ?11, ?12)"));
+    const sqlite::Use insert(connection.prepared(
+        "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, "
+        "state, reason, attempt_count, "
+        "tries, lease, next_at, created_at, updated_at, payload, payload_headers, order_key) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, ?10, ?9, ?9, ?11, ?12, ?13)"));
     insert->bind_blob(1, wanted.id.bytes());
     insert->bind_blob(2, event.workspace_id.bytes());
     insert->bind(3, event_row);
@@ -128,6 +128,7 @@ class SqliteAppendTask final : public WriteTask {
     insert->bind(8, leased ? 1 : 0);
     insert->bind(9, to_micros(now));
     insert->bind(10, to_micros(now + admission.wait));
+    insert->bind(13, wanted.order_key);
     const std::string payload_headers =
         wanted.payload ? pack_headers(wanted.payload->headers) : std::string();
     bind_payload(*insert, wanted.payload.get(), payload_headers);

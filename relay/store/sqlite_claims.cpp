@@ -1,10 +1,11 @@
-// SqliteEventLog::claim_due, claim_waiting and next_due: what waits, and who takes it.
+// SqliteEventLog::claim_due, claim_waiting, claim_heads and next_due: what waits, and who takes it.
 
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/log.hpp"
+#include "relay/store/head_look.hpp"
 #include "relay/store/lease_token.hpp"
 #include "relay/store/rows.hpp"
 #include "relay/store/sqlite_event_log.hpp"
@@ -43,7 +44,7 @@ std::vector<Candidate> oldest_due(sqlite::Connection& connection, Time now, std:
     if (except.contains(destination)) continue;
     const sqlite::Use due(
         connection.prepared("SELECT next_at, row FROM delivery INDEXED BY delivery_pending WHERE state = 0 "
-                            "AND destination_id = ?1 "
+                            "AND order_key = 0 AND destination_id = ?1 "
                             "AND next_at <= ?2 ORDER BY next_at, row"));
     due->bind_blob(1, destination);
     due->bind(2, to_micros(now));
@@ -63,7 +64,7 @@ std::vector<Candidate> oldest_due(sqlite::Connection& connection, Time now, std:
 }
 
 /// Parked or due deliveries of one destination, in the order in which they were made. Of many that are due,
-/// those due longest are taken; with Time::max() the oldest, whenever they are due.
+/// those due longest are taken.
 std::vector<Candidate> oldest_waiting(sqlite::Connection& connection, DestinationId destination, Time now,
                                       std::size_t limit) {
   std::vector<Candidate> found;
@@ -75,18 +76,83 @@ std::vector<Candidate> oldest_waiting(sqlite::Connection& connection, Destinatio
     while (waiting->step()) found.push_back({waiting->integer(0), waiting->integer(0)});
   };
   collect(
-      "SELECT row FROM delivery INDEXED BY delivery_parked WHERE state = 2 AND destination_id = ?1 "
-      "AND ?3 IS NOT NULL ORDER BY row LIMIT ?2");
+      "SELECT row FROM delivery INDEXED BY delivery_parked WHERE state = 2 AND order_key = 0 AND "
+      "destination_id = ?1 AND ?3 IS NOT NULL ORDER BY row LIMIT ?2");
   collect(
-      now == Time::max()
-          ? "SELECT row FROM delivery INDEXED BY delivery_pending_by_row WHERE state = 0 AND "
-            "destination_id = ?1 AND ?3 IS NOT NULL ORDER BY row LIMIT ?2"
-          : "SELECT row FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND destination_id = ?1 "
-            "AND next_at <= ?3 ORDER BY next_at, row LIMIT ?2");
+      "SELECT row FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND order_key = 0 AND "
+      "destination_id = ?1 AND next_at <= ?3 ORDER BY next_at, row LIMIT ?2");
   std::ranges::sort(found);
   if (found.size() > limit) found.resize(limit);
   return found;
 }
+
+/// A look along the order keys of a destination. One process, one writer: nobody else leases meanwhile.
+class SqliteHeadLook {
+ public:
+  SqliteHeadLook(sqlite::Connection& connection, const EventLog::HeadsWanted& wanted)
+      : connection_(connection), wanted_(wanted), look_(wanted.limit) {}
+
+  std::vector<Candidate> find() {
+    OrderKey key = wanted_.after;
+    while (look_.wants_more()) {
+      const auto next = key_after(key);
+      if (!next) return std::move(found_);
+      key = *next;
+      look_.looked(key, is_leased(key) ? 0 : take_run(key));
+    }
+    seen_to_ = look_.last();
+    return std::move(found_);
+  }
+  OrderKey seen_to() const { return seen_to_; }
+  std::optional<Time> again() const { return look_.again(); }
+
+ private:
+  std::optional<OrderKey> key_after(OrderKey key) {
+    const sqlite::Use next(connection_.prepared(
+        "SELECT order_key FROM delivery INDEXED BY delivery_in_order WHERE destination_id = ?1 AND "
+        "order_key > ?2 AND order_key <> 0 AND state <= 2 ORDER BY order_key LIMIT 1"));
+    next->bind_blob(1, wanted_.destination.bytes());
+    next->bind(2, key);
+    return next->step() ? std::optional(next->integer(0)) : std::nullopt;
+  }
+
+  bool is_leased(OrderKey key) {
+    const sqlite::Use leased(connection_.prepared(
+        "SELECT 1 FROM delivery INDEXED BY delivery_leased WHERE state = 1 AND destination_id = ?1 AND "
+        "order_key = ?2 LIMIT 1"));
+    leased->bind_blob(1, wanted_.destination.bytes());
+    leased->bind(2, key);
+    return leased->step();
+  }
+
+  /// Its oldest ones, until one that is not due.
+  std::size_t take_run(OrderKey key) {
+    const sqlite::Use open(connection_.prepared(
+        "SELECT row, state, next_at, tries FROM delivery INDEXED BY delivery_in_order WHERE destination_id = "
+        "?1 AND order_key = ?2 AND order_key <> 0 AND state <= 2 ORDER BY id LIMIT ?3"));
+    open->bind_blob(1, wanted_.destination.bytes());
+    open->bind(2, key);
+    const std::size_t most = std::min(wanted_.run, look_.room());
+    open->bind(3, static_cast<std::int64_t>(most));
+    std::size_t taken = 0;
+    bool alone = false;
+    while (!alone && open->step()) {
+      const bool due = open->integer(1) == 2 || open->integer(2) <= to_micros(wanted_.now);
+      if (!due && taken == 0) look_.may_be_free_at(rows::time_at(*open, 2));
+      if (!due) break;
+      alone = taken == 0 && open->integer(3) > 0;
+      found_.push_back({static_cast<std::int64_t>(found_.size()), open->integer(0)});
+      ++taken;
+    }
+    return taken;
+  }
+
+  sqlite::Connection& connection_;
+  const EventLog::HeadsWanted& wanted_;
+  HeadLook look_;
+  OrderKey seen_to_ = kNoOrder;
+  std::vector<Candidate> found_;
+};
 
 /// Takes the leases of what a search found, and reads what a destination needs to be tried.
 class ClaimTask final : public WriteTask {
@@ -133,7 +199,8 @@ class ClaimTask final : public WriteTask {
   /// The bytes that came into memory for it.
   std::size_t load(sqlite::Connection& connection, std::int64_t row) {
     static const std::string sql = fmt::format(
-        "SELECT d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, {} FROM delivery d "
+        "SELECT d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, d.order_key, {} FROM "
+        "delivery d "
         "JOIN event e "
         "ON e.row = d.event_row WHERE d.row = ?1",
         rows::kDeliveryColumns);
@@ -145,7 +212,8 @@ class ClaimTask final : public WriteTask {
     leased.tries = static_cast<unsigned>(read->integer(1));
     leased.payload = rows::payload_at(*read, 3);
     leased.crashes = static_cast<unsigned>(read->integer(5));
-    leased.delivery = rows::delivery_at(*read, 6);
+    leased.order_key = read->integer(6);
+    leased.delivery = rows::delivery_at(*read, 7);
     auto& event = events_[read->integer(2)];
     std::size_t bytes = event ? 0 : load_event(connection, read->integer(2), event);
     if (leased.payload) bytes += leased.payload->body.size();
@@ -184,8 +252,8 @@ class NextDueTask final : public WriteTask {
   void run(sqlite::Connection& connection) override {
     for (const std::string& destination : pending_destinations(connection)) {
       const sqlite::Use next(connection.prepared(
-          "SELECT next_at FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND destination_id = ?1 "
-          "AND next_at > ?2 ORDER BY next_at LIMIT 1"));
+          "SELECT next_at FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND order_key = 0 AND "
+          "destination_id = ?1 AND next_at > ?2 ORDER BY next_at LIMIT 1"));
       next->bind_blob(1, destination);
       next->bind(2, to_micros(now_));
       if (!next->step()) continue;
@@ -229,6 +297,27 @@ void SqliteEventLog::claim_waiting(DestinationId destination, Time now, std::siz
   };
   db_.writer().submit(
       std::make_unique<ClaimTask>(clock_, options_.claim_bytes_max, std::move(search), std::move(done)));
+}
+
+void SqliteEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
+  auto heads = std::make_shared<Heads>();
+  auto wished = std::make_shared<std::size_t>(0);
+  auto search = [wanted, heads, wished](sqlite::Connection& connection) {
+    SqliteHeadLook look(connection, wanted);
+    auto found = look.find();
+    heads->seen_to = look.seen_to();
+    heads->again = look.again();
+    *wished = found.size();
+    return found;
+  };
+  auto finish = [wanted, heads, wished, done = std::move(done)](Result<std::vector<LeasedDelivery>> claimed) {
+    if (!claimed) return done(std::unexpected(claimed.error()));
+    if (claimed->size() < *wished) heads->again = wanted.now;  // large bodies ended it early
+    heads->leased = std::move(*claimed);
+    done(std::move(*heads));
+  };
+  db_.writer().submit(
+      std::make_unique<ClaimTask>(clock_, options_.claim_bytes_max, std::move(search), std::move(finish)));
 }
 
 void SqliteEventLog::next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) {

@@ -154,11 +154,18 @@ void SqliteEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)> d
     });
   };
   db_.read(
-      [count](Transaction& tx) {
+      [count, found](Transaction& tx) {
         count(tx, "SELECT destination_id, count(*) FROM delivery WHERE state = 0 GROUP BY destination_id",
               &Backlog::pending);
         count(tx, "SELECT destination_id, count(*) FROM delivery WHERE state = 2 GROUP BY destination_id",
               &Backlog::parked);
+        tx.query("SELECT DISTINCT destination_id FROM delivery WHERE state <= 2 AND order_key <> 0", {},
+                 [found](const Row& row) {
+                   const auto id = rows::id_at<DestinationId>(row, 0);
+                   Backlog& entry = (*found)[id];
+                   entry.destination_id = id;
+                   entry.in_order = true;
+                 });
       },
       [found, done = std::move(done)](Result<void> outcome) {
         if (!outcome) return done(std::unexpected(outcome.error()));

@@ -42,6 +42,7 @@ class SqliteEventLog final : public EventLog, private GroupListener {
                     std::function<void(Result<std::vector<std::uint64_t>>)> done) override;
   void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) override;
   void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) override;
+  void claim_heads(HeadsWanted wanted, HeadsClaimed done) override;
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;

@@ -37,16 +37,18 @@ constexpr std::string_view kInsertEvents =
 
 constexpr std::string_view kInsertDeliveries =
     "INSERT INTO delivery (row, id, workspace_id, event_row, source_id, destination_id, state, reason, "
-    "attempt_count, tries, lease, lease_node, next_at, created_at, updated_at, payload, payload_headers) "
+    "attempt_count, tries, lease, lease_node, next_at, created_at, updated_at, payload, payload_headers, "
+    "order_key) "
     "SELECT u.row, u.id, u.workspace_id, u.event_row, u.source_id, u.destination_id, u.state, u.reason, 0, "
     "0, "
     "CASE u.state WHEN 1 THEN 1 ELSE 0 END, CASE u.state WHEN 1 THEN $9 ELSE 0 END, u.next_at, $10, $10, "
-    "u.payload, u.payload_headers "
+    "u.payload, u.payload_headers, u.order_key "
     "FROM unnest($1::int8[], $2::uuid[], $3::uuid[], $4::int8[], $5::uuid[], $6::uuid[], $7::int2[], "
     "$8::text[], "
-    "$11::int8[], $12::bytea[], $13::bytea[]) AS u (row, id, workspace_id, event_row, source_id, "
+    "$11::int8[], $12::bytea[], $13::bytea[], $14::int8[]) AS u (row, id, workspace_id, event_row, "
+    "source_id, "
     "destination_id, "
-    "state, reason, next_at, payload, payload_headers)";
+    "state, reason, next_at, payload, payload_headers, order_key)";
 
 // In the order of event_row, so that two groups never wait for each other in a circle.
 constexpr std::string_view kCountRepeats =
@@ -211,7 +213,7 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
   }
   Array row(Type::int8), id(Type::uuid), workspace(Type::uuid), event_row(Type::int8), source(Type::uuid),
       destination(Type::uuid), state(Type::int2), reason(Type::text), next_at(Type::int8),
-      payload(Type::bytea), payload_headers(Type::bytea);
+      payload(Type::bytea), payload_headers(Type::bytea), order_key(Type::int8);
   for (const Admitted& one : admitted_) {
     const Event& event = *tasks_[one.task].event.event;
     row.add(one.row);
@@ -224,6 +226,7 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
     reason.add(one.admission.reason);
     next_at.add(to_micros(now + one.admission.wait));
     add_payload(one.wanted->payload.get(), payload, payload_headers);
+    order_key.add(one.wanted->order_key);
   }
   Array hit_keys(Type::uuid), hits(Type::int8);
   for (const auto& [key, entry] : keys_) {
@@ -246,7 +249,8 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
       .add(to_micros(now))
       .add(std::move(next_at))
       .add(std::move(payload))
-      .add(std::move(payload_headers));
+      .add(std::move(payload_headers))
+      .add(std::move(order_key));
   Params hit_params;
   hit_params.add(std::move(hit_keys)).add(std::move(hits)).add(to_micros(now));
   std::vector<pg::Statement> statements;

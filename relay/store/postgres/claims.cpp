@@ -1,17 +1,16 @@
 // PostgresEventLog::claim_due, claim_waiting, next_due and backlog: what waits, and who takes it.
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "base/log.hpp"
 #include "relay/store/lease_token.hpp"
 #include "relay/store/postgres/event_log.hpp"
-#include "relay/store/rows.hpp"
 
 namespace postern::relay {
 namespace {
 
-constexpr std::size_t kClaimBytes = 64ULL << 20;
+/// A claim that brought less was not cut short for its size: that happens at 64 MiB.
+constexpr std::size_t kWholeBytes = 32ULL << 20;
 constexpr Duration kSettle = std::chrono::seconds(1);
 /// While a snapshot is held the index keeps an entry of every delivery that ever waited, and they lie before
 /// those that wait now. What becomes pending is due now or later, so a claim begins a little before the end
@@ -28,92 +27,20 @@ using pg::Type;
 constexpr std::string_view kFindDue =
     "SELECT d.row, d.event_row, octet_length(e.body) + d.bytes FROM ("
     "  SELECT row, event_row, next_at, id, COALESCE(octet_length(payload), 0) AS bytes FROM delivery WHERE "
-    "state = 0 AND next_at >= $4 AND next_at <= $1 AND "
+    "state = 0 AND order_key = 0 AND next_at >= $4 AND next_at <= $1 AND "
     "  destination_id <> ALL ($3::uuid[]) ORDER BY next_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) d "
     "JOIN event e ON e.row = d.event_row ORDER BY d.next_at, d.id";
 constexpr std::string_view kFindWaiting =
     "WITH parked AS MATERIALIZED (SELECT row, event_row, id, COALESCE(octet_length(payload), 0) AS bytes "
-    "FROM delivery WHERE state = 2 AND destination_id "
-    "= $3 "
+    "FROM delivery WHERE state = 2 AND order_key = 0 AND destination_id = $3 "
     "  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED), "
     "due AS MATERIALIZED (SELECT row, event_row, id, COALESCE(octet_length(payload), 0) AS bytes FROM "
-    "delivery WHERE state = 0 AND destination_id = $3 "
-    "AND "
+    "delivery WHERE state = 0 AND order_key = 0 AND destination_id = $3 AND "
     "  next_at <= $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED), "
     "oldest AS (SELECT * FROM parked UNION ALL SELECT * FROM due ORDER BY id LIMIT $2) "
     "SELECT d.row, d.event_row, octet_length(e.body) + d.bytes FROM oldest d JOIN event e ON e.row = "
     "d.event_row ORDER "
     "BY d.id";
-
-std::string lease_sql() {
-  return fmt::format(
-      "UPDATE delivery d SET state = 1, reason = '', lease = (d.lease + 1) & {}, lease_node = $2, updated_at "
-      "= $3 "
-      "FROM event e WHERE d.row = ANY ($1::int8[]) AND e.row = d.event_row "
-      "RETURNING d.row, d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, {}",
-      LeaseToken::kLeaseMask, rows::kDeliveryColumns);
-}
-
-std::string events_sql() {
-  return fmt::format("SELECT e.row, {} FROM event e WHERE e.row = ANY ($1::int8[])", rows::kEventColumns);
-}
-
-struct Found {
-  std::vector<std::int64_t> rows;  ///< in the order they go
-  std::vector<std::int64_t> events;
-};
-
-/// Of what was found, as much as may come into memory at once; what is left over is let go with the commit.
-Found within_bytes(const pg::Rows& candidates) {
-  Found found;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < candidates.size() && bytes < kClaimBytes; ++i) {
-    bytes += static_cast<std::size_t>(candidates.integer(i, 2)) + 1024;
-    found.rows.push_back(candidates.integer(i, 0));
-    found.events.push_back(candidates.integer(i, 1));
-  }
-  std::ranges::sort(found.events);
-  found.events.erase(std::ranges::unique(found.events).begin(), found.events.end());
-  return found;
-}
-
-Array int8s(const std::vector<std::int64_t>& numbers) {
-  Array array(Type::int8);
-  for (const std::int64_t number : numbers) array.add(number);
-  return array;
-}
-
-std::unordered_map<std::int64_t, std::shared_ptr<const Event>> events_at(const pg::Rows& rows) {
-  std::unordered_map<std::int64_t, std::shared_ptr<const Event>> events;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const pg::ResultRow row(rows, i);
-    events.emplace(row.integer(0), std::make_shared<const Event>(rows::event_at(row, 1)));
-  }
-  return events;
-}
-
-std::vector<LeasedDelivery> leased_at(const pg::Rows& updated, const pg::Rows& event_rows,
-                                      const std::vector<std::int64_t>& order) {
-  const auto events = events_at(event_rows);
-  std::unordered_map<std::int64_t, LeasedDelivery> by_row;
-  for (std::size_t i = 0; i < updated.size(); ++i) {
-    const pg::ResultRow row(updated, i);
-    LeasedDelivery leased;
-    leased.lease_token = LeaseToken{row.integer(0), row.integer(1)}.pack();
-    leased.tries = static_cast<unsigned>(row.integer(2));
-    leased.event = events.at(row.integer(3));
-    leased.payload = rows::payload_at(row, 4);
-    leased.crashes = static_cast<unsigned>(row.integer(6));
-    leased.delivery = rows::delivery_at(row, 7);
-    by_row.emplace(row.integer(0), std::move(leased));
-  }
-  std::vector<LeasedDelivery> claimed;
-  for (const std::int64_t row : order) {
-    const auto found = by_row.find(row);
-    if (found != by_row.end()) claimed.push_back(std::move(found->second));
-  }
-  return claimed;
-}
 
 /// A claim that was cut short for its size says nothing of what is left.
 std::size_t total_bytes(const std::vector<LeasedDelivery>& claimed) {
@@ -121,30 +48,6 @@ std::size_t total_bytes(const std::vector<LeasedDelivery>& claimed) {
   for (const LeasedDelivery& it : claimed) bytes += it.event->body.size() + 1024;
   return bytes;
 }
-
-/// One claim on one connection. What it was about to lease stays readable after a failure.
-struct Claim {
-  Found found;
-  bool committing = false;
-
-  std::vector<LeasedDelivery> run(pg::Connection& connection, std::string_view find, const Params& params,
-                                  int node, Time now) {
-    const pg::Statement search[] = {{"BEGIN"}, {find, &params}};
-    found = within_bytes(connection.pipeline(search)[1]);
-    if (found.rows.empty()) {
-      connection.run("COMMIT");
-      return {};
-    }
-    static const std::string kLease = lease_sql();
-    static const std::string kEvents = events_sql();
-    const Params lease = std::move(Params().add(int8s(found.rows)).add(node).add(to_micros(now)));
-    const Params events = std::move(Params().add(int8s(found.events)));
-    committing = true;
-    const pg::Statement take[] = {{kLease, &lease}, {kEvents, &events}, {"COMMIT"}};
-    const auto answers = connection.pipeline(take);
-    return leased_at(answers[0], answers[1], found.rows);
-  }
-};
 
 /// What a lane's task came to, as a value. Nothing of it ever breaks the store for good.
 template <class Work>
@@ -171,13 +74,27 @@ void tell(const Done& done, Outcome outcome) {
 
 }  // namespace
 
-void PostgresEventLog::claim(std::string_view find, Params params, Claimed done) {
-  auto shared = std::make_shared<Claimed>(std::move(done));
-  const auto offer = claims_.submit([this, find, params = std::move(params), shared](pg::Link& link) {
+/// Those that `find` says, each with its event and its size.
+pg::Search PostgresEventLog::all_that(std::string_view find, Params params) {
+  return [this, find, params = std::move(params)](pg::Connection& connection) {
     // What was admitted before the claim was asked for must be there for it: the dispatcher takes a claim
     // that comes back short for proof that nothing older is left.
     appends_.settle(kSettle);
-    Claim claim;
+    const pg::Statement search[] = {{"BEGIN"}, {find, &params}};
+    const auto answers = connection.pipeline(search);
+    const pg::Rows& candidates = answers[1];
+    pg::Found found;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (!found.add(candidates.integer(i, 0), candidates.integer(i, 1), candidates.integer(i, 2))) break;
+    }
+    return found;
+  };
+}
+
+void PostgresEventLog::claim(pg::Search search, Claimed done) {
+  auto shared = std::make_shared<Claimed>(std::move(done));
+  const auto offer = claims_.submit([this, search = std::move(search), shared](pg::Link& link) {
+    pg::Claim claim;
     bool lost = false;
     auto outcome = attempt([&] {
       return link.with([&](pg::Connection& connection) {
@@ -185,7 +102,7 @@ void PostgresEventLog::claim(std::string_view find, Params params, Claimed done)
         if (doubtful_.any()) doubtful_.settle(connection, leases_.id());
         if (doubtful_.any()) throw pg::Failure("55P03", "an earlier claim is still in doubt");
         try {
-          return claim.run(connection, find, params, leases_.id(), clock_.now());
+          return claim.run(connection, search, leases_.id(), clock_.now());
         } catch (const pg::Failure& failure) {
           lost = failure.lost();
           throw;
@@ -219,10 +136,10 @@ void PostgresEventLog::claim_due(Time now, std::size_t limit, std::vector<Destin
   const std::int64_t from = due_from();
   Params params;
   params.add(to_micros(now)).add(static_cast<std::int64_t>(limit)).add(std::move(skip)).add(from);
-  claim(kFindDue, std::move(params),
+  claim(all_that(kFindDue, std::move(params)),
         [this, now, limit, from, done = std::move(done)](Result<std::vector<LeasedDelivery>> claimed) {
           if (!claimed && from == 0) look_at_all();
-          if (claimed && claimed->size() < limit && total_bytes(*claimed) < kClaimBytes / 2)
+          if (claimed && claimed->size() < limit && total_bytes(*claimed) < kWholeBytes)
             nothing_due_before(now);
           done(std::move(claimed));
         });
@@ -236,7 +153,7 @@ void PostgresEventLog::look_at_all() {
 void PostgresEventLog::claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) {
   Params params;
   params.add(to_micros(now)).add(static_cast<std::int64_t>(limit)).add_bytes(destination.bytes());
-  claim(kFindWaiting, std::move(params), std::move(done));
+  claim(all_that(kFindWaiting, std::move(params)), std::move(done));
 }
 
 template <class T>
@@ -279,7 +196,9 @@ void PostgresEventLog::next_due(Time now, std::function<void(Result<std::optiona
       [now](pg::Connection& connection) -> std::optional<Time> {
         const Params params = std::move(Params().add(to_micros(now)));
         const auto found = connection.run(
-            "SELECT next_at FROM delivery WHERE state = 0 AND next_at > $1 ORDER BY next_at LIMIT 1", params);
+            "SELECT next_at FROM delivery WHERE state = 0 AND order_key = 0 AND next_at > $1 ORDER BY "
+            "next_at LIMIT 1",
+            params);
         if (found.size() == 0) return std::nullopt;
         return from_micros(found.integer(0, 0));
       },
@@ -291,19 +210,20 @@ void PostgresEventLog::next_due(Time now, std::function<void(Result<std::optiona
 void PostgresEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)> done) {
   look<std::vector<Backlog>>(
       [](pg::Connection& connection) {
-        static const auto kWhich = [](int state) {
+        static const auto kWhich = [](std::string_view which) {
           return fmt::format(
               "WITH RECURSIVE found (id) AS ("
-              "  (SELECT destination_id FROM delivery WHERE state = {0} ORDER BY destination_id LIMIT 1)"
-              "  UNION ALL SELECT (SELECT d.destination_id FROM delivery d WHERE d.state = {0} AND "
+              "  (SELECT destination_id FROM delivery WHERE {0} ORDER BY destination_id LIMIT 1)"
+              "  UNION ALL SELECT (SELECT d.destination_id FROM delivery d WHERE {0} AND "
               "    d.destination_id > found.id ORDER BY d.destination_id LIMIT 1) FROM found WHERE found.id "
               "IS NOT NULL)"
               " SELECT id FROM found WHERE id IS NOT NULL",
-              state);
+              which);
         };
-        static const std::string kPending = kWhich(0), kParked = kWhich(2);
+        static const std::string kPending = kWhich("state = 0"), kParked = kWhich("state = 2"),
+                                 kInOrder = kWhich("state <= 2 AND order_key <> 0");
         std::map<DestinationId, Backlog> found;
-        const auto add = [&](const pg::Rows& rows, std::uint64_t Backlog::* field) {
+        const auto add = [&](const pg::Rows& rows, auto Backlog::* field) {
           for (std::size_t i = 0; i < rows.size(); ++i) {
             const auto id = *DestinationId::from_bytes(rows.bytes(i, 0));
             found[id].destination_id = id;
@@ -312,6 +232,7 @@ void PostgresEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)>
         };
         add(connection.run(kPending), &Backlog::pending);
         add(connection.run(kParked), &Backlog::parked);
+        add(connection.run(kInOrder), &Backlog::in_order);
         std::vector<Backlog> list;
         for (const auto& [id, entry] : found) list.push_back(entry);
         return list;

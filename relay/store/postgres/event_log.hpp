@@ -7,6 +7,7 @@
 #include "relay/store/append_replies.hpp"
 #include "relay/store/event_log.hpp"
 #include "relay/store/postgres/append_queue.hpp"
+#include "relay/store/postgres/claim.hpp"
 #include "relay/store/postgres/completion_queue.hpp"
 #include "relay/store/postgres/doubtful_leases.hpp"
 #include "relay/store/postgres/lane.hpp"
@@ -45,6 +46,7 @@ class PostgresEventLog final : public EventLog {
                     std::function<void(Result<std::vector<std::uint64_t>>)> done) override;
   void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) override;
   void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) override;
+  void claim_heads(HeadsWanted wanted, HeadsClaimed done) override;
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
@@ -76,7 +78,8 @@ class PostgresEventLog final : public EventLog {
   bool record_batches(pg::Link& link, std::span<const CompletionQueue::Batch> batches);
   std::vector<std::size_t> record(pg::Connection& connection,
                                   std::span<const CompletionQueue::Batch> batches);
-  void claim(std::string_view find, pg::Params params, Claimed done);
+  pg::Search all_that(std::string_view find, pg::Params params);
+  void claim(pg::Search search, Claimed done);
   std::int64_t due_from();
   void nothing_due_before(Time now);
   void look_at_all();

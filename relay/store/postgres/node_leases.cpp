@@ -98,8 +98,8 @@ void NodeLeases::beat(pg::Connection& connection) {
   std::size_t released = 0;
   while (const std::size_t some = release_dead(connection)) released += some;
   if (events_.each_beat) events_.each_beat(connection);
-  if (released == 0) return;
-  log::warn("node.leases_taken_over", {{"deliveries", released}});
+  if (released > 0) log::warn("node.leases_taken_over", {{"deliveries", released}});
+  if (released == 0 && buried == 0) return;  // a node may also have left behind what it had not leased yet
   if (events_.taken_over) events_.taken_over(released);
 }
 

@@ -75,6 +75,7 @@ constexpr Column kDestination[] = {{"id", id},
                                    {"rate_per_second", integer},
                                    {"rate_burst", integer},
                                    {"ordering", integer},
+                                   {"ordering_key", text},
                                    {"breaker", text},
                                    {"subject", text},
                                    {"event_map", text}};
@@ -132,6 +133,7 @@ constexpr Column kDelivery[] = {
     {"payload", bytes, true},
     {"payload_headers", bytes, true},
     {"crashes", integer},
+    {"order_key", integer},
     {"event_received_at", integer, false, "coalesce(e.received_at, t.created_at)"}};
 
 constexpr Column kAttempt[] = {{"row", integer},

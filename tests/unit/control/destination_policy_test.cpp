@@ -46,7 +46,10 @@ TEST_F(DestinationPolicyTest, WrongOnesAreNamedWithTheirPlace) {
   EXPECT_NE(answer(R"({"rate_limit":{"per_second":-1}})").find("rate_limit.per_second"), std::string::npos);
   EXPECT_NE(answer(R"({"breaker":{"probse":1}})").find("breaker.probse"), std::string::npos);
   EXPECT_NE(answer(R"({"breaker":{"open_first":"1h"}})").find("breaker.open_most"), std::string::npos);
-  EXPECT_NE(answer(R"({"ordering":"key"})").find("none or destination"), std::string::npos);
+  EXPECT_NE(answer(R"({"ordering":"strict"})").find("none, destination or key"), std::string::npos);
+  EXPECT_NE(answer(R"({"ordering":"key"})").find("/customer/id or header:X-Customer"), std::string::npos);
+  EXPECT_NE(answer(R"({"ordering_key":"/id"})").find("ordering_key"), std::string::npos);
+  EXPECT_NE(answer(R"({"ordering":"key","ordering_key":"id"})").find("JSON pointer"), std::string::npos);
   EXPECT_NE(answer(R"({"breaker":null})").find("must be an object"), std::string::npos);
 }
 

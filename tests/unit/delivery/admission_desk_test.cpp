@@ -37,8 +37,23 @@ TEST_F(AdmissionDeskTest, AnswersByMode) {
   EXPECT_TRUE(desk.take_spills().any);
   desk.set_mode(kOne, QueueMode::broken);
   EXPECT_EQ(desk.admit(kOne, 1).reason, "breaker_open");
-  desk.set_mode(kOne, QueueMode::blocked);
-  EXPECT_EQ(desk.admit(kOne, 1).reason, "blocked_by_head");
+}
+
+TEST_F(AdmissionDeskTest, WhatIsInOrderIsNeverLeasedAndItsDestinationIsTold) {
+  EXPECT_EQ(desk.admit(kOne, 1, 7).state, DeliveryState::pending) << "unknown";
+  EXPECT_TRUE(desk.take_spills().unknown);
+  add(kOne, QueueMode::direct);
+  EXPECT_EQ(desk.admit(kOne, 1, 7).state, DeliveryState::pending);
+  EXPECT_EQ(desk.admit(kOne, 1).state, DeliveryState::leased) << "others are not held up by it";
+  EXPECT_TRUE(desk.take_spills().in_order.contains(kOne));
+  EXPECT_TRUE(desk.open(kOne, 0)) << "a claim of those in no order has missed none";
+  desk.set_mode(kOne, QueueMode::away);
+  EXPECT_EQ(desk.admit(kOne, 1, 7).reason, "agent_away");
+  EXPECT_TRUE(desk.take_spills().in_order.empty()) << "it asks when it is back";
+  desk.set_first_wait(kOne, std::chrono::seconds(5));
+  const Admission waits = desk.admit(kOne, 1, 7);
+  EXPECT_EQ(waits.state, DeliveryState::pending);
+  EXPECT_EQ(waits.wait, std::chrono::seconds(5));
 }
 
 TEST_F(AdmissionDeskTest, AWorkspaceOfManyLeavesRoomForTheOthers) {

@@ -68,7 +68,7 @@ asio::awaitable<AttemptResult> ScriptedDriver::attempt(AttemptJob job) {
     }
     if (wait) co_await held->timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
-  end(job);
+  end(job, plan);
   if (plan.throws) throw std::runtime_error("the driver has a bug");
   co_return plan.result;
 }
@@ -87,8 +87,9 @@ Plan ScriptedDriver::begin(const AttemptJob& job) {
   return plan;
 }
 
-void ScriptedDriver::end(const AttemptJob& job) {
+void ScriptedDriver::end(const AttemptJob& job, const Plan& plan) {
   const std::lock_guard lock(board_.mutex);
+  if (at_end) at_end(job, plan);
   active.erase(job.leased.delivery.id);
   --in_flight[job.leased.delivery.destination_id];
   board_.changed.notify_all();
@@ -158,14 +159,16 @@ void DispatcherRig::start() {
   dispatcher->start(*log);
 }
 
-DeliveryId DispatcherRig::append(std::uint64_t destination) {
+DeliveryId DispatcherRig::append(std::uint64_t destination, OrderKey key) {
   auto event = std::make_shared<Event>();
   event->id = nth<EventId>(++last_id_);
   event->body = "{}";
   event->received_at = clock.now();
   NewEvent made;
   const auto id = nth<DeliveryId>(last_id_);
-  made.deliveries.push_back({id, nth<DestinationId>(destination)});
+  const auto draft = drafts_.find(destination);
+  if (draft != drafts_.end() && draft->second->ordering == Ordering::destination) key = kWholeDestination;
+  made.deliveries.push_back({.id = id, .destination_id = nth<DestinationId>(destination), .order_key = key});
   made.event = std::move(event);
   log->append(std::move(made));
   return id;

@@ -51,7 +51,8 @@ class ScriptedDriver final : public DestinationDriver {
   boost::asio::awaitable<AttemptResult> attempt(AttemptJob job) override;
   void release();  ///< lets every held attempt answer
 
-  std::function<Plan(const AttemptJob&)> script;  ///< under the board's lock
+  std::function<Plan(const AttemptJob&)> script;               ///< under the board's lock
+  std::function<void(const AttemptJob&, const Plan&)> at_end;  ///< the same; the plan is the script's
   // Under the board's lock.
   std::map<DestinationId, std::vector<DeliveryId>> started;
   std::map<DestinationId, unsigned> in_flight;
@@ -66,7 +67,7 @@ class ScriptedDriver final : public DestinationDriver {
     boost::asio::any_io_executor executor;
   };
   Plan begin(const AttemptJob& job);
-  void end(const AttemptJob& job);
+  void end(const AttemptJob& job, const Plan& plan);
 
   Board& board_;
   std::vector<std::weak_ptr<Held>> held_;
@@ -86,7 +87,8 @@ class DispatcherRig {
   void remove(std::uint64_t n) { drafts_.erase(n); }
   void publish();
   void start();
-  DeliveryId append(std::uint64_t destination);
+  /// Under the key that the destination's draft asks for: `key` with Ordering::key.
+  DeliveryId append(std::uint64_t destination, OrderKey key = kNoOrder);
   Dispatcher::Drained drain(Duration limit);
 
   template <class Predicate>

@@ -65,6 +65,8 @@ void FakeEventLog::append(NewEvent event, boost::asio::any_io_executor, AppendDo
       row.delivery.state =
           admission.state == DeliveryState::leased ? DeliveryState::pending : admission.state;
       row.delivery.next_at = clock_.now() + admission.wait;
+      row.order_key = made.order_key;
+      if (made.order_key != kNoOrder && admission.state == DeliveryState::leased) broken = "leased in order";
       insert(std::move(row));
       if (admission.state == DeliveryState::leased) {
         group.handed_over.push_back(lease(rows.at(made.id)));
@@ -78,7 +80,12 @@ void FakeEventLog::append(NewEvent event, boost::asio::any_io_executor, AppendDo
 void FakeEventLog::insert(Row row) {
   const Delivery delivery = row.delivery;
   ++open;
+  const OrderKey key = row.order_key;
   rows.emplace(delivery.id, std::move(row));
+  if (key != kNoOrder) {
+    in_order_[delivery.destination_id][key].insert(delivery.id);
+    return;
+  }
   waiting_[delivery.destination_id].insert(delivery.id);
   if (delivery.state == DeliveryState::parked) parked_[delivery.destination_id].insert(delivery.id);
   if (delivery.state == DeliveryState::pending)
@@ -88,6 +95,12 @@ void FakeEventLog::insert(Row row) {
 void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::string reason) {
   Delivery& delivery = row.delivery;
   if (is_terminal(delivery.state)) broken = "a terminal delivery moved";
+  if (row.order_key != kNoOrder) {
+    delivery.state = state;
+    delivery.next_at = next_at;
+    delivery.reason = std::move(reason);
+    return move_in_order(row);
+  }
   pending_[delivery.destination_id].erase({delivery.next_at, delivery.id});
   waiting_[delivery.destination_id].erase(delivery.id);
   parked_[delivery.destination_id].erase(delivery.id);
@@ -102,10 +115,21 @@ void FakeEventLog::move_to(Row& row, DeliveryState state, Time next_at, std::str
   if (is_terminal(state)) --open;
 }
 
+void FakeEventLog::move_in_order(Row& row) {
+  if (!is_terminal(row.delivery.state)) return;
+  --open;
+  auto& lines = in_order_[row.delivery.destination_id];
+  auto& line = lines[row.order_key];
+  line.erase(row.delivery.id);
+  if (line.empty()) lines.erase(row.order_key);
+}
+
 LeasedDelivery FakeEventLog::lease(Row& row) {
   move_to(row, DeliveryState::leased, row.delivery.next_at, {});
   row.token = ++last_token_;
-  return {row.delivery, row.event, row.token, row.tries};
+  LeasedDelivery leased{row.delivery, row.event, row.token, row.tries};
+  leased.order_key = row.order_key;
+  return leased;
 }
 
 bool FakeEventLog::apply(const Completion& completion) {
@@ -180,14 +204,14 @@ void FakeEventLog::claim_due(Time now, std::size_t limit, std::vector<Destinatio
   });
 }
 
-// Parked ones by age; pending ones by the time they are due, or by age when any time will do.
+// Parked ones by age; pending ones by the time they are due.
 std::vector<DeliveryId> FakeEventLog::waiting(DestinationId destination, Time now, std::size_t limit) {
   std::vector<DeliveryId> found;
-  for (const DeliveryId& id : (now == Time::max() ? waiting_ : parked_)[destination]) {
+  for (const DeliveryId& id : parked_[destination]) {
     if (found.size() == limit) break;
     found.push_back(id);
   }
-  std::size_t room = now == Time::max() ? 0 : limit;
+  std::size_t room = limit;
   for (const auto& [due, id] : pending_[destination]) {
     if (due > now || room-- == 0) break;
     found.push_back(id);
@@ -206,6 +230,39 @@ void FakeEventLog::claim_waiting(DestinationId destination, Time now, std::size_
     ++waiting_claims;
     largest_claim_limit = std::max(largest_claim_limit, limit);
     group.after.push_back([done, claimed] { done(claimed); });
+  });
+}
+
+/// Of one key, as the real one: nothing while any of it is leased, then the oldest ones up to a gap.
+std::size_t FakeEventLog::take_run(const HeadsWanted& wanted, const std::set<DeliveryId>& line,
+                                   Heads& heads) {
+  const auto state = [&](DeliveryId id) -> const Delivery& { return rows.at(id).delivery; };
+  if (std::ranges::any_of(line, [&](DeliveryId id) { return state(id).state == DeliveryState::leased; }))
+    return 0;
+  std::size_t taken = 0;
+  for (const DeliveryId id : line) {
+    const bool due = state(id).state == DeliveryState::parked || state(id).next_at <= wanted.now;
+    if (!due && taken == 0) heads.again = std::min(heads.again.value_or(Time::max()), state(id).next_at);
+    if (!due || taken == wanted.run || heads.leased.size() == wanted.limit) break;
+    heads.leased.push_back(lease(rows.at(id)));
+    if (++taken == 1 && heads.leased.back().tries > 0) break;
+  }
+  return taken;
+}
+
+void FakeEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
+  enqueue([this, wanted, done = std::move(done)](Group& group) {
+    auto heads = std::make_shared<Heads>();
+    auto& lines = in_order_[wanted.destination];
+    for (auto line = lines.upper_bound(wanted.after); line != lines.end(); ++line) {
+      take_run(wanted, line->second, *heads);
+      if (heads->leased.size() < wanted.limit) continue;
+      heads->seen_to = line->first;
+      break;
+    }
+    ++claims;
+    ++head_claims;
+    group.after.push_back([done, heads] { done(std::move(*heads)); });
   });
 }
 
@@ -230,6 +287,12 @@ void FakeEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)> don
       }
       if (!waiting.empty()) all.push_back(entry);
     }
+    for (const auto& [id, lines] : in_order_) {
+      if (lines.empty()) continue;
+      const auto found = std::ranges::find(all, id, &Backlog::destination_id);
+      Backlog& entry = found == all.end() ? all.emplace_back(Backlog{id}) : *found;
+      entry.in_order = true;
+    }
     group.after.push_back([done, all] { done(all); });
   });
 }
@@ -238,11 +301,12 @@ Result<std::size_t> FakeEventLog::recover() {
   return 0;
 }
 
-void FakeEventLog::seed(const Delivery& delivery, std::shared_ptr<const Event> event) {
+void FakeEventLog::seed(const Delivery& delivery, std::shared_ptr<const Event> event, OrderKey order_key) {
   const std::lock_guard lock(board_.mutex);
   Row row;
   row.delivery = delivery;
   row.event = std::move(event);
+  row.order_key = order_key;
   insert(std::move(row));
 }
 

@@ -35,6 +35,7 @@ class FakeEventLog final : public EventLog {
     std::uint64_t token = 0;
     unsigned tries = 0;
     std::vector<Attempt> attempts;
+    OrderKey order_key = kNoOrder;
   };
 
   FakeEventLog(Board& board, DeliveryIntake& intake, const Clock& clock);
@@ -45,12 +46,13 @@ class FakeEventLog final : public EventLog {
   void complete(std::vector<Completion> completions, std::function<void(Result<std::size_t>)> done) override;
   void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) override;
   void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) override;
+  void claim_heads(HeadsWanted wanted, HeadsClaimed done) override;
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
 
   /// Puts a delivery in as an earlier process left it. Call before the dispatcher starts.
-  void seed(const Delivery& delivery, std::shared_ptr<const Event> event);
+  void seed(const Delivery& delivery, std::shared_ptr<const Event> event, OrderKey order_key = kNoOrder);
   /// Runs on the writer thread, in the middle of things.
   void interfere(std::function<void(FakeEventLog&)> deed);
   void steal_lease(DeliveryId id) { rows.at(id).token += 1'000'000; }  ///< under the board's lock
@@ -66,6 +68,7 @@ class FakeEventLog final : public EventLog {
   std::size_t open = 0;  ///< deliveries not in a terminal state
   std::size_t claims = 0;
   std::size_t waiting_claims = 0;  ///< of these, for one destination
+  std::size_t head_claims = 0;     ///< of these, along its order keys
   std::size_t largest_claim_limit = 0;
   std::size_t claim_at_most = SIZE_MAX;  ///< ends claims early, as the real one does for large bodies
   std::string broken;                    ///< the first rule of the store that was broken
@@ -83,6 +86,8 @@ class FakeEventLog final : public EventLog {
   void commit(std::vector<Job> jobs);
   void insert(Row row);
   void move_to(Row& row, DeliveryState state, Time next_at, std::string reason);
+  void move_in_order(Row& row);
+  std::size_t take_run(const HeadsWanted& wanted, const std::set<DeliveryId>& line, Heads& heads);
   LeasedDelivery lease(Row& row);
   bool apply(const Completion& completion);
   std::vector<DeliveryId> waiting(DestinationId destination, Time now, std::size_t limit);
@@ -94,6 +99,8 @@ class FakeEventLog final : public EventLog {
   std::map<DestinationId, std::set<std::pair<Time, DeliveryId>>> pending_;
   std::map<DestinationId, std::set<DeliveryId>> waiting_;  ///< pending or parked
   std::map<DestinationId, std::set<DeliveryId>> parked_;
+  std::map<DestinationId, std::map<OrderKey, std::set<DeliveryId>>>
+      in_order_;  ///< open ones, and in no other
   std::atomic<std::size_t> refuse_completions_{0};
   std::atomic<bool> holding_{false};
   std::vector<Job> held_;  ///< under the queue's lock

@@ -35,6 +35,7 @@ class FakeEventLog final : public EventLog {
   void complete(std::vector<Completion>, std::function<void(Result<std::size_t>)>) override { unexpected(); }
   void claim_due(Time, std::size_t, std::vector<DestinationId>, Claimed) override { unexpected(); }
   void claim_waiting(DestinationId, Time, std::size_t, Claimed) override { unexpected(); }
+  void claim_heads(HeadsWanted, HeadsClaimed) override { unexpected(); }
   void next_due(Time, std::function<void(Result<std::optional<Time>>)>) override { unexpected(); }
   void backlog(std::function<void(Result<std::vector<Backlog>>)>) override { unexpected(); }
   Result<std::size_t> recover() override {

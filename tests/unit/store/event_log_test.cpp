@@ -361,31 +361,6 @@ TEST_P(EventLogTest, WaitingOfOneDestinationComesOldestFirstParkedOrDue) {
   EXPECT_GT(backlog[0].parked, 0U);
 }
 
-// Strict order rests on this: the first one waits for its retry and those behind it are due.
-TEST_P(EventLogTest, TheOldestComeFirstWhetherTheyAreDueOrNot) {
-  ASSERT_TRUE(append(workspace, source.id, "k0", {destination}));
-  const LeasedDelivery first = intake.leased.at(0);
-  std::vector<DeliveryId> order{first.delivery.id};
-  for (int i = 1; i < 6; ++i) {
-    clock.advance(std::chrono::seconds(1));
-    intake.answer = {i == 3 ? DeliveryState::parked : DeliveryState::pending, ""};
-    auto event = with_deliveries(make_event(workspace, source.id, fmt::format("k{}", i)), {destination});
-    order.push_back(event.deliveries[0].id);
-    ASSERT_TRUE(append(event));
-  }
-  auto retry = completion(first, DeliveryState::pending);
-  retry.next_at = clock.now() + std::chrono::hours(1);
-  EXPECT_EQ(complete({retry}), 1U);
-  EXPECT_NE(claim_waiting(destination, 1).at(0).delivery.id, first.delivery.id) << "it is not due";
-  const auto claimed = claim_waiting(destination, 1, Time::max());
-  ASSERT_EQ(claimed.size(), 1U);
-  EXPECT_EQ(claimed[0].delivery.id, first.delivery.id);
-  EXPECT_EQ(claimed[0].delivery.next_at, retry.next_at) << "a lease changes no time";
-  std::vector<DeliveryId> rest;
-  for (const auto& it : claim_waiting(destination, 100, Time::max())) rest.push_back(it.delivery.id);
-  EXPECT_EQ(rest, std::vector(order.begin() + 2, order.end()));
-}
-
 TEST_P(EventLogTest, NextDueIsTheEarliestStillToCome) {
   const auto next_due = [&] {
     return wait_for<std::optional<Time>>([&](auto done) { log().next_due(clock.now(), std::move(done)); });

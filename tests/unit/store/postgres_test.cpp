@@ -1,4 +1,6 @@
 // What only PostgreSQL has: several nodes, leases of nodes, the wall between workspaces, migrations by many.
+#include <random>
+
 #include "relay/store/postgres/database.hpp"
 #include "relay/store/postgres/event_log.hpp"
 #include "relay/store/postgres/migrate.hpp"
@@ -67,6 +69,96 @@ TEST_F(PostgresTest, TwoNodesNeverClaimTheSame) {
   for (const auto& it : theirs) all.insert(it.delivery.id.to_string());
   EXPECT_EQ(all.size(), 60U);
   EXPECT_EQ(mine.size() + theirs.size(), 60U);
+}
+
+/// What everybody knows of who has what, and of what has ended.
+struct OrderLedger {
+  std::mutex mutex;
+  std::map<OrderKey, int> holder;
+  std::map<OrderKey, std::vector<DeliveryId>> ended;
+  std::size_t total = 0;
+  std::string broken;
+};
+
+/// Claims runs and ends them one by one; now and then one is to be tried again, and the rest goes back with
+/// it.
+void work_in_order(EventLog& log, int node, DestinationId destination, Clock& clock, OrderLedger& ledger,
+                   std::size_t all) {
+  std::mt19937_64 dice(static_cast<std::uint64_t>(node));
+  OrderKey after = kNoOrder;
+  const auto heads = [&] {
+    std::promise<Result<EventLog::Heads>> got;
+    log.claim_heads({destination, clock.now(), after, 1 + dice() % 6, 1 + dice() % 4},
+                    [&](auto result) { got.set_value(std::move(result)); });
+    return got.get_future().get();
+  };
+  const auto done = [&] {
+    const std::lock_guard lock(ledger.mutex);
+    return ledger.total >= all || !ledger.broken.empty();
+  };
+  while (!done()) {
+    const auto found = heads();
+    if (!found) continue;
+    after = found->seen_to;
+    std::map<OrderKey, std::vector<LeasedDelivery>> lines;
+    for (const auto& it : found->leased) lines[it.order_key].push_back(it);
+    {
+      const std::lock_guard lock(ledger.mutex);
+      for (const auto& [key, line] : lines) {
+        int& holder = ledger.holder[key];
+        if (holder != 0) ledger.broken = fmt::format("key {} is with {} and {}", key, holder, node);
+        holder = node;
+      }
+    }
+    for (const auto& [key, line] : lines) {
+      const std::size_t good = dice() % (line.size() + 1);
+      std::vector<Completion> completions;
+      for (std::size_t i = 0; i < line.size(); ++i) {
+        completions.push_back({.delivery_id = line[i].delivery.id,
+                               .lease_token = line[i].lease_token,
+                               .attempt = {},
+                               .next = i < good ? DeliveryState::delivered : DeliveryState::pending,
+                               .next_at = clock.now(),
+                               .reason = {}});
+      }
+      {
+        const std::lock_guard lock(ledger.mutex);
+        for (std::size_t i = 0; i < good; ++i) ledger.ended[key].push_back(line[i].delivery.id);
+        ledger.total += good;
+        ledger.holder[key] = 0;
+      }
+      // In parts, so that others see a run of which some are free and some are not.
+      for (Completion& it : completions) {
+        std::promise<std::size_t> fenced_in;
+        log.complete({std::move(it)}, [&](auto result) { fenced_in.set_value(result.value_or(0)); });
+        if (fenced_in.get_future().get() != 1) {
+          const std::lock_guard lock(ledger.mutex);
+          ledger.broken = "a lease was lost";
+        }
+      }
+    }
+  }
+}
+
+// Stored while two nodes claim: of each key only one node has any, and they end in their order.
+TEST_F(PostgresTest, TwoNodesKeepTheOrderOfEachKeyBetweenThem) {
+  intake.answer = {DeliveryState::pending, ""};
+  const auto other = another("other");
+  constexpr std::size_t kAll = 600;
+  OrderLedger ledger;
+  std::thread here([&] { work_in_order(log(), 1, destination, clock, ledger, kAll); });
+  std::thread there([&] { work_in_order(*other->event_log, 2, destination, clock, ledger, kAll); });
+  std::map<OrderKey, std::vector<DeliveryId>> sent;
+  for (std::size_t i = 0; i < kAll; ++i) {
+    auto event = with_deliveries(make_event(workspace, source.id, fmt::format("k{}", i)), {destination});
+    event.deliveries[0].order_key = static_cast<OrderKey>(2 + i % 5);
+    sent[event.deliveries[0].order_key].push_back(event.deliveries[0].id);
+    EXPECT_TRUE(append(event));
+  }
+  here.join();
+  there.join();
+  EXPECT_EQ(ledger.broken, "");
+  EXPECT_EQ(ledger.ended, sent);
 }
 
 TEST_F(PostgresTest, AnEventOfOneNodeIsADuplicateOnTheOther) {

@@ -26,15 +26,28 @@ class QueryPlanTest : public StoreTest {
 TEST_F(QueryPlanTest, ClaimingWalksThePartialIndexes) {
   expect_uses(
       "COVERING INDEX delivery_pending",
-      "SELECT next_at, row FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND destination_id = ?1 "
-      "AND next_at <= ?2 ORDER BY next_at, row");
+      "SELECT next_at, row FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND order_key = 0 AND "
+      "destination_id = ?1 AND next_at <= ?2 ORDER BY next_at, row");
   expect_uses("COVERING INDEX delivery_pending",
               "SELECT destination_id FROM delivery INDEXED BY delivery_pending WHERE state = 0 AND "
               "destination_id > ?1 "
               "ORDER BY destination_id LIMIT 1");
   expect_uses("COVERING INDEX delivery_parked",
-              "SELECT row FROM delivery INDEXED BY delivery_parked WHERE state = 2 AND destination_id = ?1 "
-              "AND ?3 IS NOT NULL ORDER BY row LIMIT ?2");
+              "SELECT row FROM delivery INDEXED BY delivery_parked WHERE state = 2 AND order_key = 0 AND "
+              "destination_id = ?1 AND ?3 IS NOT NULL ORDER BY row LIMIT ?2");
+}
+
+TEST_F(QueryPlanTest, ALookAlongTheKeysReadsTheIndexOnly) {
+  expect_uses("COVERING INDEX delivery_in_order",
+              "SELECT order_key FROM delivery INDEXED BY delivery_in_order WHERE destination_id = ?1 AND "
+              "order_key > ?2 AND order_key <> 0 AND state <= 2 ORDER BY order_key LIMIT 1");
+  expect_uses("COVERING INDEX delivery_leased",
+              "SELECT 1 FROM delivery INDEXED BY delivery_leased WHERE state = 1 AND destination_id = ?1 AND "
+              "order_key = ?2 LIMIT 1");
+  expect_uses(
+      "INDEX delivery_in_order",
+      "SELECT row, state, next_at, tries FROM delivery INDEXED BY delivery_in_order WHERE "
+      "destination_id = ?1 AND order_key = ?2 AND order_key <> 0 AND state <= 2 ORDER BY id LIMIT ?3");
 }
 
 TEST_F(QueryPlanTest, RecoveringAndCancellingReadOnlyOpenOnes) {

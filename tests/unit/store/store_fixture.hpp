@@ -208,11 +208,8 @@ class StoreTest : public ::testing::Test {
         [&](auto done) { log().claim_due(clock.now(), limit, except, std::move(done)); });
   }
   std::vector<LeasedDelivery> claim_waiting(DestinationId destination, std::size_t limit = 100) {
-    return claim_waiting(destination, limit, clock.now());
-  }
-  std::vector<LeasedDelivery> claim_waiting(DestinationId destination, std::size_t limit, Time now) {
     return wait_for<std::vector<LeasedDelivery>>(
-        [&](auto done) { log().claim_waiting(destination, now, limit, std::move(done)); });
+        [&](auto done) { log().claim_waiting(destination, clock.now(), limit, std::move(done)); });
   }
   std::size_t complete(std::vector<Completion> completions) {
     return wait_for<std::size_t>([&](auto done) { log().complete(std::move(completions), std::move(done)); });
