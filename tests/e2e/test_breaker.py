@@ -133,10 +133,10 @@ def test_in_strict_order_nothing_passes_a_failing_head(make):
                                   retry_schedule=["0", "50ms", "2s", "50ms", "50ms"])
     events = [post(relay, source, number) for number in range(30)]
     app.wait(3)
-    wait_for(lambda: status(relay, destination)["mode"] == "blocked", "it is not blocked")
+    wait_for(lambda: relay.api.deliveries(events[1])[0]["attempt_count"] == 2, "it does not wait for its retry")
     head = relay.api.deliveries(events[1])[0]
     assert head["state"] == "pending" and head["next_at"]
-    assert relay.api.deliveries(events[2])[0]["reason"] == "blocked_by_head"
+    assert relay.api.deliveries(events[2])[0]["reason"] == "behind_older"
     relay.kill()  # the order is in the store, not in the program
     relay.start()
     for event in events:
@@ -152,10 +152,10 @@ def test_in_strict_order_a_replay_does_not_pass_a_failing_head(relay, make):
     relay.api.wait_delivery(old, "delivered")
     up[0] = False
     head = post(relay, source, 1)
-    wait_for(lambda: status(relay, destination)["mode"] == "blocked", "it is not blocked")
+    app.wait(2)
     relay.api.post(f"events/{old}/replay")
     behind = post(relay, source, 2)
-    relay.api.wait_delivery(behind, "parked")
+    wait_for(lambda: relay.api.deliveries(behind)[0]["reason"] == "behind_older", "it does not wait")
     app.wait(3)
     up[0] = True
     for event in (head, behind):
