@@ -76,6 +76,8 @@ class Ingest : public testing::Test {
     }
     for (const Route& route : routes)
       next->routes_by_source[route.source_id].push_back(std::make_shared<Route>(route));
+    for (const Destination& it : destinations)
+      next->destinations.emplace(it.id, std::make_shared<Destination>(it));
     catalog.replace(next);
   }
 
@@ -154,6 +156,7 @@ class Ingest : public testing::Test {
   RateLimit workspace_rate;
   std::map<std::string, Source> sources;
   std::vector<Route> routes;
+  std::vector<Destination> destinations;  ///< those of which more than the id matters
   CatalogHolder catalog;
   FakeEventLog log;
   std::vector<AuditEntry> audit;

@@ -46,6 +46,29 @@ TEST_F(Ingest, KeepsTheRequestAsItCame) {
   EXPECT_EQ(log.appended[0].dedupe_window, sources["github"].dedupe_window);
 }
 
+TEST_F(Ingest, MakesEachDeliveryUnderTheKeyOfItsDestination) {
+  Destination by_key, whole;
+  by_key.id = add_route("github");
+  by_key.ordering = Ordering::key;
+  by_key.ordering_key = "/id";
+  whole.id = add_route("github");
+  whole.ordering = Ordering::destination;
+  const DestinationId free = add_route("github");
+  destinations = {by_key, whole};
+  publish();
+  EXPECT_EQ(ask(github(R"({"id":"a"})", "d-1")).status, 202);
+  EXPECT_EQ(ask(github(R"({"id":"b"})", "d-2")).status, 202);
+  const auto key = [&](std::size_t event, DestinationId to) {
+    const auto& made = log.appended.at(event).deliveries;
+    return std::ranges::find(made, to, &NewDelivery::destination_id)->order_key;
+  };
+  EXPECT_GE(key(0, by_key.id), kLeastValueKey);
+  EXPECT_NE(key(0, by_key.id), key(1, by_key.id));
+  EXPECT_EQ(key(0, whole.id), kWholeDestination);
+  EXPECT_EQ(key(1, whole.id), kWholeDestination);
+  EXPECT_EQ(key(0, free), kNoOrder);
+}
+
 TEST_F(Ingest, AnswersADuplicateWithTheFirstId) {
   const http::Response first = ask(github("{}", "d-1"));
   const http::Response second = ask(github("{ }", "d-1"));
