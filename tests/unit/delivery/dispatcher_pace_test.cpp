@@ -282,7 +282,7 @@ TEST_F(DispatcherPaceTest, ALoadThatStaysStarvesNoRetry) {
   ASSERT_TRUE(rig.becomes([&] {
     rig.clock.advance(1s);
     const std::lock_guard lock(rig.board.mutex);
-    return rig.log->open == 0;
+    return rig.log->rows.size() == 50 && rig.log->open == 0;
   }));
   EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 50U);
 }
