@@ -16,7 +16,7 @@ AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
     bytes_ += task.bytes;
     task.since = now;
     tasks_.push_back(std::move(task));
-    worth_it = tasks_.size() >= bounds_.worth_a_group;
+    worth_it = is_ripe();
   }
   arrived_.notify_one();
   if (worth_it) gathered_.notify_one();
@@ -27,10 +27,13 @@ AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
 void AppendQueue::gather(std::unique_lock<std::mutex>& lock) {
   do {
     arrived_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
-    gathered_.wait_for(lock, bounds_.gather, [this] {
-      return closed_ || under_way_.empty() || tasks_.size() >= bounds_.worth_a_group;
-    });
+    gathered_.wait_for(lock, bounds_.gather, [this] { return closed_ || is_ripe(); });
   } while (!closed_ && tasks_.empty());
+}
+
+bool AppendQueue::is_ripe() const {
+  if (tasks_.size() >= bounds_.worth_a_group) return true;
+  return under_way_.empty() && (last_group_ < bounds_.many || tasks_.size() >= last_group_);
 }
 
 AppendQueue::Group AppendQueue::take() {
@@ -45,6 +48,7 @@ AppendQueue::Group AppendQueue::take() {
   }
   bytes_ -= bytes;
   if (group.tasks.empty()) return group;
+  last_group_ = group.tasks.size();
   group.number = ++groups_;
   under_way_.push_back({group.number, group.tasks.front().since});
   taken_ += group.tasks.size();

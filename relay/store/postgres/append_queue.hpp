@@ -23,14 +23,15 @@ struct AppendTask {
 /// Events that wait for a writer. Bounded in number and bytes.
 ///
 /// A transaction costs the server as much as ten events or more, so groups are not torn: while one is under
-/// way the next gathers until that one ends, until it is worth a transaction of its own, or for a moment.
-/// An event that meets no other waits for nothing.
+/// way the next gathers, and after one of many until as many have come again; but only until it is worth a
+/// transaction of its own, or for a moment. An event that meets no other waits for nothing.
 class AppendQueue {
  public:
   struct Bounds {
     std::size_t tasks_max, bytes_max, group_tasks_max, group_bytes_max;
     std::size_t worth_a_group = 128;
-    Duration gather = std::chrono::milliseconds(5);
+    std::size_t many = 16;  ///< in the last group: the next waits for as many
+    Duration gather = std::chrono::milliseconds(4);
   };
   explicit AppendQueue(Bounds bounds) : bounds_(bounds) {}
 
@@ -56,12 +57,14 @@ class AppendQueue {
 
  private:
   void gather(std::unique_lock<std::mutex>& lock);
+  bool is_ripe() const;
 
   const Bounds bounds_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_, gathered_, settled_;
   std::deque<AppendTask> tasks_;
   std::size_t bytes_ = 0;
+  std::size_t last_group_ = 0;
   std::uint64_t groups_ = 0;
   struct UnderWay {
     std::uint64_t number;

@@ -17,6 +17,7 @@ AppendQueue::Bounds append_bounds() {
           .group_tasks_max = 4,
           .group_bytes_max = 1'000,
           .worth_a_group = 3,
+          .many = 2,
           .gather = kForEver};
 }
 
@@ -55,6 +56,23 @@ TEST(AppendQueue, OrUntilItIsWorthATransaction) {
   auto next = size_of_next(queue);
   for (int i = 0; i < 3; ++i) offer(queue);
   EXPECT_EQ(next.get(), 3U);
+}
+
+TEST(AppendQueue, AfterManyAsManyAreWaitedFor) {
+  AppendQueue queue(append_bounds());
+  offer(queue);
+  const auto first = queue.take();
+  offer(queue);
+  offer(queue);
+  auto second = size_of_next(queue);
+  queue.finished(first.number);
+  EXPECT_EQ(second.get(), 2U);
+  queue.finished(first.number + 1);
+  offer(queue);
+  auto third = size_of_next(queue);
+  EXPECT_EQ(third.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  offer(queue);
+  EXPECT_EQ(third.get(), 2U);
 }
 
 TEST(AppendQueue, OrForAMoment) {
