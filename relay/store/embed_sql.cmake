@@ -12,7 +12,7 @@ foreach(file IN LISTS files)
   file(READ ${file} sql)
   string(APPEND table "    {${number}, \"${name}\", R\"sql(${sql})sql\"},\n")
 endforeach()
-file(WRITE ${OUT} "#include \"relay/store/migrate.hpp\"
+file(WRITE ${OUT} "#include \"relay/store/sqlite/migrate.hpp\"
 
 namespace postern::relay {
 

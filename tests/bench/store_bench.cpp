@@ -14,7 +14,7 @@
 #include "base/crypto.hpp"
 #include "relay/store/lease_token.hpp"
 #include "relay/store/packing.hpp"
-#include "relay/store/sqlite_event_log.hpp"
+#include "relay/store/sqlite/event_log.hpp"
 
 namespace postern::relay {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-#include "relay/store/migrate.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 #include "relay/store/postgres/options.hpp"
 
 namespace postern::relay {

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "relay/store/dedupe_key.hpp"
-#include "relay/store/migrate.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 
 namespace postern::relay::transfer {
 namespace {

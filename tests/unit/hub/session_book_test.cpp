@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "relay/store/migrate.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 
 namespace postern::relay {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <fstream>
 
-#include "relay/store/migrate.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 #include "tests/unit/store/failing_vfs.hpp"
 #include "tests/unit/store/store_fixture.hpp"
 

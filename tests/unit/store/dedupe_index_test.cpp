@@ -1,11 +1,11 @@
-#include "relay/store/dedupe_index.hpp"
+#include "relay/store/sqlite/dedupe_index.hpp"
 
 #include <gtest/gtest.h>
 
 #include "base/random.hpp"
 #include "relay/store/lease_token.hpp"
 #include "relay/store/packing.hpp"
-#include "relay/store/siphash.hpp"
+#include "relay/store/sqlite/siphash.hpp"
 
 namespace postern::relay {
 namespace {

@@ -1,4 +1,4 @@
-#include "relay/store/sqlite.hpp"
+#include "relay/store/sqlite/connection.hpp"
 
 #include <sqlite3.h>
 

@@ -1,8 +1,8 @@
-#include "relay/store/migrate.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
-#include "relay/store/sqlite.hpp"
+#include "relay/store/sqlite/connection.hpp"
 
 namespace postern::relay {
 namespace {

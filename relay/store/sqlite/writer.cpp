@@ -1,4 +1,4 @@
-#include "relay/store/sqlite_writer.hpp"
+#include "relay/store/sqlite/writer.hpp"
 
 #include <sqlite3.h>
 

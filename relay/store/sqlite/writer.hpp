@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "relay/store/disk_space.hpp"
-#include "relay/store/sqlite.hpp"
+#include "relay/store/sqlite/connection.hpp"
 #include "relay/store/store_stats.hpp"
-#include "relay/store/write_queue.hpp"
+#include "relay/store/sqlite/write_queue.hpp"
 
 namespace postern::relay {
 

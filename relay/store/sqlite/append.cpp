@@ -5,7 +5,7 @@
 #include "relay/store/dedupe_key.hpp"
 #include "relay/store/leased_by_append.hpp"
 #include "relay/store/rows.hpp"
-#include "relay/store/sqlite_event_log.hpp"
+#include "relay/store/sqlite/event_log.hpp"
 
 namespace postern::relay {
 

@@ -2,9 +2,9 @@
 #include <filesystem>
 #include <memory>
 
-#include "relay/store/migrate.hpp"
-#include "relay/store/sqlite_readers.hpp"
-#include "relay/store/sqlite_writer.hpp"
+#include "relay/store/sqlite/migrate.hpp"
+#include "relay/store/sqlite/readers.hpp"
+#include "relay/store/sqlite/writer.hpp"
 
 namespace postern::relay {
 

@@ -1,4 +1,4 @@
-#include "relay/store/siphash.hpp"
+#include "relay/store/sqlite/siphash.hpp"
 
 #include <bit>
 #include <cstring>

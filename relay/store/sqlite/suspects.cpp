@@ -1,7 +1,7 @@
 // SqliteEventLog::mark_started.
 #include "base/log.hpp"
 #include "relay/store/lease_token.hpp"
-#include "relay/store/sqlite_event_log.hpp"
+#include "relay/store/sqlite/event_log.hpp"
 
 namespace postern::relay {
 namespace {

@@ -1,4 +1,4 @@
-#include "relay/store/sqlite_readers.hpp"
+#include "relay/store/sqlite/readers.hpp"
 
 #include "base/log.hpp"
 

@@ -1,4 +1,4 @@
-#include "relay/store/sqlite_event_log.hpp"
+#include "relay/store/sqlite/event_log.hpp"
 
 #include <cstring>
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "relay/store/sqlite.hpp"
+#include "relay/store/sqlite/connection.hpp"
 
 namespace postern::relay {
 

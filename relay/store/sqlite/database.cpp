@@ -1,4 +1,4 @@
-#include "relay/store/sqlite_database.hpp"
+#include "relay/store/sqlite/database.hpp"
 
 #include "base/log.hpp"
 

@@ -1,4 +1,4 @@
-#include "relay/store/dedupe_index.hpp"
+#include "relay/store/sqlite/dedupe_index.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "relay/store/write_queue.hpp"
+#include "relay/store/sqlite/write_queue.hpp"
 
 #include <algorithm>
 
