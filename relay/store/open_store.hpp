@@ -10,10 +10,10 @@
 #include "base/random.hpp"
 #include "relay/store/catalog.hpp"
 #include "relay/store/keyring.hpp"
-#include "relay/store/sqlite/migrate.hpp"
 #include "relay/store/node_lock.hpp"
 #include "relay/store/postgres/options.hpp"
 #include "relay/store/sqlite/event_log.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 
 namespace postern::relay {
 

@@ -23,8 +23,7 @@ std::vector<CompletionQueue::Batch> CompletionQueue::take() {
   oldest_taken_.reset();
   arrived_.wait(lock, [this] { return closed_ || !batches_.empty(); });
   if (last_group_ >= bounds_.many)
-    gathered_.wait_for(lock, bounds_.gather,
-                       [this] { return closed_ || waiting_ >= bounds_.worth_a_group; });
+    gathered_.wait_for(lock, bounds_.gather, [this] { return closed_ || waiting_ >= bounds_.worth_a_group; });
   if (!batches_.empty()) oldest_taken_ = batches_.front().since;
   last_group_ = 0;
   while (!batches_.empty() && last_group_ < bounds_.group) {

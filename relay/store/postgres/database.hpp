@@ -1,7 +1,7 @@
 #pragma once
-#include "relay/store/sqlite/migrate.hpp"
 #include "relay/store/postgres/lane.hpp"
 #include "relay/store/postgres/options.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 
 namespace postern::relay {
 

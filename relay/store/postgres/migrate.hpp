@@ -1,6 +1,6 @@
 #pragma once
-#include "relay/store/sqlite/migrate.hpp"
 #include "relay/store/postgres/options.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 
 namespace postern::relay {
 

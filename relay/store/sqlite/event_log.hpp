@@ -6,10 +6,10 @@
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "relay/store/append_replies.hpp"
-#include "relay/store/sqlite/dedupe_index.hpp"
 #include "relay/store/event_log.hpp"
-#include "relay/store/sqlite/siphash.hpp"
 #include "relay/store/sqlite/database.hpp"
+#include "relay/store/sqlite/dedupe_index.hpp"
+#include "relay/store/sqlite/siphash.hpp"
 
 namespace postern::relay {
 

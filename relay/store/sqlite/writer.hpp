@@ -7,8 +7,8 @@
 
 #include "relay/store/disk_space.hpp"
 #include "relay/store/sqlite/connection.hpp"
-#include "relay/store/store_stats.hpp"
 #include "relay/store/sqlite/write_queue.hpp"
+#include "relay/store/store_stats.hpp"
 
 namespace postern::relay {
 

@@ -6,9 +6,9 @@
 
 #include "relay/store/keyring.hpp"
 #include "relay/store/master_key.hpp"
-#include "relay/store/sqlite/migrate.hpp"
 #include "relay/store/node_lock.hpp"
 #include "relay/store/sqlite/connection.hpp"
+#include "relay/store/sqlite/migrate.hpp"
 #include "relay/store/transfer/writer.hpp"
 
 namespace postern::relay::transfer {

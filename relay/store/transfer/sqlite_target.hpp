@@ -4,8 +4,8 @@
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
-#include "relay/store/sqlite/siphash.hpp"
 #include "relay/store/sqlite/connection.hpp"
+#include "relay/store/sqlite/siphash.hpp"
 #include "relay/store/transfer/target.hpp"
 
 namespace postern::relay::transfer {

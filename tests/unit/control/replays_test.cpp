@@ -111,7 +111,8 @@ TEST_F(ReplaysTest, ABodyPastItsRetentionIsGoneAndNotSentAgain) {
   EXPECT_EQ(body.status, 410);
   EXPECT_EQ(code_of(body), "body_expired");
   EXPECT_TRUE(ok("GET", "/api/v1/events/" + event).at("body_expired").as_bool());
-  const auto tried = call("POST", "/api/v1/routes/test", R"({"event_id":")" + event + R"(","filter":".body == null"})");
+  const auto tried =
+      call("POST", "/api/v1/routes/test", R"({"event_id":")" + event + R"(","filter":".body == null"})");
   EXPECT_EQ(code_of(tried), "body_expired");
   const auto replay = call("POST", "/api/v1/events/" + event + "/replay");
   EXPECT_EQ(replay.status, 410);
