@@ -8,7 +8,7 @@ namespace postern::control {
 namespace asio = boost::asio;
 
 CatalogReloader::CatalogReloader(asio::any_io_executor loop, relay::Database& database,
-                                 const relay::Keyring& keyring, relay::CatalogHolder& catalog)
+                                 relay::Keyring& keyring, relay::CatalogHolder& catalog)
     : loop_(std::move(loop)),
       database_(database),
       keyring_(keyring),

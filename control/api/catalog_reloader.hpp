@@ -17,7 +17,7 @@ namespace postern::control {
 /// `request` may be called from others.
 class CatalogReloader {
  public:
-  CatalogReloader(boost::asio::any_io_executor loop, relay::Database& database, const relay::Keyring& keyring,
+  CatalogReloader(boost::asio::any_io_executor loop, relay::Database& database, relay::Keyring& keyring,
                   relay::CatalogHolder& catalog);
 
   /// Resumes once everything committed before the call is in the catalog. The store's error otherwise.
@@ -31,7 +31,7 @@ class CatalogReloader {
 
   boost::asio::any_io_executor loop_;
   relay::Database& database_;
-  const relay::Keyring& keyring_;
+  relay::Keyring& keyring_;
   relay::CatalogHolder& catalog_;
   boost::asio::steady_timer changed_;  // never expires: cancelled to wake those who wait
   std::uint64_t wanted_ = 0;

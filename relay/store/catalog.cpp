@@ -39,8 +39,10 @@ void add_routes(Catalog& catalog, std::vector<Route> routes) {
 
 }  // namespace
 
-std::shared_ptr<const Catalog> load_catalog(Transaction& tx, const Keyring& keyring) {
+std::shared_ptr<const Catalog> load_catalog(Transaction& tx, Keyring& keyring) {
   auto catalog = std::make_shared<Catalog>();
+  const auto keys = WorkspaceRepository(tx).load_data_keys(keyring);
+  if (!keys) throw std::runtime_error(keys.error().message);
   for (auto& workspace : WorkspaceRepository(tx).all()) catalog->workspaces.emplace(workspace.id, workspace);
   for (auto& source : SourceRepository(tx, keyring).all()) {
     auto shared = std::make_shared<const Source>(std::move(source));

@@ -41,7 +41,7 @@ class CatalogHolder {
 
 class Transaction;
 class Keyring;
-/// Reads all of it in one transaction.
-std::shared_ptr<const Catalog> load_catalog(Transaction& tx, const Keyring& keyring);
+/// Reads all of it in one transaction. The ring learns the keys of workspaces that another node has made.
+std::shared_ptr<const Catalog> load_catalog(Transaction& tx, Keyring& keyring);
 
 }  // namespace postern::relay

@@ -44,6 +44,10 @@ std::string Keyring::new_data_key(WorkspaceId workspace) const {
 }
 
 Result<void> Keyring::load(WorkspaceId workspace, std::string_view sealed_data_key) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (data_keys_.contains(workspace)) return {};
+  }
   auto key = open_with(master_, sealed_data_key, context(workspace, "data_key"));
   if (!key || key->size() != kKeySize) {
     return fail(

@@ -22,8 +22,8 @@ class Keyring {
 
   /// A new data key, sealed for the store.
   std::string new_data_key(WorkspaceId workspace) const;
-  /// Makes a workspace's sealed data key usable. Error `wrong_master_key`: the key file is not the one this
-  /// database was made with.
+  /// Makes a workspace's sealed data key usable; one that is already is left as it is. Error
+  /// `wrong_master_key`: the key file is not the one this database was made with.
   Result<void> load(WorkspaceId workspace, std::string_view sealed_data_key);
 
   /// A workspace whose key was not loaded is a fault (throws). Opening what was changed or moved: error

@@ -323,6 +323,14 @@ def test_one_id_is_stored_once_whoever_sends_it_wherever(cluster, make, postgres
     stored = postgres.query("SELECT count(*), count(DISTINCT dedupe_key) FROM event",
                             database=postgres.name_of(nodes[0].database))
     assert stored == [f"{rounds + 2}|{rounds + 2}"]  # and the two probes
+    other = nodes[0].add_workspace("other").source("same", "github", [SECRET])
+    known_everywhere(nodes, other)
+    for turn, status in enumerate((202, 200)):
+        for n, delivery in enumerate(ids[:50]):
+            path = "/" + other["ingest_url"].split("/", 3)[3]
+            answer = http.send("POST", nodes[(n + turn) % 2].ingest + path, sign.github(SECRET, b"{}", delivery=delivery), b"{}")
+            assert answer.status == status, "one more in the other workspace, once"
+            assert answer.json()["event_id"] not in {event for _, event in answers[delivery]}
 
 
 def test_a_second_node_needs_the_first_ones_key(cluster, make):
