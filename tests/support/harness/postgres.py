@@ -13,7 +13,6 @@ from pathlib import Path
 SETTINGS = {
     # What the relay asserts, said here so that no default can change it.
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
-    "recovery_init_sync_method": "syncfs",  # not file by file: many databases have thousands
     "max_connections": "200", "shared_buffers": "128MB", "log_min_messages": "warning", "logging_collector": "off",
 }
 OWNER = "relay"  # owns its databases and may make roles, but is no superuser: row-level security must hold for it
