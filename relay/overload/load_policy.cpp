@@ -30,6 +30,13 @@ bool above(const LoadSample& sample, const Target& target, Duration wait_most, i
 
 }  // namespace
 
+/// Whether what is on must stay on.
+bool LoadPolicy::holds(Step& step, bool above, bool of_events, SteadyTime now) {
+  if (!above) step.above.reset();
+  if (above && !step.above) step.above = now;
+  return above && (of_events || now - *step.above >= kStayed);
+}
+
 LoadLevel LoadPolicy::look(const LoadSample& sample, SteadyTime now) {
   static_assert(kTargets.size() == kSteps);
   if (wait_most_ <= Duration::zero()) return LoadLevel::calm;
@@ -37,14 +44,17 @@ LoadLevel LoadPolicy::look(const LoadSample& sample, SteadyTime now) {
   for (std::size_t i = 0; i < kSteps; ++i) {
     Step& step = steps_[i];
     const Target& target = kTargets[i];
-    const bool high = above(sample, target, wait_most_, step.on ? 2 : 1);
+    const bool over = above(sample, target, wait_most_, step.on ? 2 : 1);
+    const bool high = step.on ? holds(step, over, target.of_events, now) : over;
     const Duration begin = target.of_events ? kFewLooks : kStayed;
     const Duration end = target.of_events ? Duration::zero() : kRelieved;
     if (high == step.on) {
       step.since.reset();
     } else {
       if (!step.since) step.since = now;
-      if (now - *step.since >= (step.on ? end : begin)) step = {!step.on, std::nullopt};
+      const bool ripe = now - *step.since >= (step.on ? end : begin);
+      const bool in_burst = step.on && over;  // or in more than that: it will show
+      if (ripe && !in_burst) step = {!step.on, std::nullopt, step.since};
     }
     if (step.on) level = static_cast<int>(i) + 1;
   }

@@ -16,10 +16,11 @@ struct LoadSample {
 };
 
 /// From measurements to a level. Bursts are what queues are for: as in CoDel (RFC 8289), a wait counts that
-/// has stayed above its target for a while, not one that was seen once. A level ends when the wait has stayed
-/// below half of its target for longer than that, so that it does not flutter. Refusing events is the fast
-/// one: it begins after two looks, and ends as soon as half of the wait is gone; there is work left in the
-/// queue then, so the store never stands idle because events are refused.
+/// has stayed above its target for a while, not one that was seen once. A level ends when for longer than
+/// that no wait has stayed above half of its target, so that it does not flutter, and a slow commit now and
+/// then keeps none on. Refusing events is the fast one: it begins after two looks, and ends as soon as half
+/// of the wait is gone; there is work left in the queue then, so the store never stands idle because events
+/// are refused.
 ///
 /// What the loops are behind has been waited already when a request's head is looked at, so it makes no event
 /// late that is not late anyway: refusing it then would only waste the wait. It counts for events when the
@@ -29,8 +30,8 @@ struct LoadSample {
 /// own. Pure; one thread.
 class LoadPolicy {
  public:
-  static constexpr Duration kStayed = std::chrono::milliseconds(200);   ///< above the target, to begin
-  static constexpr Duration kRelieved = std::chrono::seconds(1);        ///< below half of it, to end
+  static constexpr Duration kStayed = std::chrono::milliseconds(200);   ///< above: no burst
+  static constexpr Duration kRelieved = std::chrono::seconds(1);        ///< but for bursts, to end
   static constexpr Duration kFewLooks = std::chrono::milliseconds(50);  ///< to begin refusing events
 
   /// `wait_most`: events are refused when the store would take longer than this, or all of it three times as
@@ -43,7 +44,9 @@ class LoadPolicy {
   struct Step {
     bool on = false;
     std::optional<SteadyTime> since;  ///< when it began to look as if it should change
+    std::optional<SteadyTime> above;  ///< since when it is above where it would end
   };
+  static bool holds(Step& step, bool above, bool of_events, SteadyTime now);
   static constexpr std::size_t kSteps = kLoadLevels - 1;
 
   const Duration wait_most_;

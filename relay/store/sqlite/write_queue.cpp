@@ -30,7 +30,6 @@ WriteQueue::Offer WriteQueue::offer(std::unique_ptr<WriteTask>& task) {
 std::vector<std::unique_ptr<WriteTask>> WriteQueue::take(Duration patience) {
   std::vector<std::unique_ptr<WriteTask>> group;
   std::unique_lock lock(mutex_);
-  last_group_settled();
   if (tasks_.empty() && !closed_ && patience > Duration::zero()) {
     waiting_ = true;
     arrived_.wait_for(lock, patience, [this] { return !tasks_.empty() || closed_; });
@@ -53,7 +52,8 @@ std::vector<std::unique_ptr<WriteTask>> WriteQueue::take(Duration patience) {
   return group;
 }
 
-void WriteQueue::last_group_settled() {
+void WriteQueue::finished() {
+  const std::lock_guard lock(mutex_);
   oldest_under_way_.reset();
   busy_.end(BusyTime::now());
 }

@@ -50,8 +50,10 @@ class WriteQueue {
   /// Moves from `task` only when it is taken.
   Offer offer(std::unique_ptr<WriteTask>& task);
   /// What is there, up to a group; waits up to `patience` for a first task. Empty also when closed. One
-  /// thread takes: asking again says that the last group is settled.
+  /// thread takes; every group taken must be finished.
   std::vector<std::unique_ptr<WriteTask>> take(Duration patience);
+  /// Nobody waits for the last group any more: what the writer does until it takes again is not part of it.
+  void finished();
   void close();
   bool closed() const;
   std::size_t depth() const;
@@ -62,7 +64,6 @@ class WriteQueue {
     std::unique_ptr<WriteTask> task;
     SteadyTime since;
   };
-  void last_group_settled();
   void under_way(SteadyTime oldest, SteadyTime now);
 
   QueueBounds bounds_;

@@ -116,6 +116,7 @@ void SqliteWriter::commit(std::vector<std::unique_ptr<WriteTask>> group) {
 
 void SqliteWriter::finish(std::vector<std::unique_ptr<WriteTask>>& group, const Error* error) {
   for (auto& task : group) task->settle(error);
+  queue_.finished();
 }
 
 /// A failed write or sync may have left anything in the kernel's cache: no retry can make it good. The next

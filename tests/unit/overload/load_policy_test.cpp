@@ -53,9 +53,19 @@ TEST_F(LoadPolicyTest, WhatRefusesEventsKeepsTheRestWaiting) {
 TEST_F(LoadPolicyTest, ALevelEndsAfterASecondBelowHalf) {
   EXPECT_EQ(waits(350ms, 300ms), LoadLevel::no_retries);
   EXPECT_EQ(waits(0ms, 975ms), LoadLevel::no_retries);
-  EXPECT_EQ(waits(160ms, 0ms), LoadLevel::no_retries) << "not relieved after all: counted from here anew";
+  EXPECT_EQ(waits(160ms, 200ms), LoadLevel::no_retries) << "not relieved after all: counted from here anew";
   EXPECT_EQ(waits(0ms, 975ms), LoadLevel::no_retries);
   EXPECT_EQ(waits(0ms, 100ms), LoadLevel::calm);
+}
+
+TEST_F(LoadPolicyTest, ASlowCommitNowAndThenKeepsNoLevelOn) {
+  EXPECT_EQ(waits(350ms, 300ms), LoadLevel::no_retries);
+  LoadLevel level = LoadLevel::no_retries;
+  for (int i = 0; i < 6; ++i) {
+    waits(0ms, 150ms);
+    level = waits(180ms, 150ms);
+  }
+  EXPECT_EQ(level, LoadLevel::calm) << "each event waits for its own commit, and none for another's";
 }
 
 TEST_F(LoadPolicyTest, LeavesLevelByLevel) {

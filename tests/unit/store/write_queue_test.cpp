@@ -51,9 +51,9 @@ TEST(WriteQueueTest, WhatIsBeingWrittenStillWaits) {
   EXPECT_TRUE(grows(queue));
   const auto group = queue.take(0ms);
   EXPECT_EQ(group.size(), 1U);
-  EXPECT_TRUE(grows(queue)) << "until the next is taken";
+  EXPECT_TRUE(grows(queue)) << "until it is finished";
   const Duration busy = queue.pressure().busy;
-  queue.take(0ms);
+  queue.finished();
   const StorePressure after = queue.pressure();
   EXPECT_EQ(after.oldest_append, Duration::zero());
   EXPECT_GE(after.busy, busy);
