@@ -5,7 +5,9 @@
 namespace postern::relay {
 namespace {
 
-constexpr RateLimit kTrickle{.per_second = 10, .burst = 10};  // of retries, while they are held back
+// Of retries, while they are held back: of each workspace, and of all.
+constexpr RateLimit kTrickle{.per_second = 10, .burst = 10};
+constexpr RateLimit kTrickles{.per_second = 100, .burst = 100};
 
 std::string rate_key(const DestinationQueue& queue) {
   return "destination:" + queue.id().to_string();
@@ -16,7 +18,7 @@ std::string rate_key(const DestinationQueue& queue) {
 /// Of the one that ring_.next() gave. What may not start has been dealt with.
 bool DispatcherCore::may_launch(Queue& queue) {
   const SteadyTime now = parts_.clock.steady();
-  if (queue.next_may_wait() && holds_retries_back(now)) {
+  if (queue.next_may_wait() && holds_back(queue, now)) {
     postpone(queue, queue.come_back(now), "overload");
     parts_.shedding->count(Work::retries);
     return false;
@@ -32,10 +34,14 @@ bool DispatcherCore::may_launch(Queue& queue) {
 }
 
 // They are safe in the store and no attempt is burnt. A few go on, so that a node that is always loaded gets
-// to each of them in the end.
-bool DispatcherCore::holds_retries_back(SteadyTime now) {
+// to each of them in the end; a few of each workspace, as one with many would take all of them otherwise.
+bool DispatcherCore::holds_back(const Queue& queue, SteadyTime now) {
   if (parts_.shedding == nullptr || !parts_.shedding->gives_up(Work::retries)) return false;
-  return !trickle_.take(kTrickle, now).allowed;
+  const auto workspace = queue.destination()->workspace_id.bytes();
+  if (!trickles_.take(workspace, kTrickle, now).allowed) return true;
+  if (trickle_.take(kTrickles, now).allowed) return false;
+  trickles_.give_back(workspace, kTrickle, now);
+  return true;
 }
 
 Limiter& DispatcherCore::rates() {

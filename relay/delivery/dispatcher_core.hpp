@@ -143,7 +143,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
 
   // core_pace.cpp
   bool may_launch(Queue& queue);
-  bool holds_retries_back(SteadyTime now);
+  bool holds_back(const Queue& queue, SteadyTime now);
   Limiter& rates();
   bool within_rate(Queue& queue);
   void postpone(Queue& queue, Duration wait, std::string_view reason);
@@ -184,7 +184,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::unordered_map<DestinationId, std::unique_ptr<Queue>> queues_;
   std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
   FairRing ring_;
-  Gcra trickle_;  ///< of retries, while they are held back
+  Gcra trickle_;           ///< of retries, while they are held back
+  LocalLimiter trickles_;  ///< and of each workspace's
   LocalLimiter own_rates_;
   std::vector<std::shared_ptr<AttemptLoop>> loops_;
   Suspects suspects_;

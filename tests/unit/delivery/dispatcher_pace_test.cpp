@@ -272,6 +272,27 @@ TEST_F(DispatcherPaceTest, UnderLoadRetriesWaitInTheStoreAndFirstAttemptsGoOn) {
   EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 35U);
 }
 
+TEST_F(DispatcherPaceTest, UnderLoadAWorkspaceWithManyRetriesLeavesOthersTheirs) {
+  for (std::uint64_t n = 1; n <= 2; ++n) {
+    rig.destination(n).workspace_id = nth<WorkspaceId>(n);
+    rig.destination(n).retry_schedule = {0s, 1s, 1h};
+    rig.destination(n).breaker.enabled = false;
+  }
+  rig.driver.script = [](const AttemptJob& job) { return answers(job.leased.tries == 0 ? 500 : 200); };
+  start_direct(2);
+  append(30, 1);
+  const auto quiet = append(3, 2);
+  ASSERT_TRUE(settled(DeliveryState::pending, 33));
+  rig.shedding.set(LoadLevel::no_retries);
+  rig.clock.advance(1'300ms);
+  EXPECT_TRUE(rig.eventually([&] {  // ten of the many, and all of the few
+    std::size_t held = 0;
+    for (const auto& [id, it] : rig.log->rows) held += it.delivery.reason == "overload";
+    return held == 20 && rig.log->in_state(DeliveryState::delivered) == 13;
+  }));
+  for (const DeliveryId id : quiet) EXPECT_EQ(row(id).delivery.state, DeliveryState::delivered);
+}
+
 TEST_F(DispatcherPaceTest, ALoadThatStaysStarvesNoRetry) {
   rig.destination(1).retry_schedule = {0s, 1s, 1h};
   rig.destination(1).breaker.enabled = false;
