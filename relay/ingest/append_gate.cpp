@@ -72,13 +72,15 @@ AppendGate::~AppendGate() {
   line_->abandon();
 }
 
-asio::awaitable<AppendGate::Answer> AppendGate::append(NewEvent event, asio::any_io_executor loop) {
+asio::awaitable<AppendGate::Answer> AppendGate::append(NewEvent event, asio::any_io_executor loop,
+                                                       std::shared_ptr<void> hold) {
   const auto until = std::chrono::steady_clock::now() + limit_;
-  auto begin = [this, until](auto handler, NewEvent given, asio::any_io_executor on) {
+  auto begin = [this, until, hold = std::move(hold)](auto handler, NewEvent given, asio::any_io_executor on) {
     auto wait = std::make_shared<Wait>(Wait{until, std::move(handler)});
     line_->join(wait, on);
-    log_.append(std::move(given), on,
-                [line = line_, wait](Result<Appended> result) { line->answered(*wait, std::move(result)); });
+    log_.append(std::move(given), on, [line = line_, wait, hold](Result<Appended> result) {
+      line->answered(*wait, std::move(result));
+    });
   };
   return asio::async_initiate<const asio::use_awaitable_t<>, void(Answer)>(
       std::move(begin), asio::use_awaitable, std::move(event), std::move(loop));

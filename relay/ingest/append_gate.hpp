@@ -31,7 +31,9 @@ class AppendGate {
   AppendGate(const AppendGate&) = delete;
   AppendGate& operator=(const AppendGate&) = delete;
 
-  boost::asio::awaitable<Answer> append(NewEvent event, boost::asio::any_io_executor loop);
+  /// `hold` is kept until the store has answered, however late.
+  boost::asio::awaitable<Answer> append(NewEvent event, boost::asio::any_io_executor loop,
+                                        std::shared_ptr<void> hold = nullptr);
 
  private:
   using Handler = boost::asio::any_completion_handler<void(Answer)>;

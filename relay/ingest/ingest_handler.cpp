@@ -94,8 +94,7 @@ http::HeadDecision IngestHandler::on_head(const http::Request& head) {
     return storage_low();
   }
   if (overload_.refuses(*ready, parts_.clock.steady())) {
-    count(ready->source->id, find_provider(ready->source->provider), IngestResult::overloaded);
-    return answer_overloaded(refused_.fetch_add(1, std::memory_order_relaxed));
+    return overloaded(ready->source->id, find_provider(ready->source->provider));
   }
   const auto entry = limits_.enter(*ready, head.peer);
   if (!entry) {
@@ -119,7 +118,10 @@ asio::awaitable<http::Response> IngestHandler::on_request(http::Request request)
     if (!rulings) co_return programs_busy(*admitted, rulings.error());
     settle_routes(*admitted->plan, *rulings, admitted->event.deliveries);
   }
-  const AppendGate::Answer stored = co_await gate->append(std::move(admitted->event), executor);
+  auto share = bodies_.take(admitted->event.event->workspace_id, admitted->event.event->body.size());
+  if (!share.allowed) co_return too_many_bytes(*admitted);
+  const AppendGate::Answer stored =
+      co_await gate->append(std::move(admitted->event), executor, std::move(share.hold));
   metrics_.observe(parts_.clock.steady() - began);
   co_return answer(*admitted, stored);
 }
@@ -151,6 +153,10 @@ std::expected<IngestHandler::Admitted, http::Response> IngestHandler::admit(Loop
     auto handshake = answer_handshake(*provider, request.headers, request.body);
     if (handshake) return turn_away(IngestResult::handshake, std::move(*handshake));
   }
+  if (overload_.refuses_to_store(*ready, request.body.size(), parts_.clock.steady())) {
+    limits_.give_back(*ready);
+    return std::unexpected(overloaded(ready->source->id, provider));
+  }
   const std::string topic = decode_topic(path->topic);
   Admitted admitted{ready->source->id,
                     provider,
@@ -169,6 +175,17 @@ ProgramJob IngestHandler::job_of(const Admitted& admitted) const {
   job.source = admitted.source_name;
   job.line = admitted.event.event->source_id;
   return job;
+}
+
+http::Response IngestHandler::overloaded(SourceId source, const Provider* provider) {
+  count(source, provider, IngestResult::overloaded);
+  return answer_overloaded(refused_.fetch_add(1, std::memory_order_relaxed));
+}
+
+http::Response IngestHandler::too_many_bytes(const Admitted& admitted) {
+  count(admitted.source, admitted.provider, IngestResult::store_busy);
+  return answer_unavailable("store_busy",
+                            "the workspace has too many large events on their way; send the event again", 1);
 }
 
 http::Response IngestHandler::programs_busy(const Admitted& admitted, const Error& error) {

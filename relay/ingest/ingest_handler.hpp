@@ -13,6 +13,7 @@
 #include "base/http/server.hpp"
 #include "base/id.hpp"
 #include "relay/ingest/append_gate.hpp"
+#include "relay/ingest/body_share.hpp"
 #include "relay/ingest/ingest_limits.hpp"
 #include "relay/ingest/ingest_metrics.hpp"
 #include "relay/ingest/overload_gate.hpp"
@@ -63,8 +64,8 @@ struct IngestOptions {
 ///   405  method_not_allowed
 ///   413  from the server, at the source's body limit
 ///   429  rate_limited, too_many_failures; with Retry-After; counted, never audited
-///   503  overloaded (before the body is read), programs_busy, store_busy, store_failed, store_timeout,
-///   storage_low, source_unusable; with Retry-After
+///   503  overloaded (before the body is read, if possible), programs_busy, store_busy, store_failed,
+///   store_timeout, storage_low, source_unusable; with Retry-After
 ///
 /// A source's deliveries go to the destinations of its enabled routes, one each. A disabled destination is
 /// not left out: its delivery is committed too, for the dispatcher to park as "destination_disabled", so that
@@ -102,6 +103,8 @@ class IngestHandler final : public http::Handler {
                       Time received_at);
   http::Response refuse(const ReadySource& ready, const SignatureVerdict& verdict, std::string_view peer,
                         Time at);
+  http::Response overloaded(SourceId source, const Provider* provider);
+  http::Response too_many_bytes(const Admitted& admitted);
   http::Response programs_busy(const Admitted& admitted, const Error& error);
   ProgramJob job_of(const Admitted& admitted) const;
   http::Response answer(const Admitted& admitted, const AppendGate::Answer& answer);
@@ -112,6 +115,7 @@ class IngestHandler final : public http::Handler {
   IngestMetrics metrics_;
   IngestLimits limits_;
   OverloadGate overload_;
+  BodyShare bodies_;
   std::atomic<unsigned> refused_{0};  ///< spreads when they are told to come back
   RefusalLimiter refusals_;
   std::shared_ptr<std::atomic<std::uint64_t>> catalog_version_;

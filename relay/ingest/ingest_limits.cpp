@@ -63,6 +63,12 @@ std::expected<void, LimitRefusal> IngestLimits::verified(const ReadySource& read
   return charge(ready, clock_.steady());
 }
 
+void IngestLimits::give_back(const ReadySource& ready) {
+  const SteadyTime now = clock_.steady();
+  limiter_.give_back(ready.source_limit.key, ready.source_limit.rate, now);
+  limiter_.give_back(ready.workspace_limit.key, ready.workspace_limit.rate, now);
+}
+
 std::expected<void, LimitRefusal> IngestLimits::failed(const ReadySource& ready, std::string_view peer) {
   const std::string key = failure_key(ready, peer);
   const auto before = failures_.look(key);

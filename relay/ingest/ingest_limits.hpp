@@ -45,6 +45,8 @@ class IngestLimits {
   std::expected<Entry, LimitRefusal> enter(const ReadySource& ready, std::string_view peer);
   /// The signature was right.
   std::expected<void, LimitRefusal> verified(const ReadySource& ready, Entry entry);
+  /// One that was charged, at its head or since, is not taken after all.
+  void give_back(const ReadySource& ready);
   /// The signature was wrong. An error when it was so too often: the answer is 429 then, and nobody needs to
   /// hear of each one.
   std::expected<void, LimitRefusal> failed(const ReadySource& ready, std::string_view peer);

@@ -36,4 +36,10 @@ Gcra::Verdict Gcra::take(const Pace& pace, SteadyTime now) {
   return verdict;
 }
 
+Gcra::Verdict Gcra::take(const Pace& pace, SteadyTime now, std::uint32_t times) {
+  const Verdict verdict = take(pace, now);
+  if (verdict.allowed && times > 1) arrival_ += pace.interval * (times - 1);
+  return verdict;
+}
+
 }  // namespace postern::relay

@@ -43,6 +43,8 @@ class Gcra {
   /// is the time of the latest request let through, so a clock that steps back only makes the limit stricter.
   Verdict take(const RateLimit& limit, SteadyTime now) { return take(limit.pace(), now); }
   Verdict take(const Pace& pace, SteadyTime now);
+  /// Takes `times`, if there is one: the others are owed, so nothing is let through until they are paid.
+  Verdict take(const Pace& pace, SteadyTime now, std::uint32_t times);
   /// What take() would say, without taking.
   Verdict look(const RateLimit& limit, SteadyTime now) const { return look(limit.pace(), now); }
   Verdict look(const Pace& pace, SteadyTime now) const;

@@ -13,6 +13,9 @@ class LocalLimiter final : public Limiter {
 
   Gcra::Verdict take(std::string_view key, const RateLimit& limit, SteadyTime now) override;
   void give_back(std::string_view key, const RateLimit& limit, SteadyTime now) override;
+  /// See Gcra.
+  Gcra::Verdict take(std::string_view key, const RateLimit& limit, SteadyTime now, std::uint32_t times);
+  Gcra::Verdict look(std::string_view key, const RateLimit& limit, SteadyTime now);
   std::size_t keys() const { return table_.size(); }
 
  private:

@@ -20,7 +20,14 @@ class IngestOverload : public Ingest {
     for (int i = 0; i < times; ++i) count += head(github("{}")) == 0;
     return count;
   }
+  int accepted(int times, const std::string& body = "{}", std::string_view secret = kSecret) {
+    int count = 0;
+    for (int i = 0; i < times; ++i)
+      count += (last = ask(github(body, std::to_string(++sent), secret))).status == 202;
+    return count;
+  }
   http::Response last;
+  int sent = 0;
 };
 
 TEST_F(IngestOverload, EventsAreRefusedLast) {
@@ -46,9 +53,10 @@ TEST_F(IngestOverload, SendersAreToldToComeBackAtDifferentTimes) {
 
 TEST_F(IngestOverload, AWorkspaceKeepsAFloorUntilNothingIsTaken) {
   shedding->set(LoadLevel::few_events);
-  EXPECT_EQ(admitted(1000), 200) << "at once";
+  EXPECT_EQ(accepted(1000), 200) << "at once";
+  EXPECT_EQ(admitted(1), 0) << "refused at its head";
   clock.advance(1s);
-  EXPECT_EQ(admitted(1000), 100) << "and in each second";
+  EXPECT_EQ(accepted(1000), 100) << "and in each second";
   clock.advance(10s);
   shedding->set(LoadLevel::no_events);
   EXPECT_EQ(admitted(10), 0);
@@ -68,6 +76,36 @@ TEST_F(IngestOverload, WhatHasBeenReadIsStored) {
   ASSERT_EQ(head(github("{}")), 0);
   shedding->set(LoadLevel::no_events);
   EXPECT_EQ(ask_whole(github("{}")).status, 202);
+}
+
+TEST_F(IngestOverload, TheFloorIsForWhatThereIsToStore) {
+  shedding->set(LoadLevel::few_events);
+  const std::string large(10 << 20, 'x');  // 641 turns
+  EXPECT_EQ(accepted(24, large), 1) << "has a turn left, and owes the others";
+  clock.advance(4400ms);
+  EXPECT_EQ(accepted(1), 0);
+  clock.advance(100ms);
+  EXPECT_EQ(accepted(1000), 9);
+}
+
+TEST_F(IngestOverload, LargeOnesThatCameTogetherAreRefusedWithTheirBodies) {
+  options.limits.source = {1, 10};
+  make_handler(2s);
+  shedding->set(LoadLevel::few_events);
+  EXPECT_EQ(admitted(3), 3);
+  const std::string large(10 << 20, 'x');
+  int stored = 0;
+  for (int i = 0; i < 3; ++i) stored += ask_whole(github(large, std::to_string(i))).status == 202;
+  EXPECT_EQ(stored, 1);
+  EXPECT_EQ(requests("github", "overloaded"), 2);
+  shedding->set(LoadLevel::calm);
+  EXPECT_EQ(admitted(100), 9) << "the two were charged nowhere";
+}
+
+TEST_F(IngestOverload, ForgedRequestsLeaveTheFloorToHonestSenders) {
+  shedding->set(LoadLevel::few_events);
+  EXPECT_EQ(accepted(1000, std::string(20'000, 'x'), "wrong"), 0);
+  EXPECT_EQ(accepted(1000), 200);
 }
 
 }  // namespace

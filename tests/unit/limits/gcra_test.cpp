@@ -34,6 +34,17 @@ TEST(GcraTest, ABurstFromRestAndThenTheRate) {
   EXPECT_FALSE(gcra.take(limit, at(100ms)).allowed);
 }
 
+TEST(GcraTest, ALargeOneNeedsOneAndOwesTheOthers) {
+  Gcra gcra;
+  const Pace pace{.interval = 100ms, .burst = 3};
+  EXPECT_TRUE(gcra.take(pace, at(0s), 5).allowed);
+  const auto refused = gcra.take(pace, at(0s), 1);
+  EXPECT_FALSE(refused.allowed);
+  EXPECT_EQ(refused.retry_after, 300ms);
+  EXPECT_FALSE(gcra.take(pace, at(299ms), 100).allowed);
+  EXPECT_TRUE(gcra.take(pace, at(300ms)).allowed) << "what was refused owes nothing";
+}
+
 TEST(GcraTest, LookingTakesNothing) {
   Gcra gcra;
   const RateLimit limit{.per_second = 1, .burst = 1};
