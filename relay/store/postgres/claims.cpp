@@ -74,12 +74,17 @@ void tell(const Done& done, Outcome outcome) {
 
 }  // namespace
 
+/// What was admitted before a claim was asked for must be there for it: the dispatcher takes a claim that
+/// comes back short for proof that nothing older is left, and one along the keys for the answer to what it
+/// admitted.
+void PostgresEventLog::settle_appends() {
+  appends_.settle(kSettle);
+}
+
 /// Those that `find` says, each with its event and its size.
 pg::Search PostgresEventLog::all_that(std::string_view find, Params params) {
   return [this, find, params = std::move(params)](pg::Connection& connection) {
-    // What was admitted before the claim was asked for must be there for it: the dispatcher takes a claim
-    // that comes back short for proof that nothing older is left.
-    appends_.settle(kSettle);
+    settle_appends();
     const pg::Statement search[] = {{"BEGIN"}, {find, &params}};
     const auto answers = connection.pipeline(search);
     const pg::Rows& candidates = answers[1];

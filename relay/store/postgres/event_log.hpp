@@ -78,6 +78,7 @@ class PostgresEventLog final : public EventLog {
   bool record_batches(pg::Link& link, std::span<const CompletionQueue::Batch> batches);
   std::vector<std::size_t> record(pg::Connection& connection,
                                   std::span<const CompletionQueue::Batch> batches);
+  void settle_appends();
   pg::Search all_that(std::string_view find, pg::Params params);
   void claim(pg::Search search, Claimed done);
   std::int64_t due_from();

@@ -147,6 +147,7 @@ class Look {
 void PostgresEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
   auto look = std::make_shared<std::optional<Look>>();
   auto search = [this, wanted, look](pg::Connection& connection) {
+    settle_appends();
     look->emplace(wanted, leases_.id());
     return (*look)->find(connection);
   };

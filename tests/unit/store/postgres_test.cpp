@@ -161,6 +161,34 @@ TEST_F(PostgresTest, TwoNodesKeepTheOrderOfEachKeyBetweenThem) {
   EXPECT_EQ(ledger.ended, sent);
 }
 
+// What is admitted wakes nobody again: a look that was asked for because of it must not come before its
+// commit.
+TEST_F(PostgresTest, ALookAlongTheKeysSeesWhatWasAdmittedBeforeItWasAskedFor) {
+  struct Admits final : DeliveryIntake {
+    Admission admit(const NewDelivery&, const Event&) override {
+      admitted = true;
+      return {DeliveryState::pending, ""};
+    }
+    void handed_over(std::vector<LeasedDelivery>) override {}
+    void wake() override {}
+    std::atomic<bool> admitted{false};
+  } admits;
+  log().attach(admits);
+  server_database->connect().script(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NULL; "
+      "END'; CREATE TRIGGER slow AFTER INSERT ON delivery EXECUTE FUNCTION slow()");
+  auto event = with_deliveries(make_event(workspace, source.id, "k"), {destination});
+  event.deliveries[0].order_key = 7;
+  std::thread sender([&] { EXPECT_TRUE(append(event)); });
+  EXPECT_TRUE(eventually([&] { return admits.admitted.load(); }));
+  const auto heads = wait_for<EventLog::Heads>([&](auto done) {
+    log().claim_heads({.destination = destination, .now = clock.now(), .limit = 10}, std::move(done));
+  });
+  sender.join();
+  EXPECT_EQ(heads.leased.size(), 1U);
+  log().attach(intake);
+}
+
 TEST_F(PostgresTest, AnEventOfOneNodeIsADuplicateOnTheOther) {
   boost::asio::io_context own;  // outlives the store, whose writer may still be in the middle of a post
   const auto other = another("other");
