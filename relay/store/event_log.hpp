@@ -151,6 +151,9 @@ class EventLog {
     /// When another look may find what this one passed over; nullopt: only once something has changed that
     /// this process does itself or is told of.
     std::optional<Time> again = {};
+    /// Another node is looking along them right now: nothing was looked at, and the same look is to be made
+    /// at `again`.
+    bool busy = false;
   };
   using HeadsClaimed = std::function<void(Result<Heads>)>;
   virtual void claim_heads(HeadsWanted wanted, HeadsClaimed done) = 0;

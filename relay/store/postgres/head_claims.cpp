@@ -80,26 +80,35 @@ class Look {
   Look(const EventLog::HeadsWanted& wanted, int node) : wanted_(wanted), node_(node), look_(wanted.limit) {}
 
   pg::Found find(pg::Connection& connection) {
-    const Params lock = std::move(Params().add(pg::kHeadsLock).add(lock_number(wanted_.destination)));
-    Params keys;
-    keys.add_bytes(wanted_.destination.bytes()).add(wanted_.after).add(to_micros(wanted_.now));
-    keys.add(static_cast<std::int64_t>(wanted_.limit)).add(std::int64_t{HeadLook::kKeysMost});
-    const pg::Statement statements[] = {{"BEGIN"}, {kLock, &lock}, {kLook, &keys}};
-    const auto answers = connection.pipeline(statements);
-    if (answers[1].integer(0, 0) == 0) {
+    if (!lock(connection)) {
+      busy_ = true;
       look_.may_be_free_at(wanted_.now + kBusy);
       return {};
     }
-    read_keys(answers[2]);
+    read_keys(connection.run(kLook, keys()));
     picked_ = keys_.size();
     return picked_ == 0 ? pg::Found{} : take_runs(connection);
   }
 
   EventLog::Heads heads(std::vector<LeasedDelivery> leased) const {
-    return {std::move(leased), seen_to_, look_.again()};
+    return {std::move(leased), seen_to_, look_.again(), busy_};
   }
 
  private:
+  /// By itself, because a look costs something, and without the lock it is for nothing.
+  bool lock(pg::Connection& connection) const {
+    const Params lock = std::move(Params().add(pg::kHeadsLock).add(lock_number(wanted_.destination)));
+    const pg::Statement statements[] = {{"BEGIN"}, {kLock, &lock}};
+    return connection.pipeline(statements)[1].integer(0, 0) != 0;
+  }
+
+  Params keys() const {
+    Params keys;
+    keys.add_bytes(wanted_.destination.bytes()).add(wanted_.after).add(to_micros(wanted_.now));
+    keys.add(static_cast<std::int64_t>(wanted_.limit)).add(std::int64_t{HeadLook::kKeysMost});
+    return keys;
+  }
+
   void read_keys(const pg::Rows& rows) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::int64_t claimable = rows.integer(i, 1);
@@ -138,6 +147,7 @@ class Look {
   const int node_;
   HeadLook look_;
   OrderKey seen_to_ = kNoOrder;
+  bool busy_ = false;
   std::size_t picked_ = 0;
   Array keys_{Type::int8}, runs_{Type::int8};
 };

@@ -80,6 +80,29 @@ TEST(HeadSearchTest, ARoundGoesToTheEndAndWhatIsAskedForMeanwhileBeginsAnother) 
   EXPECT_FALSE(search.wanted());
 }
 
+// Or the keys at the far end would never be looked at while two nodes are busy.
+TEST(HeadSearchTest, ARoundThatMeetsAnotherNodesGoesOnFromWhereItWas) {
+  HeadSearch search;
+  search.ask();
+  search.started();
+  search.ended({.leased = {}, .seen_to = 7});
+  search.started();
+  search.ended({.leased = {}, .again = Time(9s), .busy = true});
+  search.ask();
+  EXPECT_FALSE(search.wanted());
+  EXPECT_EQ(search.asked_at(), Time(9s));
+  search.ask_at(Time(12s));
+  EXPECT_EQ(search.asked_at(), Time(9s));
+  search.tick(Time(9s));
+  EXPECT_TRUE(search.wanted());
+  EXPECT_EQ(search.after(), 7);
+  EXPECT_EQ(search.asked_at(), Time(12s));
+  search.started();
+  search.ended({});
+  EXPECT_TRUE(search.wanted()) << "what was asked for meanwhile";
+  EXPECT_EQ(search.after(), kNoOrder);
+}
+
 TEST(HeadSearchTest, ItLooksAgainWhenTheEarliestMayBeFree) {
   HeadSearch search;
   search.ask();

@@ -1,8 +1,10 @@
 // What only PostgreSQL has: several nodes, leases of nodes, the wall between workspaces, migrations by many.
 #include <random>
 
+#include "base/bytes.hpp"
 #include "relay/store/postgres/database.hpp"
 #include "relay/store/postgres/event_log.hpp"
+#include "relay/store/postgres/lock_numbers.hpp"
 #include "relay/store/postgres/migrate.hpp"
 #include "relay/store/postgres/transaction.hpp"
 #include "tests/unit/store/store_fixture.hpp"
@@ -159,6 +161,30 @@ TEST_F(PostgresTest, TwoNodesKeepTheOrderOfEachKeyBetweenThem) {
   there.join();
   EXPECT_EQ(ledger.broken, "");
   EXPECT_EQ(ledger.ended, sent);
+}
+
+TEST_F(PostgresTest, ALookThatMeetsAnotherNodesSaysSoAndLooksAtNothing) {
+  intake.answer = {DeliveryState::pending, ""};
+  auto event = with_deliveries(make_event(workspace, source.id, "k"), {destination});
+  event.deliveries[0].order_key = 7;
+  ASSERT_TRUE(append(event));
+  const auto look = [&] {
+    return wait_for<EventLog::Heads>([&](auto done) {
+      log().claim_heads({.destination = destination, .now = clock.now(), .after = 3, .limit = 10},
+                        std::move(done));
+    });
+  };
+  {
+    auto other = server_database->connect();
+    other.run(fmt::format("SELECT pg_advisory_lock({}, x'{}'::int)", pg::kHeadsLock,
+                          hex_encode(destination.bytes().substr(12))));
+    const auto busy = look();
+    EXPECT_TRUE(busy.busy);
+    EXPECT_TRUE(busy.leased.empty());
+    EXPECT_EQ(busy.again, clock.now() + std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(eventually([&] { return !look().busy; }));
+  EXPECT_EQ(number("SELECT count(*) FROM delivery WHERE state = 1"), 1);
 }
 
 // What is admitted wakes nobody again: a look that was asked for because of it must not come before its
