@@ -13,13 +13,15 @@ namespace {
 
 constexpr std::size_t kAtOnce = 64;  ///< told or read in one turn; the rest comes in the next
 
-/// KEYS: the state, the list, its number. A version or a place too far ahead is none of ours: what was there
-/// goes. The list grows by time and forgets after two days, so it is no longer than what moved since.
+/// KEYS: the state, the list, its number. A version or a place too far ahead is none of ours, nor is a state
+/// of another type: what was there goes. The list grows by time and forgets after two days, so it is no
+/// longer than what moved since.
 const RedisScript& tell_script() {
   static const RedisScript script(R"lua(
 local time, ahead = redis.call('TIME'), tonumber(ARGV[4])
 local now = time[1] * 1000000 + time[2]
-local there = redis.call('HMGET', KEYS[1], 'version', 'blob')
+local there = redis.pcall('HMGET', KEYS[1], 'version', 'blob')
+if there.err then redis.call('DEL', KEYS[1]) end
 local version, mine = tonumber(there[1] or 0) or 0, tonumber(ARGV[1])
 if version > mine and version <= mine + ahead then return 0 end
 if version == mine and there[2] and there[2] > ARGV[2] then return 0 end
@@ -36,13 +38,15 @@ return 1
   return script;
 }
 
-/// Answers with the list's number and, four each: destination, place in the list, version, blob.
+/// Answers with the list's number and, four each: destination, place in the list, version, blob. One that is
+/// of another type has a version that is none: it must not hide the others.
 const RedisScript& look_script() {
   static const RedisScript script(R"lua(
 local answer = {redis.call('GET', KEYS[2]) or ''}
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 for i = 1, #found, 2 do
-  local state = redis.call('HMGET', ARGV[3] .. found[i], 'version', 'blob')
+  local state = redis.pcall('HMGET', ARGV[3] .. found[i], 'version', 'blob')
+  if state.err then state = {'none', ''} end
   for _, word in ipairs({found[i], found[i + 1], state[1] or '', state[2] or ''}) do table.insert(answer, word) end
 end
 return answer
@@ -87,7 +91,8 @@ struct SharedBreakers::State : std::enable_shared_from_this<State> {
   std::string since;          ///< the list's number when it was last read
   std::string seen = "-inf";  ///< place in the list
   bool looking = false;
-  bool complained = false;  ///< since the last good answer
+  bool complained = false;  ///< since the last answer without fault
+  bool faultless = true;    ///< nothing in this answer was complained of
 };
 
 /// True: it is newer than what was there.
@@ -160,21 +165,23 @@ void SharedBreakers::State::looked(const Result<RedisReply>& reply) {
   if (!reply) return;
   if (reply->kind != RedisReply::Kind::list || reply->items.size() % 4 != 1)
     return complain(reply->is_error() ? reply->text : std::string("an unexpected answer"));
-  complained = false;
+  faultless = true;
   if (std::exchange(since, reply->items.front().text) != reply->items.front().text) {
     tell_all_again();
     if (std::exchange(seen, "-inf") != "-inf") return look();  // from its beginning
   }
   const std::span<const RedisReply> words = std::span(reply->items).subspan(1);
+  const std::string before = seen;
   for (std::size_t i = 0; i < words.size(); i += 4) read(words.subspan(i, 4));
-  if (words.size() == 4 * kAtOnce) return look();
+  if (faultless) complained = false;
+  if (words.size() == 4 * kAtOnce && seen != before) return look();
   note_caught_up();
 }
 
+/// Whatever it is, it has been seen: the next question goes on behind it.
 void SharedBreakers::State::read(std::span<const RedisReply> words) {
-  const auto place = parse_u64(words[1].text);
-  if (!place) return complain("a place in the list that is none");
   seen = words[1].text;
+  if (!parse_u64(seen)) return complain("a place in the list that is none");
   if (words[2].text.empty()) return;  // its time is over
   const auto destination = DestinationId::parse(words[0].text);
   const auto version = parse_u64(words[2].text);
@@ -200,6 +207,7 @@ void SharedBreakers::State::note_caught_up() {
 }
 
 void SharedBreakers::State::complain(std::string_view reason) {
+  faultless = false;
   if (std::exchange(complained, true)) return;
   log::warn("breakers.not_shared",
             {{"reason", reason}, {"meaning", "it is ignored; each node's own breaker goes on"}});

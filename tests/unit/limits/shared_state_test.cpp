@@ -160,6 +160,28 @@ TEST_F(Breakers, KeysOfAnotherKindAreNoMoreThanErrors) {
   EXPECT_TRUE(becomes(there, state(2, "two")));
 }
 
+TEST_F(Breakers, OneOfAnotherTypeHidesNoOther) {
+  const DestinationId another = ids.make<DestinationTag>();
+  server.ask("SET postern:breaker:" + another.to_string() + " nonsense");
+  server.ask("ZADD postern:breakers 1 " + another.to_string());
+  start_both();
+  here.publish(destination, state(1, "one"), 10min);
+  EXPECT_TRUE(becomes(there, state(1, "one")));
+  EXPECT_EQ(there.known(another), std::nullopt);
+  here.publish(another, state(1, "another"), 10min);
+  EXPECT_TRUE(eventually([&] { return there.known(another) == state(1, "another"); }))
+      << "and is overwritten";
+}
+
+TEST_F(Breakers, ManyPlacesThatAreNoneArePassedOver) {
+  for (int i = 200; i > 0; --i)
+    server.ask("ZADD postern:breakers -" + std::to_string(i) + ".5 nonsense" + std::to_string(i));
+  start_both();
+  EXPECT_TRUE(there.wait_caught_up(10s));
+  here.publish(destination, state(1, "one"), 10min);
+  EXPECT_TRUE(becomes(there, state(1, "one")));
+}
+
 TEST_F(Breakers, ABoundedNumberIsRemembered) {
   for (std::size_t i = 0; i < SharedBreakers::kKeptMost; ++i)
     here.publish(ids.make<DestinationTag>(), state(1, "x"), 10min);
