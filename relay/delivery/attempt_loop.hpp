@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "relay/delivery/retry_budget.hpp"
 #include "relay/destinations/destination.hpp"
 
 namespace postern::relay {
@@ -29,6 +30,7 @@ struct Ticket {
   std::size_t bytes = 0;
   bool suspect = false;
   OrderKey order_key = kNoOrder;
+  BudgetShare share = BudgetShare::none;
   DestinationQueue* queue = nullptr;  ///< stays while it has anything in flight
   std::uint64_t epoch = 0;            ///< of the queue, when the attempt began
   std::uint64_t round = 0;            ///< of its breaker

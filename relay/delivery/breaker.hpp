@@ -25,6 +25,8 @@ struct BreakerSnapshot {
   Time since;             ///< of the last change
   Time probe_at;          ///< open only
   unsigned openings = 0;  ///< since it was last closed: the doubling
+  /// Closed only, and only as it is told: somebody closed it who knew better. That goes for its parts, too.
+  bool by_reset = false;
   bool operator==(const BreakerSnapshot&) const = default;
 };
 

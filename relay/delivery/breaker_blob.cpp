@@ -26,7 +26,14 @@ std::optional<std::array<std::string_view, kWords>> words_of(std::string_view te
   return words;
 }
 
+constexpr std::string_view kReset = "reset";
+
+std::string_view word_for(const BreakerSnapshot& snapshot) {
+  return snapshot.state == BreakerState::closed && snapshot.by_reset ? kReset : to_text(snapshot.state);
+}
+
 std::optional<BreakerState> state_from(std::string_view word) {
+  if (word == kReset) return BreakerState::closed;
   for (const auto state : {BreakerState::closed, BreakerState::open, BreakerState::half_open}) {
     if (word == to_text(state)) return state;
   }
@@ -41,7 +48,7 @@ std::optional<std::uint64_t> number_from(std::string_view word, std::uint64_t mo
 }  // namespace
 
 std::string to_blob(const BreakerSnapshot& snapshot) {
-  return fmt::format("1 {} {} {} {}", to_text(snapshot.state), to_micros(snapshot.since),
+  return fmt::format("1 {} {} {} {}", word_for(snapshot), to_micros(snapshot.since),
                      to_micros(snapshot.probe_at), snapshot.openings);
 }
 
@@ -55,7 +62,7 @@ std::optional<BreakerSnapshot> breaker_from_blob(std::string_view blob) {
   if (!state || !since || !probe_at || !openings) return std::nullopt;
   const BreakerSnapshot found{*state, from_micros(static_cast<std::int64_t>(*since)),
                               from_micros(static_cast<std::int64_t>(*probe_at)),
-                              static_cast<unsigned>(*openings)};
+                              static_cast<unsigned>(*openings), (*words)[1] == kReset};
   if (to_blob(found) != blob) return std::nullopt;  // leading zeros
   return found;
 }

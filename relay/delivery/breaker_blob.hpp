@@ -9,7 +9,8 @@ namespace postern::relay {
 
 /// A BreakerSnapshot as nodes tell it to each other: "1 open 1764000000000000 1764000030000000 2": the
 /// form's number, state, since and probe_at in microseconds of the Unix epoch, openings. One space between,
-/// nothing around, numbers without leading zeros. Another form's number is another program version's.
+/// nothing around, numbers without leading zeros. Another form's number is another program version's. A
+/// closed one that was reset says "reset" for its state.
 std::string to_blob(const BreakerSnapshot& snapshot);
 /// nullopt for everything else than what to_blob() makes.
 std::optional<BreakerSnapshot> breaker_from_blob(std::string_view blob);

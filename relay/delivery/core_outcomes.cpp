@@ -49,13 +49,14 @@ void DispatcherCore::conclude(Finished finished) {
   Queue& queue = *ticket.queue;
   const Health health = whole_health_of(finished.result);
   judge_part(queue, finished.result);
-  queue.finished(health == Health::good);
+  const bool held = finished.result.held;
+  if (held) undo_start(queue, ticket);
+  if (!held) queue.finished(health == Health::good);
   ring_.freed(queue);
   if (ticket.suspect) suspects_.over(ticket.lease_token);
   attempt.delivery_id = ticket.delivery_id;
   attempt.number = ticket.tries + 1;
   if (attempt.started_at == Time{}) attempt.started_at = ticket.started_at;
-  const bool held = finished.result.held;
   if (!held) metrics_.attempt(ticket.destination->kind, attempt.outcome, attempt.total);
   Verdict verdict = verdict_for(queue, ticket, finished.result);
   leave_line(queue, ticket.order_key, is_terminal(verdict.next));
@@ -79,6 +80,7 @@ Verdict DispatcherCore::verdict_for(Queue& queue, const Ticket& ticket, const At
   if (is_terminal(verdict.next)) return verdict;
   if (queue.retired) return {DeliveryState::cancelled, {}, "destination_deleted"};
   if (queue.mode() == QueueMode::disabled) return {DeliveryState::parked, {}, "destination_disabled"};
+  if (result.held) verdict.next_at += queue.come_back_to_part(parts_.clock.steady());
   if (verdict.next == DeliveryState::pending && ticket.order_key == kNoOrder) arm_due(verdict.next_at);
   return verdict;
 }

@@ -59,6 +59,14 @@ bool DispatcherCore::within_rate(Queue& queue) {
   return false;
 }
 
+/// Of one whose part is down: what it was charged with is for those that can be sent.
+void DispatcherCore::undo_start(Queue& queue, const Ticket& ticket) {
+  queue.undo_charge(ticket.share);
+  const RateLimit rate{ticket.destination->rate_per_second, ticket.destination->rate_burst};
+  rates().give_back(rate_key(queue), rate, parts_.clock.steady());
+  queue.did_not_begin();
+}
+
 void DispatcherCore::postpone(Queue& queue, Duration wait, std::string_view reason) {
   LeasedDelivery delivery = queue.set_aside();
   delivery.delivery.next_at = parts_.clock.now() + wait;
@@ -70,6 +78,7 @@ void DispatcherCore::postpone(Queue& queue, Duration wait, std::string_view reas
 
 void DispatcherCore::judge_breaker(Queue& queue, const Ticket& ticket, Health health) {
   const Time now = parts_.clock.now();
+  queue.own_view.answered(health);
   const bool moved = queue.breaker().record(ticket.round, health, now);
   queue.publish_breaker(now);
   if (moved) breaker_moved(queue);
@@ -86,7 +95,7 @@ void DispatcherCore::judge_part(Queue& queue, const AttemptResult& result) {
 
 /// By what this node saw, or was told to do.
 void DispatcherCore::breaker_moved(Queue& queue) {
-  tell_breaker(queue);
+  if (queue.own_view.is_news()) tell_breaker(queue);
   follow_breaker(queue);
 }
 
@@ -125,7 +134,8 @@ void DispatcherCore::reset_breaker(DestinationId id) {
     if (queue->parts()) queue->parts()->reset();
     const bool moved = queue->breaker().reset(core.parts_.clock.now());
     queue->publish_breaker(core.parts_.clock.now());
-    core.tell_breaker(*queue);  // closed here already, it may be open elsewhere
+    queue->own_view.settle();
+    core.tell_breaker(*queue, true);  // closed here already, it may be open elsewhere
     if (moved) core.follow_breaker(*queue);
   });
 }
@@ -178,7 +188,8 @@ void DispatcherCore::ring_alarms() {
 void DispatcherCore::wake_up(Queue& queue) {
   queue.tick(parts_.clock.steady());
   queue.heads().tick(parts_.clock.now());
-  if (queue.breaker().elapse(parts_.clock.now())) breaker_moved(queue);
+  const bool probes = stopped_by(queue) == QueueMode::broken;  // others would wait for probes that never come
+  if (probes && queue.breaker().elapse(parts_.clock.now())) breaker_moved(queue);
   refresh(queue);
   touch(queue);
   schedule_turn();

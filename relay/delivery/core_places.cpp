@@ -55,6 +55,7 @@ void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Desti
   breaker.configure(destination->breaker, parts_.clock.now());
   if (queue.parts()) queue.parts()->configure(destination->breaker);
   if (elsewhere) breaker.reset(parts_.clock.now());  // a new place has not failed
+  if (elsewhere) queue.own_view.settle();
   if (breaker.state() != state) breaker_moved(queue);
 }
 

@@ -92,6 +92,7 @@ void DispatcherCore::start_attempts() {
 Launch DispatcherCore::launch(Queue& queue) {
   Launch launch;
   const std::size_t bytes = queue.next_bytes();
+  const BudgetShare share = queue.next_share();
   launch.job.leased = queue.take();
   ring_.taken(queue, bytes);
   launch.job.destination = queue.destination();
@@ -107,6 +108,7 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .bytes = bytes,
                    .suspect = leased.crashes > 0,
                    .order_key = leased.order_key,
+                   .share = share,
                    .queue = &queue,
                    .epoch = queue.epoch(),
                    .round = queue.breaker().begin(),

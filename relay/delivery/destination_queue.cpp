@@ -117,13 +117,22 @@ bool DestinationQueue::next_may_wait() const {
          !in_strict_order();
 }
 
+BudgetShare DestinationQueue::next_share() const {
+  const LeasedDelivery& next = ready_.front();
+  if (next.delivery.attempt_count == 0) return next.tries == 0 ? BudgetShare::earns : BudgetShare::none;
+  return next_may_wait() ? BudgetShare::costs : BudgetShare::none;
+}
+
 std::optional<Duration> DestinationQueue::charge_budget(SteadyTime now) {
-  if (ready_.front().delivery.attempt_count == 0) {
-    if (ready_.front().tries == 0) budget_.earn(now);
-    return std::nullopt;
-  }
-  if (!next_may_wait() || budget_.take(now)) return std::nullopt;
+  const BudgetShare share = next_share();
+  if (share == BudgetShare::earns) budget_.earn(now);
+  if (share != BudgetShare::costs || budget_.take(now)) return std::nullopt;
   return budget_.come_back(now);
+}
+
+void DestinationQueue::undo_charge(BudgetShare share) {
+  if (share == BudgetShare::earns) budget_.unearn();
+  if (share == BudgetShare::costs) budget_.give_back();
 }
 
 void DestinationQueue::tick(SteadyTime now) {
@@ -131,7 +140,8 @@ void DestinationQueue::tick(SteadyTime now) {
 }
 
 std::optional<Time> DestinationQueue::wakes_at() const {
-  if (breaker_.state() == BreakerState::open) return breaker_.snapshot().probe_at;
+  const bool waits = mode_ == QueueMode::broken && breaker_.state() == BreakerState::open;
+  if (waits) return breaker_.snapshot().probe_at;
   return is_running(mode_) ? heads_.asked_at() : std::nullopt;
 }
 
@@ -150,6 +160,13 @@ void DestinationQueue::publish_breaker(Time now) {
 void DestinationQueue::finished(bool healthy) {
   --in_flight_;
   slow_start_.answered(healthy, destination_->concurrency);
+  settle_pace();
+  publish();
+}
+
+void DestinationQueue::did_not_begin() {
+  --in_flight_;
+  paced_until_.reset();  // its part of the rate has been given back
   settle_pace();
   publish();
 }

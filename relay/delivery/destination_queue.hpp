@@ -8,6 +8,7 @@
 #include "relay/delivery/breaker.hpp"
 #include "relay/delivery/head_search.hpp"
 #include "relay/delivery/order_lines.hpp"
+#include "relay/delivery/own_view.hpp"
 #include "relay/delivery/part_breakers.hpp"
 #include "relay/delivery/queue_mode.hpp"
 #include "relay/delivery/retry_budget.hpp"
@@ -65,6 +66,7 @@ class DestinationQueue {
   bool runnable() const;
   LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
   void finished(bool healthy);            ///< healthy: it answered, and not that it is overloaded or broken
+  void did_not_begin();                   ///< the same for one whose part is down: it says nothing
   std::vector<LeasedDelivery> give_up();  ///< all that has not started, oldest first
   std::size_t next_bytes() const;         ///< what the next to take() holds of memory
 
@@ -75,6 +77,12 @@ class DestinationQueue {
   /// Before take(). Nullopt: the next may start, and its part of the retry budget is settled. Otherwise it is
   /// a retry that may not: set_aside() and give it back for that long.
   std::optional<Duration> charge_budget(SteadyTime now);
+  /// What the next has to do with the budget. undo_charge() when it was taken and then did not begin.
+  BudgetShare next_share() const;
+  void undo_charge(BudgetShare share);
+  /// When one whose part is down should come back, beyond the time of the part itself: a line of its own, so
+  /// that those of a dead part put off no other's retries.
+  Duration come_back_to_part(SteadyTime now) { return part_line_.next(now); }
   LeasedDelivery set_aside();  ///< the next, without starting it
 
   Breaker& breaker() { return breaker_; }
@@ -101,7 +109,8 @@ class DestinationQueue {
   /// Over its rate until then; nullopt when it is not, or has nothing to start.
   std::optional<SteadyTime> paced_until() const { return ready_.empty() ? std::nullopt : paced_until_; }
   void tick(SteadyTime now);
-  /// When the breaker lets the first probe through, or a look along the keys may find something.
+  /// When the breaker lets the first probe through, if only that holds it up, or a look along the keys may
+  /// find something.
   std::optional<Time> wakes_at() const;
 
   /// Fetch more? Not while deliveries given back are still on their way to the store: the claim could miss
@@ -146,6 +155,7 @@ class DestinationQueue {
   bool retired = false;                ///< its destination has been deleted
   bool cold = true;                    ///< whether the store holds older ones is not known yet
   std::optional<SteadyTime> alarm_at;  ///< its place among the alarms
+  OwnView own_view;                    ///< of its breaker
   SharedBreakerState told;             ///< of its breaker: what was last said to other nodes, or by them
   /// Switched off by an answer before the catalog knew: the configuration that was in force then.
   std::optional<Time> gone_at_version;
@@ -162,6 +172,7 @@ class DestinationQueue {
   SlowStart slow_start_;
   Breaker breaker_;
   RetryBudget budget_;
+  ReturnLine part_line_;
   std::optional<SteadyTime> paced_until_;
   OrderLines lines_;
   HeadSearch heads_;

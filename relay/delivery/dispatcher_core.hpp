@@ -146,6 +146,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   bool holds_back(const Queue& queue, SteadyTime now);
   Limiter& rates();
   bool within_rate(Queue& queue);
+  void undo_start(Queue& queue, const Ticket& ticket);
   void postpone(Queue& queue, Duration wait, std::string_view reason);
   void judge_breaker(Queue& queue, const Ticket& ticket, Health health);
   void judge_part(Queue& queue, const AttemptResult& result);
@@ -166,8 +167,9 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void leave_to_others(const Recording& recording);
 
   // core_share.cpp
-  void tell_breaker(Queue& queue);
+  void tell_breaker(Queue& queue, bool by_reset = false);
   void take_over_breaker(Queue& queue);
+  void weigh(Queue& queue, const BreakerSnapshot& heard, bool moved);
   void on_breaker_heard(DestinationId id);
 
   // core_drain.cpp

@@ -1,12 +1,10 @@
 #include "relay/delivery/retry_budget.hpp"
 
-#include <algorithm>
-
 namespace postern::relay {
 
 void RetryBudget::earn(SteadyTime now) {
   refill(now);
-  add(kRetry / 1000 * policy_.earned_permille);
+  add(earned());
 }
 
 bool RetryBudget::take(SteadyTime now) {
@@ -14,11 +12,6 @@ bool RetryBudget::take(SteadyTime now) {
   if (tokens_ < kRetry) return false;
   tokens_ -= kRetry;
   return true;
-}
-
-Duration RetryBudget::come_back(SteadyTime now) {
-  line_ = std::clamp(line_ + kLineStep, now + kWaitLeast, now + kWaitMost);
-  return line_ - now;
 }
 
 // A microsecond at one retry a second is a millionth of a retry.

@@ -1,7 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
-#include "base/clock.hpp"
+#include "relay/delivery/return_line.hpp"
 
 namespace postern::relay {
 
@@ -12,15 +13,14 @@ struct RetryBudgetPolicy {
   unsigned at_first = 10;          ///< a restart need not begin with nothing
 };
 
+/// What a delivery that begins has to do with a RetryBudget.
+enum class BudgetShare { none, earns, costs };
+
 /// How many retries a destination is sent beside its live traffic: a tenth of it and a small floor. When
 /// everything fails at once, retries would otherwise multiply the load on what is failing under it. A token
 /// bucket; pure, in whole millionths of a retry.
 class RetryBudget {
  public:
-  static constexpr Duration kLineStep = std::chrono::milliseconds(100);
-  static constexpr Duration kWaitLeast = std::chrono::seconds(1);
-  static constexpr Duration kWaitMost = std::chrono::minutes(10);
-
   explicit RetryBudget(const RetryBudgetPolicy& policy = {})
       : policy_(policy), tokens_(kRetry * policy.at_first) {}
 
@@ -28,14 +28,17 @@ class RetryBudget {
   void earn(SteadyTime now);
   /// A retry may begin, and is paid for.
   bool take(SteadyTime now);
-  /// When one that may not should come back. They are spread out, one each kLineStep: a crowd that returned
-  /// together would only be sent away together.
-  Duration come_back(SteadyTime now);
+  /// Undo earn() and take(), for what did not begin after all.
+  void unearn() { tokens_ = std::max<std::int64_t>(tokens_ - earned(), 0); }
+  void give_back() { add(kRetry); }
+  /// When one that may not should come back.
+  Duration come_back(SteadyTime now) { return line_.next(now); }
 
   std::int64_t tokens() const { return tokens_; }  ///< in millionths
 
  private:
   static constexpr std::int64_t kRetry = 1'000'000;
+  std::int64_t earned() const { return kRetry / 1000 * policy_.earned_permille; }
   void refill(SteadyTime now);
   void add(std::int64_t tokens);
 
@@ -43,7 +46,7 @@ class RetryBudget {
   std::int64_t tokens_;
   SteadyTime refilled_{};
   bool started_ = false;
-  SteadyTime line_{};  ///< the end of the line of those sent away
+  ReturnLine line_;
 };
 
 }  // namespace postern::relay

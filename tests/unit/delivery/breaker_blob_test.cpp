@@ -14,8 +14,10 @@ const Time kNow{std::chrono::days(20'000)};
 TEST(BreakerBlob, SaysAllThatNodesShare) {
   const BreakerSnapshot open{BreakerState::open, kNow, kNow + 30s, 3};
   EXPECT_EQ(to_blob(open), "1 open 1728000000000000 1728000030000000 3");
+  const BreakerSnapshot reset{BreakerState::closed, kNow, Time{}, 0, true};
+  EXPECT_EQ(to_blob(reset), "1 reset 1728000000000000 0 0");
   for (const auto& state :
-       {open, BreakerSnapshot{BreakerState::half_open, kNow, Time{}, 1}, BreakerSnapshot{}}) {
+       {open, BreakerSnapshot{BreakerState::half_open, kNow, Time{}, 1}, BreakerSnapshot{}, reset}) {
     EXPECT_EQ(breaker_from_blob(to_blob(state)), state);
   }
 }

@@ -241,6 +241,51 @@ TEST_F(DispatcherPaceTest, RetriesAreATenthOfTheTrafficAndTheRestWaitsUnburned) 
   EXPECT_EQ(rig.log->in_state(DeliveryState::delivered), 200U);
 }
 
+/// Those of a subject that is down: held, as its driver does.
+Plan held() {
+  Plan plan = not_sent("subject_down");
+  plan.result.held = true;
+  plan.result.retry_after = 30s;
+  return plan;
+}
+
+TEST_F(DispatcherPaceTest, WhatIsHeldTakesNoneOfTheRateAndComesBackSpreadOut) {
+  rig.destination(1).kind = DestinationKind::nats;
+  rig.destination(1).rate_per_second = 1;
+  rig.destination(1).rate_burst = 3;
+  const DeliveryId last_dead = nth<DeliveryId>(40);
+  rig.driver.script = [&](const AttemptJob& job) {
+    return job.leased.delivery.id > last_dead ? answers(200) : held();
+  };
+  start_direct();
+  const auto dead = append(40);
+  append(3);
+  ASSERT_TRUE(settled(DeliveryState::delivered, 3)) << "without a step of the clock";
+  ASSERT_TRUE(settled(DeliveryState::pending, 40));
+  std::set<Time> back;
+  for (const DeliveryId id : dead) back.insert(row(id).delivery.next_at);
+  EXPECT_EQ(back.size(), 40U);
+  EXPECT_EQ(*back.begin(), rig.clock.now() + 31s);
+  EXPECT_EQ(*back.rbegin(), rig.clock.now() + 31s + 39 * 100ms);
+}
+
+TEST_F(DispatcherPaceTest, WhatIsHeldTakesNoneOfTheRetriesAndEarnsNone) {
+  rig.destination(1).kind = DestinationKind::nats;
+  rig.destination(1).concurrency = 1;
+  rig.destination(1).retry_schedule = {0s, 1s, 1h};
+  rig.destination(1).breaker.enabled = false;
+  const DeliveryId last_dead = nth<DeliveryId>(20);
+  rig.driver.script = [&](const AttemptJob& job) {
+    if (job.leased.tries == 0) return answers(500);
+    return job.leased.delivery.id > last_dead ? answers(200) : held();
+  };
+  start_direct();
+  append(30);  // earn three, and ten are there from the start
+  ASSERT_TRUE(settled(DeliveryState::pending, 30));
+  rig.clock.advance(1'300ms);
+  EXPECT_TRUE(settled(DeliveryState::delivered, 10)) << "behind the twenty";
+}
+
 TEST_F(DispatcherPaceTest, UnderLoadRetriesWaitInTheStoreAndFirstAttemptsGoOn) {
   rig.destination(1).retry_schedule = {0s, 1s, 1h};
   rig.destination(1).breaker.enabled = false;

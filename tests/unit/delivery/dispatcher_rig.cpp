@@ -116,8 +116,10 @@ DispatcherRig::DispatcherRig(DispatcherOptions options, BreakerBoard* breakers, 
   for (auto& loop : loops) {
     loop = std::make_unique<asio::io_context>(1);
     guards_.push_back(asio::make_work_guard(*loop));
-    drivers.push_back(
-        {loop->get_executor(), {{DestinationKind::http, &driver}, {DestinationKind::agent, &driver}}});
+    drivers.push_back({loop->get_executor(),
+                       {{DestinationKind::http, &driver},
+                        {DestinationKind::agent, &driver},
+                        {DestinationKind::nats, &driver}}});
   }
   auto disable = [this](DestinationId id, std::string reason) {
     const std::lock_guard lock(board.mutex);

@@ -47,7 +47,7 @@ class FakeBoard final : public BreakerBoard {
 struct DispatcherShareTest : testing::Test {
   DispatcherShareTest() {
     rig.destination(1).concurrency = 1;
-    rig.destination(1).retry_schedule = {0s, 1h};
+    rig.destination(1).retry_schedule = {0s, 24h};
     rig.driver.script = [this](const AttemptJob&) { return answers(up ? 200 : 503); };
   }
   void TearDown() override {
@@ -69,11 +69,27 @@ struct DispatcherShareTest : testing::Test {
     return rig.driver.attempts;
   }
   std::uint64_t later(std::uint64_t by = 1) { return next_breaker_version(0, rig.clock.now()) + by; }
+  std::string closed() { return to_blob({BreakerState::closed, rig.clock.now(), Time{}, 0}); }
+  std::string reset() { return to_blob({BreakerState::closed, rig.clock.now(), Time{}, 0, true}); }
   std::string open_until(Duration from_now) {
     return to_blob({BreakerState::open, rig.clock.now(), rig.clock.now() + from_now, 1});
   }
   bool settled(DeliveryState state, std::size_t count) {
     return rig.eventually([&] { return rig.log->in_state(state) == count; });
+  }
+
+  bool after(std::size_t count, BreakerState state) {
+    return rig.becomes([&] { return attempts() == count && status().breaker.state == state; });
+  }
+  /// One after the other; the breaker is closed again.
+  void ten_fail() {
+    const std::size_t before = attempts();
+    for (int i = 0; i < 10; ++i) rig.append(1);
+    EXPECT_TRUE(after(before + 10, BreakerState::open));
+  }
+  bool closes_elsewhere() {
+    others.other_says(id, others.known(id)->version + 1, closed());
+    return becomes(BreakerState::closed);
   }
 
   /// As if another node had sent that many.
@@ -165,6 +181,93 @@ TEST_F(DispatcherShareTest, GarbageChangesNothing) {
   EXPECT_TRUE(settled(DeliveryState::delivered, 2));
   rig.dispatcher->reset_breaker(id);
   EXPECT_EQ(said(1).at(0).version, later() + 1) << "and is overruled";
+}
+
+TEST_F(DispatcherShareTest, ANodeThatReachesNothingClosesItOffForOthersOnce) {
+  up = false;
+  rig.start();
+  ten_fail();
+  ASSERT_EQ(said(1).size(), 1U);
+  for (int lap = 0; lap < 3; ++lap) {
+    ASSERT_TRUE(closes_elsewhere());
+    ten_fail();
+    const std::size_t before = attempts();
+    rig.clock.advance(10min);
+    rig.append(1);
+    ASSERT_TRUE(after(before + 1, BreakerState::open)) << "it probes, for itself";
+    EXPECT_EQ(said(1).size(), 1U) << "lap " << lap;
+  }
+  up = true;
+  rig.clock.advance(10min);
+  ASSERT_TRUE(becomes(BreakerState::half_open));
+  const std::size_t before = attempts();
+  for (int i = 0; i < 3; ++i) rig.append(1);
+  ASSERT_TRUE(after(before + 3, BreakerState::closed));
+  up = false;
+  ten_fail();
+  EXPECT_EQ(breaker_from_blob(said(3).at(2).blob)->state, BreakerState::open)
+      << "it has seen it up by itself";
+}
+
+TEST_F(DispatcherShareTest, WhatOthersFindDownTooOrAResetMakesItNewsAgain) {
+  up = false;
+  rig.start();
+  ten_fail();
+  ASSERT_EQ(said(1).size(), 1U);
+  ASSERT_TRUE(closes_elsewhere());
+  ten_fail();
+  EXPECT_EQ(said(1).size(), 1U);
+  others.other_says(id, later(60'000'000), reset());
+  ASSERT_TRUE(becomes(BreakerState::closed));
+  ten_fail();
+  EXPECT_EQ(said(2).size(), 2U);
+  ASSERT_TRUE(closes_elsewhere());
+  ten_fail();
+  others.other_says(id, later(120'000'000), open_until(120s));
+  ASSERT_TRUE(rig.becomes([&] { return status().breaker.probe_at > rig.clock.now() + 60s; }));
+  EXPECT_EQ(said(2).size(), 2U);
+  rig.clock.advance(120s);
+  EXPECT_EQ(breaker_from_blob(said(3).at(2).blob)->state, BreakerState::half_open);
+}
+
+TEST_F(DispatcherShareTest, OnlyAResetClosesThePartsToo) {
+  rig.destination(1).kind = DestinationKind::nats;
+  rig.driver.script = [](const AttemptJob& job) {
+    Plan plan = answers(503);
+    const PartGate::Pass pass = job.parts->begin("dead");
+    plan.result.part = "dead";
+    plan.result.part_round = pass.round;
+    return plan;
+  };
+  rig.start();
+  for (int i = 0; i < 10; ++i) rig.append(1);
+  ASSERT_TRUE(rig.becomes([&] { return status().parts.size() == 1; }));
+  others.other_says(id, later(), open_until(60s));
+  ASSERT_TRUE(becomes(BreakerState::open));
+  others.other_says(id, later(2), closed());
+  ASSERT_TRUE(becomes(BreakerState::closed));
+  EXPECT_EQ(status().parts.size(), 1U);
+  others.other_says(id, later(3), reset());
+  EXPECT_TRUE(rig.becomes([&] { return status().parts.empty(); }));
+}
+
+TEST_F(DispatcherShareTest, WhoCannotProbeSaysNothingOfProbing) {
+  Destination& away = rig.destination(1);
+  away.kind = DestinationKind::agent;
+  away.agent_id = nth<AgentId>(1);
+  rig.destination(2);
+  rig.start();
+  others.other_says(id, later(), open_until(30s));
+  others.other_says(nth<DestinationId>(2), later(), open_until(90s));
+  ASSERT_TRUE(becomes(BreakerState::open));
+  const auto other = [&] { return rig.dispatcher->status(nth<DestinationId>(2))->breaker.state; };
+  ASSERT_TRUE(rig.becomes([&] { return other() == BreakerState::open; }));
+  rig.clock.advance(90s);
+  ASSERT_EQ(said(1).size(), 1U) << "of the other one, whose time came later";
+  EXPECT_EQ(status().breaker.state, BreakerState::open);
+  rig.agents.set(nth<AgentId>(1), true);
+  EXPECT_TRUE(becomes(BreakerState::half_open));
+  EXPECT_EQ(said(2).size(), 2U);
 }
 
 TEST_F(DispatcherShareTest, WhatOtherNodesSentCountsAgainstTheRate) {

@@ -56,6 +56,21 @@ TEST(RetryBudgetTest, ThoseSentAwayComeBackOneAfterTheOther) {
   EXPECT_EQ(budget.come_back(at(24h)), 1s);
 }
 
+TEST(RetryBudgetTest, WhatDidNotBeginChangesNothing) {
+  RetryBudget budget({.at_first = 2});
+  ASSERT_TRUE(budget.take(at(0s)));
+  const auto before = budget.tokens();
+  budget.earn(at(0s));
+  budget.unearn();
+  EXPECT_EQ(budget.tokens(), before);
+  ASSERT_TRUE(budget.take(at(0s)));
+  budget.give_back();
+  EXPECT_EQ(budget.tokens(), before);
+  ASSERT_TRUE(budget.take(at(0s)));
+  budget.unearn();
+  EXPECT_EQ(budget.tokens(), 0) << "never a debt";
+}
+
 // The model keeps the whole history and replays it, in tenths of microseconds' worth, each time it is asked.
 struct BudgetModel {
   enum class What { first, retry };
