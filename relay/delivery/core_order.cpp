@@ -2,6 +2,11 @@
 #include "relay/delivery/core_guard.hpp"
 
 namespace postern::relay {
+namespace {
+
+constexpr std::size_t kLeastHeads = 8;
+
+}  // namespace
 
 /// Of these destinations, or with none of all, something with an order key may be there for the taking.
 void DispatcherCore::ask_for_heads(const std::vector<DestinationId>& destinations) {
@@ -19,9 +24,12 @@ void DispatcherCore::ask_for_heads(const std::vector<DestinationId>& destination
   schedule_turn();
 }
 
+// What is handed over may take all the room, as soon as there is some: without a little beyond that, nothing
+// in order might ever be fetched.
 bool DispatcherCore::start_head_claim(Queue& queue) {
   const std::size_t want = queue.heads_size(parts_.options.claim_batch);
-  const std::size_t granted = desk_.reserve(queue.id(), want, bytes_each_, 0);
+  const std::size_t least = queue.holds_in_order() ? 0 : std::min(want, kLeastHeads);
+  const std::size_t granted = desk_.reserve(queue.id(), want, bytes_each_, least);
   if (granted == 0) return false;
   EventLog::HeadsWanted wanted{.destination = queue.id(),
                                .now = parts_.clock.now(),

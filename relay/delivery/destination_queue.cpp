@@ -195,10 +195,11 @@ std::size_t DestinationQueue::claim_size(std::size_t batch) const {
 }
 
 // In strict order nothing more can be there for it while it has some: the store gives a key to one at a time.
+// What is in no order does not count: under a burst of it nothing in order would ever be fetched.
 bool DestinationQueue::wants_heads(std::size_t batch) const {
   if (!is_running(mode_) || !heads_.wanted()) return false;
   if (in_strict_order() && lines_.holds(kWholeDestination)) return false;
-  return waiting() < heads_size(batch);
+  return lines_.unstarted() < heads_size(batch);
 }
 
 std::size_t DestinationQueue::heads_size(std::size_t batch) const {

@@ -100,6 +100,7 @@ class DestinationQueue {
   bool knows_order() const { return knows_order_ || destination_->ordering != Ordering::none; }
   void has_order() { knows_order_ = true; }
   HeadSearch& heads() { return heads_; }
+  bool holds_in_order() const { return lines_.unstarted() > 0; }  ///< some that have not started
   bool wants_heads(std::size_t batch) const;
   std::size_t heads_size(std::size_t batch) const;  ///< how many to ask for
   std::size_t run_length(std::size_t size) const;   ///< and of one key

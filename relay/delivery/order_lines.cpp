@@ -14,19 +14,24 @@ std::optional<LeasedDelivery> OrderLines::enter(LeasedDelivery delivery) {
 
 void OrderLines::started(OrderKey key) {
   const auto line = lines_.find(key);
-  if (line != lines_.end()) line->second.started = true;
+  if (line != lines_.end()) mark(line->second, true);
+}
+
+void OrderLines::mark(Line& line, bool started) {
+  if (line.started != started) started_ = started ? started_ + 1 : started_ - 1;
+  line.started = started;
 }
 
 std::optional<LeasedDelivery> OrderLines::next(OrderKey key) {
   const auto line = lines_.find(key);
   if (line == lines_.end()) return std::nullopt;
+  mark(line->second, false);
   if (line->second.behind.empty()) {
     lines_.erase(line);
     return std::nullopt;
   }
   LeasedDelivery next = std::move(line->second.behind.front());
   line->second.behind.pop_front();
-  line->second.started = false;
   --waiting_;
   return next;
 }
@@ -37,6 +42,7 @@ std::vector<LeasedDelivery> OrderLines::give_back(OrderKey key) {
   auto& behind = line->second.behind;
   std::vector<LeasedDelivery> all(std::make_move_iterator(behind.begin()),
                                   std::make_move_iterator(behind.end()));
+  mark(line->second, false);
   lines_.erase(line);
   waiting_ -= all.size();
   return all;

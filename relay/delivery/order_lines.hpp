@@ -25,14 +25,19 @@ class OrderLines {
 
   bool holds(OrderKey key) const { return lines_.contains(key); }
   std::size_t waiting() const { return waiting_; }
+  /// Those that wait here, and of those out the ones not under way.
+  std::size_t unstarted() const { return waiting_ + lines_.size() - started_; }
 
  private:
   struct Line {
     bool started = false;
     std::deque<LeasedDelivery> behind;
   };
+  void mark(Line& line, bool started);
+
   std::unordered_map<OrderKey, Line> lines_;
   std::size_t waiting_ = 0;
+  std::size_t started_ = 0;  ///< lines whose first one is under way
 };
 
 }  // namespace postern::relay

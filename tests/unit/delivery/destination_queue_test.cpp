@@ -42,6 +42,20 @@ TEST_F(DestinationQueueTest, StartsNoMoreThanItsConcurrency) {
   EXPECT_TRUE(queue.runnable());
 }
 
+TEST_F(DestinationQueueTest, HoweverManyInNoOrderWaitThoseInOrderAreFetched) {
+  go_direct();
+  queue.has_order();
+  queue.heads().ask();
+  for (std::uint64_t n = 1; n <= 600; ++n) queue.handed_over(make_leased(n));
+  EXPECT_TRUE(queue.wants_heads(512));
+  for (std::uint64_t n = 1'000; n < 1'512; ++n) {
+    LeasedDelivery leased = make_leased(n);
+    leased.order_key = static_cast<OrderKey>(n);
+    queue.claimed_in_order(std::move(leased));
+  }
+  EXPECT_FALSE(queue.wants_heads(512));
+}
+
 TEST_F(DestinationQueueTest, AReturningOneStartsOneByOneThenDoubles) {
   queue.stop(QueueMode::away);
   queue.resume();

@@ -57,6 +57,28 @@ TEST(OrderLinesTest, AKeyWithOneUnderWayStaysTakenWhenAllIsGivenUp) {
   EXPECT_EQ(lines.next(7)->delivery.id, nth<DeliveryId>(2));
 }
 
+TEST(OrderLinesTest, ItKnowsHowManyHaveNotStarted) {
+  OrderLines lines;
+  (void)lines.enter(keyed(1, 7));
+  (void)lines.enter(keyed(2, 7));
+  (void)lines.enter(keyed(3, 9));
+  EXPECT_EQ(lines.unstarted(), 3U);
+  lines.started(7);
+  lines.started(9);
+  EXPECT_EQ(lines.unstarted(), 1U);
+  (void)lines.next(9);
+  EXPECT_EQ(lines.unstarted(), 1U);
+  (void)lines.next(7);
+  EXPECT_EQ(lines.unstarted(), 1U) << "the next one is out and not under way";
+  lines.started(7);
+  EXPECT_EQ(lines.unstarted(), 0U);
+  (void)lines.enter(keyed(4, 7));
+  (void)lines.give_up();
+  EXPECT_EQ(lines.unstarted(), 0U);
+  (void)lines.give_back(7);
+  EXPECT_EQ(lines.unstarted(), 0U);
+}
+
 TEST(HeadSearchTest, ARoundGoesToTheEndAndWhatIsAskedForMeanwhileBeginsAnother) {
   HeadSearch search;
   EXPECT_FALSE(search.wanted());
