@@ -107,8 +107,8 @@ void Connection::configure() {
         "SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = off");
   script(fmt::format(
       "SET jit = off; SET synchronous_commit = on; SET statement_timeout = {}; SET lock_timeout = {}; "
-      "SET idle_in_transaction_session_timeout = 10000",
-      ms(options_.statement_time), ms(options_.lock_time)));
+      "SET idle_in_transaction_session_timeout = {}",
+      ms(options_.statement_time), ms(options_.lock_time), ms(options_.idle_time)));
   // The server's own number: behind a pooler the one that libpq knows is the pooler's.
   const Rows set =
       run("SELECT current_setting('synchronous_commit'), pg_backend_pid(), pg_is_in_recovery(), "

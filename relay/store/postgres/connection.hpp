@@ -51,6 +51,7 @@ struct Options {
   Duration connect_time = std::chrono::seconds(5);
   Duration statement_time = std::chrono::seconds(5);  ///< the server ends a statement after it; 0: never
   Duration lock_time = std::chrono::seconds(2);
+  Duration idle_time = std::chrono::seconds(10);  ///< and a transaction in which nothing is asked for so long
   /// How statements of the hot path are planned: each row looked up by an index, whatever the planner thinks
   /// of tables it has not looked at yet, and once for all parameters.
   enum class Plan { free, by_index } plan = Plan::free;

@@ -35,7 +35,7 @@ PostgresEventLog::PostgresEventLog(const PostgresOptions& options, std::string n
       bus_(options, abandon_),
       appends_(
           {options.appends_max, options.append_bytes_max, options.group_tasks_max, options.group_bytes_max}),
-      claims_(options.hot_connection("claim", pg::Options::Plan::by_index), {1, options.queue_max}, abandon_),
+      claims_(options.claim_connection(), {1, options.queue_max}, abandon_),
       looks_(options.connection("look"), {1, options.queue_max}, abandon_),
       chores_(options.connection("chores"), {1, 4}, abandon_) {}
 

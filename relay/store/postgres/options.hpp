@@ -36,6 +36,12 @@ struct PostgresOptions {
     options.plan = plan;
     return options;
   }
+  /// A claim holds a lock that others only try: a node that stands still in one must not hold it for long.
+  pg::Options claim_connection() const {
+    pg::Options options = hot_connection("claim", pg::Options::Plan::by_index);
+    options.idle_time = std::chrono::seconds(2);
+    return options;
+  }
 };
 
 }  // namespace postern::relay

@@ -187,6 +187,15 @@ TEST_F(PostgresTest, ALookThatMeetsAnotherNodesSaysSoAndLooksAtNothing) {
   EXPECT_EQ(number("SELECT count(*) FROM delivery WHERE state = 1"), 1);
 }
 
+// It would keep all others from the destination for as long.
+TEST_F(PostgresTest, ANodeThatStandsStillInAClaimIsEndedSoon) {
+  const std::atomic<bool> never{false};
+  PostgresOptions options;
+  options.url = server_database->url();
+  pg::Connection claims(options.claim_connection(), never);
+  EXPECT_EQ(claims.run("SELECT current_setting('idle_in_transaction_session_timeout')").bytes(0, 0), "2s");
+}
+
 // What is admitted wakes nobody again: a look that was asked for because of it must not come before its
 // commit.
 TEST_F(PostgresTest, ALookAlongTheKeysSeesWhatWasAdmittedBeforeItWasAskedFor) {
