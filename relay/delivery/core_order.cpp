@@ -56,7 +56,7 @@ void DispatcherCore::on_heads(Queue& queue, std::size_t granted, Result<EventLog
     return desk_.unreserve(queue.id(), granted);
   }
   charge_claim(queue, granted, heads->leased);
-  queue.heads().ended(*heads);
+  queue.heads().ended(*heads, parts_.clock.now());
   for (LeasedDelivery& delivery : heads->leased) accept(std::move(delivery), Origin::claimed);
   touch(queue);
   forget_if_idle(queue);

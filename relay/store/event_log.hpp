@@ -154,6 +154,7 @@ class EventLog {
     /// Another node is looking along them right now: nothing was looked at, and the same look is to be made
     /// at `again`.
     bool busy = false;
+    std::size_t passed = 0;  ///< keys of which nothing was taken: each costs a little
   };
   using HeadsClaimed = std::function<void(Result<Heads>)>;
   virtual void claim_heads(HeadsWanted wanted, HeadsClaimed done) = 0;

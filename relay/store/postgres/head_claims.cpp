@@ -33,6 +33,8 @@ constexpr Duration kBusy = std::chrono::milliseconds(10);
 /// Another node has some of a key under way: it goes on with that key itself, unless it dies.
 constexpr Duration kElsewhere = std::chrono::seconds(2);
 
+constexpr std::int64_t kKeysMost = 2'000;
+
 constexpr std::string_view kLock = "SELECT pg_try_advisory_xact_lock($1, $2)::int";
 
 /// From one key to the next, a few steps down an index each. claimable: 1, or 0 for one that is not due; else
@@ -77,7 +79,8 @@ std::int64_t lock_number(DestinationId id) {
 /// One look; its result beside what is leased.
 class Look {
  public:
-  Look(const EventLog::HeadsWanted& wanted, int node) : wanted_(wanted), node_(node), look_(wanted.limit) {}
+  Look(const EventLog::HeadsWanted& wanted, int node)
+      : wanted_(wanted), node_(node), look_(wanted.limit, kKeysMost) {}
 
   pg::Found find(pg::Connection& connection) {
     if (!lock(connection)) {
@@ -91,7 +94,7 @@ class Look {
   }
 
   EventLog::Heads heads(std::vector<LeasedDelivery> leased) const {
-    return {std::move(leased), seen_to_, look_.again(), busy_};
+    return {std::move(leased), seen_to_, look_.again(), busy_, look_.passed()};
   }
 
  private:
@@ -105,7 +108,7 @@ class Look {
   Params keys() const {
     Params keys;
     keys.add_bytes(wanted_.destination.bytes()).add(wanted_.after).add(to_micros(wanted_.now));
-    keys.add(static_cast<std::int64_t>(wanted_.limit)).add(std::int64_t{HeadLook::kKeysMost});
+    keys.add(static_cast<std::int64_t>(wanted_.limit)).add(kKeysMost);
     return keys;
   }
 

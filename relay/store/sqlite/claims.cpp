@@ -13,6 +13,9 @@
 namespace postern::relay {
 namespace {
 
+/// Of one look along the keys: it is made between the writer's other tasks, a few statements each.
+constexpr std::size_t kKeysMost = 100;
+
 struct Candidate {
   std::int64_t age;  // what is smaller goes first
   std::int64_t row;
@@ -90,7 +93,7 @@ std::vector<Candidate> oldest_waiting(sqlite::Connection& connection, Destinatio
 class SqliteHeadLook {
  public:
   SqliteHeadLook(sqlite::Connection& connection, const EventLog::HeadsWanted& wanted)
-      : connection_(connection), wanted_(wanted), look_(wanted.limit) {}
+      : connection_(connection), wanted_(wanted), look_(wanted.limit, kKeysMost) {}
 
   std::vector<Candidate> find() {
     OrderKey key = wanted_.after;
@@ -105,6 +108,7 @@ class SqliteHeadLook {
   }
   OrderKey seen_to() const { return seen_to_; }
   std::optional<Time> again() const { return look_.again(); }
+  std::size_t passed() const { return look_.passed(); }
 
  private:
   std::optional<OrderKey> key_after(OrderKey key) {
@@ -307,6 +311,7 @@ void SqliteEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
     auto found = look.find();
     heads->seen_to = look.seen_to();
     heads->again = look.again();
+    heads->passed = look.passed();
     *wished = found.size();
     return found;
   };

@@ -86,19 +86,19 @@ TEST(HeadSearchTest, ARoundGoesToTheEndAndWhatIsAskedForMeanwhileBeginsAnother) 
   EXPECT_TRUE(search.wanted());
   search.started();
   EXPECT_FALSE(search.wanted());
-  search.ended({.leased = {}, .seen_to = 7});
+  search.ended({.leased = {}, .seen_to = 7}, Time(1s));
   EXPECT_TRUE(search.wanted());
   EXPECT_EQ(search.after(), 7);
   search.started();
   search.ask();
-  search.ended({});
+  search.ended({}, Time(1s));
   EXPECT_TRUE(search.wanted());
   EXPECT_EQ(search.after(), kNoOrder);
   search.started();
   search.failed();
   EXPECT_TRUE(search.wanted());
   search.started();
-  search.ended({});
+  search.ended({}, Time(1s));
   EXPECT_FALSE(search.wanted());
 }
 
@@ -107,9 +107,9 @@ TEST(HeadSearchTest, ARoundThatMeetsAnotherNodesGoesOnFromWhereItWas) {
   HeadSearch search;
   search.ask();
   search.started();
-  search.ended({.leased = {}, .seen_to = 7});
+  search.ended({.leased = {}, .seen_to = 7}, Time(1s));
   search.started();
-  search.ended({.leased = {}, .again = Time(9s), .busy = true});
+  search.ended({.leased = {}, .again = Time(9s), .busy = true}, Time(1s));
   search.ask();
   EXPECT_FALSE(search.wanted());
   EXPECT_EQ(search.asked_at(), Time(9s));
@@ -120,16 +120,40 @@ TEST(HeadSearchTest, ARoundThatMeetsAnotherNodesGoesOnFromWhereItWas) {
   EXPECT_EQ(search.after(), 7);
   EXPECT_EQ(search.asked_at(), Time(12s));
   search.started();
-  search.ended({});
+  search.ended({}, Time(1s));
   EXPECT_TRUE(search.wanted()) << "what was asked for meanwhile";
   EXPECT_EQ(search.after(), kNoOrder);
+}
+
+TEST(HeadSearchTest, AfterARoundThatPassedManyKeysItPauses) {
+  HeadSearch search;
+  search.ask();
+  search.started();
+  search.ended({.leased = {}, .seen_to = 7, .passed = 2'000}, Time(1s));
+  EXPECT_TRUE(search.wanted()) << "in the middle of a round";
+  search.started();
+  search.ask();
+  search.ended({.leased = {}, .passed = 2'000}, Time(1s));
+  EXPECT_FALSE(search.wanted());
+  EXPECT_EQ(search.asked_at(), Time(1200ms));
+  search.tick(Time(1200ms));
+  EXPECT_TRUE(search.wanted());
+  search.started();
+  search.ended({.leased = {}, .passed = 1'000'000}, Time(2s));
+  search.ask();
+  EXPECT_EQ(search.asked_at(), Time(3s));
+  search.tick(Time(3s));
+  search.started();
+  search.ended({.leased = {}, .passed = 100}, Time(3s));
+  search.ask();
+  EXPECT_TRUE(search.wanted()) << "few cost nothing worth a pause";
 }
 
 TEST(HeadSearchTest, ItLooksAgainWhenTheEarliestMayBeFree) {
   HeadSearch search;
   search.ask();
   search.started();
-  search.ended({.leased = {}, .again = Time(9s)});
+  search.ended({.leased = {}, .again = Time(9s)}, Time(1s));
   search.ask_at(Time(5s));
   search.ask_at(Time(7s));
   EXPECT_EQ(search.asked_at(), Time(5s));

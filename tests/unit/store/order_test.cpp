@@ -152,6 +152,21 @@ TEST_P(OrderTest, ALookGoesOnWhereTheLastOneEnded) {
   EXPECT_EQ(looks, 3);
 }
 
+// On SQLite a look runs between the writer's other tasks, so it is short.
+TEST_P(OrderTest, ALookPassesSoManyKeysAtATimeAndSaysHowMany) {
+  intake.answer = {DeliveryState::pending, "", 10s};
+  for (OrderKey key = 2; key < 132; ++key) put(key);
+  const auto first = look();
+  EXPECT_TRUE(first.leased.empty());
+  if (GetParam() == Engine::postgres) {
+    EXPECT_EQ(first.passed, 130U);
+    return;
+  }
+  EXPECT_EQ(first.passed, 100U);
+  EXPECT_EQ(first.seen_to, 101);
+  EXPECT_EQ(look(100, 1, first.seen_to).passed, 30U);
+}
+
 TEST_P(OrderTest, OtherDestinationsAreNotLookedAt) {
   put(7);
   const auto mine = std::exchange(destination, make_destination(workspace, "e").id);
