@@ -177,20 +177,21 @@ bool DispatcherCore::start_claim(Queue& queue) {
   const std::uint64_t mark = desk_.spilled(queue.id());  // before the claim, or it would prove nothing
   queue.claim_started();
   ++claims_;
-  log_->claim_waiting(
-      queue.id(), parts_.clock.now(), granted,
-      [weak = weak_from_this(), at = &queue, granted, mark, epoch = queue.epoch()](auto claimed) {
-        auto self = weak.lock();
-        if (!self) return;
-        self->enter("claimed", [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
-          core.on_claimed(*at, granted, mark, epoch, std::move(claimed));
-        });
-      });
+  log_->claim_waiting(queue.id(), parts_.clock.now(), granted,
+                      [weak = weak_from_this(), at = &queue, granted, mark, epoch = queue.epoch(),
+                       losses = losses_](auto claimed) {
+                        auto self = weak.lock();
+                        if (!self) return;
+                        self->enter("claimed",
+                                    [=, claimed = std::move(claimed)](DispatcherCore& core) mutable {
+                                      core.on_claimed(*at, granted, mark, epoch, losses, std::move(claimed));
+                                    });
+                      });
   return true;
 }
 
 void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
-                                Result<std::vector<LeasedDelivery>> claimed) {
+                                std::uint64_t losses, Result<std::vector<LeasedDelivery>> claimed) {
   --claims_;
   schedule_turn();
   if (!claimed) {
@@ -204,7 +205,7 @@ void DispatcherCore::on_claimed(Queue& queue, std::size_t granted, std::uint64_t
   // may be newer than what was parked in between.
   const bool stale = epoch != queue.epoch();
   const Origin origin = stale ? Origin::handed_over : Origin::claimed;
-  for (LeasedDelivery& delivery : *claimed) accept(std::move(delivery), origin);
+  for (LeasedDelivery& delivery : *claimed) take_in(std::move(delivery), origin, losses);
   if (stale) {
     queue.claim_failed();
   } else if (queue.claim_ended(is_exhausted(count, granted, bytes), newest) && !draining_) {
@@ -239,17 +240,17 @@ void DispatcherCore::pump_due() {
   if (granted == 0) return;  // the sweep tries again
   due_claiming_ = true;
   log_->claim_due(parts_.clock.now(), granted, {excluded_.begin(), excluded_.end()},
-                  [weak = weak_from_this(), granted, stops = stops_](auto claimed) {
+                  [weak = weak_from_this(), granted, stops = stops_, losses = losses_](auto claimed) {
                     auto self = weak.lock();
                     if (!self) return;
-                    self->enter("due",
-                                [granted, stops, claimed = std::move(claimed)](DispatcherCore& core) mutable {
-                                  core.on_due(granted, stops, std::move(claimed));
-                                });
+                    self->enter("due", [granted, stops, losses,
+                                        claimed = std::move(claimed)](DispatcherCore& core) mutable {
+                      core.on_due(granted, stops, losses, std::move(claimed));
+                    });
                   });
 }
 
-void DispatcherCore::on_due(std::size_t granted, std::uint64_t stops,
+void DispatcherCore::on_due(std::size_t granted, std::uint64_t stops, std::uint64_t losses,
                             Result<std::vector<LeasedDelivery>> claimed) {
   due_claiming_ = false;
   schedule_turn();
@@ -261,7 +262,7 @@ void DispatcherCore::on_due(std::size_t granted, std::uint64_t stops,
   const Origin origin = claim_origin(stops);
   for (LeasedDelivery& delivery : *claimed) {
     desk_.attribute(delivery.delivery.destination_id, memory_cost(delivery));
-    accept(std::move(delivery), origin);
+    take_in(std::move(delivery), origin, losses);
   }
   if (!is_exhausted(count, granted, bytes) || due_again_) {
     pump_due();

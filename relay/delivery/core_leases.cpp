@@ -10,6 +10,7 @@ void DispatcherCore::leases_lost() {
 // What has not started is forgotten: it is pending in the store, or another node's. What is under way goes
 // on, and its outcome is fenced out.
 void DispatcherCore::on_leases_lost() {
+  ++losses_;
   std::size_t forgotten = 0;
   for (auto& [id, queue] : queues_) {
     const auto waiting = queue->give_up();
@@ -25,6 +26,14 @@ void DispatcherCore::on_leases_lost() {
   log::warn("delivery.leases_lost", {{"forgotten", forgotten}, {"in_flight", ring_.in_flight()}});
   pump_due();
   schedule_turn();
+}
+
+// A claim that was asked for before the loss may come back after it, with leases that others have taken over,
+// or with some of the new name's. It cannot be told which: none starts, and those that are lost are fenced
+// out.
+void DispatcherCore::take_in(LeasedDelivery delivery, Origin origin, std::uint64_t losses) {
+  if (losses == losses_) return accept(std::move(delivery), origin);
+  withdraw(delivery, find(delivery.delivery.destination_id), DeliveryState::pending, {});
 }
 
 }  // namespace postern::relay

@@ -38,17 +38,19 @@ bool DispatcherCore::start_head_claim(Queue& queue) {
                                .run = queue.run_length(granted)};
   queue.heads().started();
   ++claims_;
-  log_->claim_heads(wanted, [weak = weak_from_this(), at = &queue, granted](Result<EventLog::Heads> heads) {
+  log_->claim_heads(wanted, [weak = weak_from_this(), at = &queue, granted,
+                             losses = losses_](Result<EventLog::Heads> heads) {
     auto self = weak.lock();
     if (!self) return;
-    self->enter("heads", [at, granted, heads = std::move(heads)](DispatcherCore& core) mutable {
-      core.on_heads(*at, granted, std::move(heads));
+    self->enter("heads", [at, granted, losses, heads = std::move(heads)](DispatcherCore& core) mutable {
+      core.on_heads(*at, granted, losses, std::move(heads));
     });
   });
   return true;
 }
 
-void DispatcherCore::on_heads(Queue& queue, std::size_t granted, Result<EventLog::Heads> heads) {
+void DispatcherCore::on_heads(Queue& queue, std::size_t granted, std::uint64_t losses,
+                              Result<EventLog::Heads> heads) {
   --claims_;
   schedule_turn();
   if (!heads) {
@@ -57,7 +59,7 @@ void DispatcherCore::on_heads(Queue& queue, std::size_t granted, Result<EventLog
   }
   charge_claim(queue, granted, heads->leased);
   queue.heads().ended(*heads, parts_.clock.now());
-  for (LeasedDelivery& delivery : heads->leased) accept(std::move(delivery), Origin::claimed);
+  for (LeasedDelivery& delivery : heads->leased) take_in(std::move(delivery), Origin::claimed, losses);
   touch(queue);
   forget_if_idle(queue);
 }

@@ -89,6 +89,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void on_wake();
   void on_woken(const std::vector<DestinationId>& destinations);
   void on_leases_lost();
+  void take_in(LeasedDelivery delivery, Origin origin, std::uint64_t losses);
 
   // core_suspects.cpp
   void try_suspects();
@@ -101,11 +102,12 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void pump_claims();
   bool start_claim(Queue& queue);
   void on_claimed(Queue& queue, std::size_t granted, std::uint64_t mark, std::uint64_t epoch,
-                  Result<std::vector<LeasedDelivery>> claimed);
+                  std::uint64_t losses, Result<std::vector<LeasedDelivery>> claimed);
   std::size_t charge_claim(Queue& queue, std::size_t granted, const std::vector<LeasedDelivery>& claimed);
   Origin claim_origin(std::uint64_t stops) const;
   void pump_due();
-  void on_due(std::size_t granted, std::uint64_t stops, Result<std::vector<LeasedDelivery>> claimed);
+  void on_due(std::size_t granted, std::uint64_t stops, std::uint64_t losses,
+              Result<std::vector<LeasedDelivery>> claimed);
   void ask_next_due();
   void arm_due(Time at);
   void learn_size(std::size_t bytes, std::size_t count);
@@ -162,7 +164,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   // core_order.cpp
   void ask_for_heads(const std::vector<DestinationId>& destinations);
   bool start_head_claim(Queue& queue);
-  void on_heads(Queue& queue, std::size_t granted, Result<EventLog::Heads> heads);
+  void on_heads(Queue& queue, std::size_t granted, std::uint64_t losses, Result<EventLog::Heads> heads);
   void leave_line(Queue& queue, OrderKey key, bool ended);
   void leave_to_others(const Recording& recording);
 
@@ -198,6 +200,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::deque<Queue*> claim_ring_;
   std::size_t claims_ = 0;
   bool told_garbled_ = false;                   ///< of a blob that says nothing: once
+  std::uint64_t losses_ = 0;                    ///< how often its leases were lost
   std::uint64_t stops_ = 0;                     ///< how often any queue was stopped
   std::unordered_set<DestinationId> excluded_;  ///< from claims over all destinations
   bool due_claiming_ = false;

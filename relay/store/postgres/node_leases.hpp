@@ -46,6 +46,8 @@ class NodeLeases {
   int id() const { return id_.load(std::memory_order_acquire); }
   /// Whether this node may start what it has leased: its last heartbeat is not too old, by its own clock.
   bool good() const;
+  /// False while its leases are lost and it has no new number: what it leased now would be nobody's.
+  bool joined() const { return good_until_.load(std::memory_order_acquire) != 0; }
 
  private:
   void run();

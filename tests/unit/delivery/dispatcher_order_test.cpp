@@ -74,6 +74,30 @@ TEST_F(DispatcherKeysTest, AFailedOneHoldsBackThoseBehindIt) {
   EXPECT_EQ(started(), expected);
 }
 
+// A node that stood still in a claim: others have gone on with what it brings.
+TEST_F(DispatcherKeysTest, WhatWasLeasedBeforeTheLeasesWereLostIsNotMade) {
+  start(Ordering::destination);
+  std::atomic<bool> lost{false};
+  rig.log->interfere([&](FakeEventLog& log) {
+    log.before_heads([&] {
+      rig.dispatcher->leases_lost();
+      const std::lock_guard lock(rig.board.mutex);
+      log.steal_lease(nth<DeliveryId>(1));
+      lost = true;
+    });
+  });
+  const auto sent = append(1);
+  ASSERT_EQ(sent[0], nth<DeliveryId>(1));
+  ASSERT_TRUE(rig.becomes([&] { return lost.load(); }));
+  // The other node gives it back; only now it is this one's again.
+  ASSERT_TRUE(rig.eventually([&] { return rig.log->fenced_out > 0 || rig.driver.attempts > 0; }));
+  EXPECT_TRUE(started().empty());
+  rig.log->interfere([&](FakeEventLog& log) { log.make_due(sent[0]); });
+  rig.dispatcher->kick(nth<DestinationId>(1));
+  ASSERT_TRUE(rig.all_ended());
+  EXPECT_EQ(started().size(), 1U);
+}
+
 TEST_F(DispatcherKeysTest, ADeadOneLetsTheNextPass) {
   rig.destination(1).retry_schedule = {0s, 10s};
   const DeliveryId bad = nth<DeliveryId>(1);

@@ -160,6 +160,7 @@ void FakeEventLog::complete(std::vector<Completion> completions,
   Job job = [this, completions = std::move(completions), done = std::move(done)](Group& group) {
     std::size_t fenced_in = 0;
     for (const Completion& completion : completions) fenced_in += apply(completion) ? 1 : 0;
+    fenced_out += completions.size() - fenced_in;
     group.after.push_back([done, fenced_in] { done(fenced_in); });
   };
   {
@@ -262,7 +263,10 @@ void FakeEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
     }
     ++claims;
     ++head_claims;
-    group.after.push_back([done, heads] { done(std::move(*heads)); });
+    group.after.push_back([this, done, heads] {
+      if (!heads->leased.empty() && before_heads_) std::exchange(before_heads_, {})();
+      done(std::move(*heads));
+    });
   });
 }
 

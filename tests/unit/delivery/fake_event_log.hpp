@@ -57,6 +57,8 @@ class FakeEventLog final : public EventLog {
   void interfere(std::function<void(FakeEventLog&)> deed);
   void steal_lease(DeliveryId id) { rows.at(id).token += 1'000'000; }  ///< under the board's lock
   void make_due(DeliveryId id);  ///< as a retry by hand does; in interfere()
+  /// Runs once, on the writer thread: the next look has leased what it has, and has not said so yet.
+  void before_heads(std::function<void()> deed) { before_heads_ = std::move(deed); }
   /// The next `count` calls of complete() find the queue full.
   void refuse_completions(std::size_t count) { refuse_completions_ = count; }
   /// From here on complete() is taken but not carried out, until release_completions().
@@ -69,6 +71,7 @@ class FakeEventLog final : public EventLog {
   std::size_t claims = 0;
   std::size_t waiting_claims = 0;  ///< of these, for one destination
   std::size_t head_claims = 0;     ///< of these, along its order keys
+  std::size_t fenced_out = 0;      ///< completions whose lease was another's
   std::size_t largest_claim_limit = 0;
   std::size_t claim_at_most = SIZE_MAX;  ///< ends claims early, as the real one does for large bodies
   std::string broken;                    ///< the first rule of the store that was broken
@@ -103,6 +106,7 @@ class FakeEventLog final : public EventLog {
       in_order_;  ///< open ones, and in no other
   std::atomic<std::size_t> refuse_completions_{0};
   std::atomic<bool> holding_{false};
+  std::function<void()> before_heads_;
   std::vector<Job> held_;  ///< under the queue's lock
   std::uint64_t last_token_ = 0;
 

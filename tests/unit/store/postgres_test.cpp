@@ -264,10 +264,21 @@ TEST_F(PostgresTest, ANodeThatWasBuriedDropsWhatItHadAndJoinsAgain) {
     Admission admit(const NewDelivery&, const Event&) override { return {DeliveryState::leased, ""}; }
     void handed_over(std::vector<LeasedDelivery>) override {}
     void wake() override {}
-    void leases_lost() override { ++lost; }
+    // Here it has no number under which it could lease.
+    void leases_lost() override {
+      std::promise<bool> got;
+      log->claim_due(now, 1, {}, [&](auto claimed) { got.set_value(claimed.has_value()); });
+      claimed = got.get_future().get();
+      ++lost;
+    }
+    EventLog* log = nullptr;
+    Time now;
+    bool claimed = false;
     std::atomic<int> lost{0};
   } told;
   const auto other = another("other");
+  told.log = other->event_log.get();
+  told.now = clock.now();
   other->event_log->attach(told);
   ASSERT_TRUE(write_void([](Transaction& tx) -> Result<void> {
     auto done = tx.execute("UPDATE node SET buried_at = now() WHERE id = (SELECT max(id) FROM node)");
@@ -275,6 +286,7 @@ TEST_F(PostgresTest, ANodeThatWasBuriedDropsWhatItHadAndJoinsAgain) {
     return {};
   }));
   EXPECT_TRUE(eventually([&] { return told.lost == 1; }));
+  EXPECT_FALSE(told.claimed);
   EXPECT_TRUE(eventually([&] { return other->event_log->holds_leases(); }));
   EXPECT_EQ(number("SELECT count(*) FROM node WHERE buried_at IS NULL"), 2);
   other->event_log->stop();
