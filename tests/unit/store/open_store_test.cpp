@@ -145,7 +145,7 @@ TEST(Keyring, OpensOnlyWhatItSealedInThatPlace) {
   EXPECT_NE(keyring.seal(one, "secret", "here"), sealed);
   Keyring stranger(random.bytes(32), random);
   EXPECT_EQ(stranger.load(one, sealed_key).error().code, "wrong_master_key");
-  EXPECT_EQ(keyring.load(two, sealed_key).error().code, "wrong_master_key");
+  EXPECT_EQ(keyring.load(ids.of<WorkspaceId>(), sealed_key).error().code, "wrong_master_key");
   EXPECT_THROW(keyring.seal(ids.of<WorkspaceId>(), "x", "y"), std::logic_error);
 }
 
