@@ -13,7 +13,8 @@ Result<void> ApiKeyRepository::create(const ApiKey& key) {
 }
 
 void ApiKeyRepository::revoke(KeyId id) {
-  (void)tx_.execute("UPDATE api_key SET revoked = 1 WHERE id = ?1", {rows::id(id)});
+  const auto changed = tx_.execute("UPDATE api_key SET revoked = 1 WHERE id = ?1", {rows::id(id)});
+  if (!changed) throw StoreFault("a key that is revoked broke a constraint");
 }
 
 std::vector<ApiKey> ApiKeyRepository::all() {

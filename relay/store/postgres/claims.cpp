@@ -240,6 +240,7 @@ void PostgresEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)>
         add(connection.run(kParked), &Backlog::parked);
         add(connection.run(kInOrder), &Backlog::in_order);
         std::vector<Backlog> list;
+        list.reserve(found.size());
         for (const auto& [id, entry] : found) list.push_back(entry);
         return list;
       },
