@@ -49,7 +49,7 @@ void LoadMonitor::run() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, kEvery, [this] { return stopping_; })) {
     lock.unlock();
-    look(std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now()));
+    look(SystemClock().steady());
     lock.lock();
   }
 }

@@ -15,14 +15,6 @@ namespace postern::relay {
 
 namespace asio = boost::asio;
 
-namespace {
-
-SteadyTime steady_now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
-}
-
-}  // namespace
-
 /// The end on the loop. It lives until the other end is closed and it has heard so.
 struct LoopLag::Ear : std::enable_shared_from_this<LoopLag::Ear> {
   Ear(asio::io_context& loop, int descriptor) : pipe(loop, descriptor) {}
@@ -30,7 +22,7 @@ struct LoopLag::Ear : std::enable_shared_from_this<LoopLag::Ear> {
   void listen() {
     pipe.async_read_some(asio::buffer(&byte, 1), [self = shared_from_this()](auto error, std::size_t) {
       if (error) return;
-      self->last.store((steady_now() - self->asked_at.load()).count());
+      self->last.store((SystemClock().steady() - self->asked_at.load()).count());
       self->asked.store(false);
       self->listen();
     });
@@ -81,7 +73,7 @@ void LoopLag::close() {
 }
 
 Duration LoopLag::look() {
-  const SteadyTime now = steady_now();
+  const SteadyTime now = SystemClock().steady();
   Duration longest{};
   for (const auto& probe : probes_) longest = std::max(longest, probe->look(now));
   return longest;

@@ -1,5 +1,4 @@
 #pragma once
-#include <chrono>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -9,8 +8,6 @@ namespace postern::relay {
 /// How long something was under way, in all and so far. The caller has a lock.
 class BusyTime {
  public:
-  static SteadyTime now() { return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now()); }
-
   void begin(SteadyTime at) {
     if (!began_) began_ = at;
   }

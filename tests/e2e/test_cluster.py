@@ -8,6 +8,7 @@ import pytest
 from harness import sign
 from harness.load import SECRET, Load, wait_for_all
 from harness.nats import NatsServer
+from harness.wait import eventually
 from harness.wire import Wire
 
 pytestmark = pytest.mark.engine("postgres")
@@ -28,15 +29,6 @@ def cluster(make):
         return [first, *others]
 
     return start
-
-
-def eventually(check, timeout=15.0):
-    deadline = time.monotonic() + timeout
-    while True:
-        found = check()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.02)
 
 
 def send(node, source, body=b"{}"):

@@ -1,51 +1,32 @@
 """Two workspaces on one relay: what one does to itself costs the other nothing."""
-import threading
 import time
 from collections import Counter
 
-from harness import http, sign
+from harness import load, sign
 from harness.app import closed_port
+from harness.load import SECRET
 
-SECRET = "a github secret of some length"
 DEAD_HOSTS, FLOOD = 10, 1_000
 
 
-class Flood:
-    """Posts as fast as it is answered until it is stopped; the ids of what was accepted."""
+class Flood(load.Flood):
+    """The ids of what was accepted."""
 
-    def __init__(self, relay, source, senders=4):
+    def __init__(self, relay, source):
         self.accepted, self.limited, self.other = [], 0, []
-        self._stop, self._changed = threading.Event(), threading.Condition()
-        self._path = "/" + source["ingest_url"].split("/", 3)[3]
-        self._threads = [threading.Thread(target=self._run, args=(relay, n)) for n in range(senders)]
-        for thread in self._threads:
-            thread.start()
+        super().__init__(relay, source)
 
-    def _run(self, relay, number):
-        sender, count = http.Sender(relay.ingest), 0
-        while not self._stop.is_set():
-            count += 1
-            body = b'{"by":%d,"n":%d}' % (number, count)
-            self._note(sender.post(self._path, sign.github(SECRET, body), body))
-
-    def _note(self, answer):
-        with self._changed:
-            if answer.status == 202:
-                self.accepted.append(answer.json()["event_id"])
-            elif answer.status == 429:
-                self.limited += 1
-            else:
-                self.other.append(answer)
-            self._changed.notify_all()
+    def _note(self, _, answer):
+        if answer.status == 202:
+            self.accepted.append(answer.json()["event_id"])
+        elif answer.status == 429:
+            self.limited += 1
+        else:
+            self.other.append(answer)
 
     def until_accepted(self, count, timeout=60):
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.accepted) >= count, timeout), len(self.accepted)
-
-    def stop(self):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 def test_dead_hosts_and_a_flood_of_one_workspace_harm_no_other(make):

@@ -8,6 +8,7 @@ from collections import defaultdict
 import pytest
 
 from harness import http, sign
+from harness.wait import eventually
 
 SECRET = "a github secret of some length"
 RETRIES = ["0"] + ["50ms"] * 80
@@ -68,15 +69,6 @@ def post(sender, source, event, headers=None):
     body = json.dumps(event).encode()
     path = "/" + source["ingest_url"].split("/", 3)[3]
     return sender.post(path, {**sign.github(SECRET, body), **(headers or {})}, body)
-
-
-def eventually(check, timeout=15.0):
-    deadline = time.monotonic() + timeout
-    while True:
-        found = check()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.02)
 
 
 def known_everywhere(nodes, source):
@@ -177,14 +169,19 @@ def test_the_order_outlives_a_kill(make):
     assert len(shop.beside) <= 5
 
 
-@pytest.mark.engine("postgres")
-@pytest.mark.parametrize("ordering", ["key", "destination"])
-def test_two_nodes_keep_one_order(cluster, make, ordering):
+def two_nodes(cluster, make, ordering):
     nodes = cluster(2)
     shop = Shop(make, by_customer if ordering == "key" else lambda _: "all", takes=0.001)
     fields = {"ordering_key": "/customer/id"} if ordering == "key" else {}
     source, _ = connect(nodes[0], shop.app.url, ordering=ordering, **fields)
     known_everywhere(nodes, source)
+    return nodes, shop, source
+
+
+@pytest.mark.engine("postgres")
+@pytest.mark.parametrize("ordering", ["key", "destination"])
+def test_two_nodes_keep_one_order(cluster, make, ordering):
+    nodes, shop, source = two_nodes(cluster, make, ordering)
     sent = defaultdict(list)
     count = 600 if ordering == "key" else 300
     began = time.monotonic()
@@ -199,11 +196,7 @@ def test_two_nodes_keep_one_order(cluster, make, ordering):
 @pytest.mark.engine("postgres")
 @pytest.mark.parametrize("ordering", ["key", "destination"])
 def test_the_order_is_kept_while_a_node_is_killed(cluster, make, ordering):
-    nodes = cluster(2)
-    shop = Shop(make, by_customer if ordering == "key" else lambda _: "all", takes=0.001)
-    fields = {"ordering_key": "/customer/id"} if ordering == "key" else {}
-    source, _ = connect(nodes[0], shop.app.url, ordering=ordering, **fields)
-    known_everywhere(nodes, source)
+    nodes, shop, source = two_nodes(cluster, make, ordering)
     sent = defaultdict(list)
     count = 400
     poster = threading.Thread(target=post_in_turn, args=(nodes, source, count, lambda n: f"c{n % 20}", sent))

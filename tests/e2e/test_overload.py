@@ -2,13 +2,11 @@
 import contextlib
 import sqlite3
 import subprocess
-import threading
 import time
 
-from harness import http, sign
+from harness import http, load, sign
+from harness.load import SECRET
 from harness.postgres import binaries
-
-SECRET = "a github secret of some length"
 
 
 def metric(relay, name, **labels):
@@ -46,34 +44,22 @@ def standing_store(relay, postgres):
     holder.wait()
 
 
-class Flood:
+class Flood(load.Flood):
     """A few senders who do not wait: what each of their events was answered."""
 
-    def __init__(self, relay, source, senders=4):
-        self.answers, self._stop, self._lock = {}, threading.Event(), threading.Lock()
-        self._path = source["ingest_url"].split("/", 3)[3]
-        self._threads = [threading.Thread(target=self._run, args=(relay, n)) for n in range(senders)]
-        for thread in self._threads:
-            thread.start()
+    def __init__(self, relay, source):
+        self.answers = {}
+        super().__init__(relay, source, pause=0.01)
 
-    def _run(self, relay, number):
-        sender, count = http.Sender(relay.ingest), 0
-        while not self._stop.is_set():
-            count += 1
-            body = b'{"by":%d,"n":%d}' % (number, count)
-            answer = sender.post("/" + self._path, sign.github(SECRET, body), body)
-            with self._lock:
-                self.answers[body] = answer
-            self._stop.wait(0.01)
+    def _note(self, body, answer):
+        self.answers[body] = answer
 
     def saw(self, code):
-        with self._lock:
+        with self._changed:
             return any(answer.status == 503 and answer.json()["code"] == code for answer in self.answers.values())
 
     def stop(self):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().stop()
         return self.answers
 
 

@@ -9,20 +9,12 @@ from harness import http as plain
 from harness import sign
 from harness.load import SECRET
 from harness.redis import Redis
+from harness.wait import eventually
 
 pytestmark = pytest.mark.engine("postgres")
 
 BREAKER = {"failures_in_a_row": 3, "open_first": "10m", "open_most": "10m"}
 LEASE = "2s"
-
-
-def eventually(check, timeout=15.0):
-    deadline = time.monotonic() + timeout
-    while True:
-        found = check()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.02)
 
 
 @pytest.fixture

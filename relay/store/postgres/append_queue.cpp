@@ -5,7 +5,7 @@
 namespace postern::relay {
 
 AppendQueue::Offer AppendQueue::offer(AppendTask& task) {
-  const SteadyTime now = BusyTime::now();
+  const SteadyTime now = SystemClock().steady();
   bool worth_it = false;
   {
     const std::lock_guard lock(mutex_);
@@ -52,7 +52,7 @@ AppendQueue::Group AppendQueue::take() {
   group.number = ++groups_;
   under_way_.push_back({group.number, group.tasks.front().since});
   taken_ += group.tasks.size();
-  busy_.begin(BusyTime::now());
+  busy_.begin(SystemClock().steady());
   return group;
 }
 
@@ -60,7 +60,7 @@ void AppendQueue::finished(std::uint64_t group) {
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(under_way_, [&](const UnderWay& it) { return it.number == group; });
-    if (under_way_.empty()) busy_.end(BusyTime::now());
+    if (under_way_.empty()) busy_.end(SystemClock().steady());
   }
   settled_.notify_all();
   gathered_.notify_one();
@@ -90,7 +90,7 @@ std::size_t AppendQueue::depth() const {
 
 StorePressure AppendQueue::pressure() const {
   const std::lock_guard lock(mutex_);
-  const SteadyTime now = BusyTime::now();
+  const SteadyTime now = SystemClock().steady();
   const auto part = [](std::size_t of, std::size_t most) { return static_cast<unsigned>(of * 1000 / most); };
   StorePressure pressure;
   pressure.appends_waiting = tasks_.size();

@@ -8,7 +8,7 @@ bool CompletionQueue::offer(Batch& batch) {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
     waiting_ += batch.completions.size();
-    batch.since = BusyTime::now();
+    batch.since = SystemClock().steady();
     batches_.push_back(std::move(batch));
     worth_it = waiting_ >= bounds_.worth_a_group;
   }
@@ -37,8 +37,8 @@ std::vector<CompletionQueue::Batch> CompletionQueue::take() {
 
 Duration CompletionQueue::oldest() const {
   const std::lock_guard lock(mutex_);
-  if (oldest_taken_) return BusyTime::now() - *oldest_taken_;
-  return batches_.empty() ? Duration::zero() : BusyTime::now() - batches_.front().since;
+  if (oldest_taken_) return SystemClock().steady() - *oldest_taken_;
+  return batches_.empty() ? Duration::zero() : SystemClock().steady() - batches_.front().since;
 }
 
 void CompletionQueue::close() {

@@ -10,10 +10,6 @@ namespace {
 
 constexpr int kSliceMs = 100;  // how soon a wait notices that it is to stop
 
-SteadyTime steady_now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
-}
-
 std::string one_line(const char* text) {
   std::string line(text == nullptr ? "" : text);
   std::ranges::replace(line, '\n', ' ');
@@ -77,7 +73,7 @@ Connection::Connection(Options options, const std::atomic<bool>& stop)
   conn_ = PQconnectStartParams(names, values, 1);
   try {
     if (conn_ == nullptr) throw std::bad_alloc();
-    const SteadyTime until = steady_now() + options_.connect_time;
+    const SteadyTime until = SystemClock().steady() + options_.connect_time;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     while (state != PGRES_POLLING_OK) {
       if (PQstatus(conn_) == CONNECTION_BAD || state == PGRES_POLLING_FAILED) lose("");
@@ -145,7 +141,8 @@ void Connection::wait(bool writing, SteadyTime until) {
   while (true) {
     pollfd entry{PQsocket(conn_), static_cast<short>(writing ? POLLIN | POLLOUT : POLLIN), 0};
     if (entry.fd < 0) lose("");
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - SystemClock().steady()).count();
     if (left <= 0) lose("the server did not answer in time");
     if (stop_.load(std::memory_order_relaxed)) lose("the store is closing");
     if (::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, kSliceMs))) > 0) return;
@@ -154,7 +151,7 @@ void Connection::wait(bool writing, SteadyTime until) {
 
 void Connection::flush() {
   const bool endless = options_.silence_time == Duration::zero();
-  const SteadyTime until = endless ? SteadyTime::max() : steady_now() + options_.silence_time;
+  const SteadyTime until = endless ? SteadyTime::max() : SystemClock().steady() + options_.silence_time;
   while (true) {
     const int left = PQflush(conn_);
     if (left == 0) return;
@@ -167,7 +164,7 @@ void Connection::flush() {
 /// The next answer; empty at the end of a statement's.
 Rows Connection::receive() {
   const bool endless = options_.silence_time == Duration::zero();
-  const SteadyTime until = endless ? SteadyTime::max() : steady_now() + options_.silence_time;
+  const SteadyTime until = endless ? SteadyTime::max() : SystemClock().steady() + options_.silence_time;
   while (PQisBusy(conn_) != 0) {
     wait(false, until);
     if (PQconsumeInput(conn_) == 0) lose("");
@@ -271,7 +268,7 @@ void Connection::rollback() noexcept {
 }
 
 std::vector<Connection::Notice> Connection::notices(Duration patience) {
-  const SteadyTime until = steady_now() + patience;
+  const SteadyTime until = SystemClock().steady() + patience;
   std::vector<Notice> found;
   while (found.empty()) {
     if (PQconsumeInput(conn_) == 0) lose("");
@@ -279,9 +276,10 @@ std::vector<Connection::Notice> Connection::notices(Duration patience) {
       found.push_back({notice->relname, notice->extra});
       PQfreemem(notice);
     }
-    if (!found.empty() || steady_now() >= until) break;
+    if (!found.empty() || SystemClock().steady() >= until) break;
     pollfd entry{PQsocket(conn_), POLLIN, 0};
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - SystemClock().steady()).count();
     if (stop_.load(std::memory_order_relaxed)) break;
     ::poll(&entry, 1, static_cast<int>(std::clamp<std::int64_t>(left, 1, kSliceMs)));
   }

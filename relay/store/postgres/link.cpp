@@ -8,16 +8,12 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr Duration kLongestPause = std::chrono::seconds(2);
 
-SteadyTime steady_now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
-}
-
 }  // namespace
 
 Connection& Link::get() {
   if (connection_ && connection_->usable()) return *connection_;
   connection_.reset();
-  if (not_before_ && steady_now() < *not_before_) throw Failure("", last_error_);
+  if (not_before_ && SystemClock().steady() < *not_before_) throw Failure("", last_error_);
   try {
     connection_ = std::make_unique<Connection>(options_, stop_);
     backend_ = connection_->backend();
@@ -26,7 +22,7 @@ Connection& Link::get() {
     return *connection_;
   } catch (const Failure& failure) {
     pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
-    not_before_ = steady_now() + pause_;
+    not_before_ = SystemClock().steady() + pause_;
     last_error_ = failure.what();
     throw Failure("", last_error_);  // whatever the server says: there is no connection
   }

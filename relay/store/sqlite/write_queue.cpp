@@ -7,7 +7,7 @@ namespace postern::relay {
 WriteQueue::Offer WriteQueue::offer(std::unique_ptr<WriteTask>& task) {
   const bool append = task->kind() == WriteTask::Kind::append;
   const std::size_t bytes = task->bytes();
-  const SteadyTime now = BusyTime::now();
+  const SteadyTime now = SystemClock().steady();
   std::unique_lock lock(mutex_);
   if (closed_) return Offer::closed;
   if (append) {
@@ -35,7 +35,7 @@ std::vector<std::unique_ptr<WriteTask>> WriteQueue::take(Duration patience) {
     arrived_.wait_for(lock, patience, [this] { return !tasks_.empty() || closed_; });
     waiting_ = false;
   }
-  if (!tasks_.empty()) under_way(tasks_.front().since, BusyTime::now());
+  if (!tasks_.empty()) under_way(tasks_.front().since, SystemClock().steady());
   std::size_t bytes = 0;
   while (!tasks_.empty() && group.size() < bounds_.group_tasks_max && bytes < bounds_.group_bytes_max) {
     auto& task = tasks_.front().task;
@@ -55,7 +55,7 @@ std::vector<std::unique_ptr<WriteTask>> WriteQueue::take(Duration patience) {
 void WriteQueue::finished() {
   const std::lock_guard lock(mutex_);
   oldest_under_way_.reset();
-  busy_.end(BusyTime::now());
+  busy_.end(SystemClock().steady());
 }
 
 void WriteQueue::under_way(SteadyTime oldest, SteadyTime now) {
@@ -65,7 +65,7 @@ void WriteQueue::under_way(SteadyTime oldest, SteadyTime now) {
 
 StorePressure WriteQueue::pressure() const {
   const std::lock_guard lock(mutex_);
-  const SteadyTime now = BusyTime::now();
+  const SteadyTime now = SystemClock().steady();
   const auto part = [](std::size_t of, std::size_t most) { return static_cast<unsigned>(of * 1000 / most); };
   StorePressure pressure;
   pressure.appends_waiting = appends_;

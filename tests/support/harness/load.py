@@ -50,6 +50,35 @@ class Load:
             thread.join()
 
 
+class Flood:
+    """Senders who post as fast as they are answered until they are stopped. Each answer goes to _note(body, answer),
+    one at a time; `pause` is in seconds, after each."""
+
+    def __init__(self, relay, source, senders=4, pause=0.0):
+        self._pause, self._stop, self._changed = pause, threading.Event(), threading.Condition()
+        self._path = "/" + source["ingest_url"].split("/", 3)[3]
+        self._threads = [threading.Thread(target=self._run, args=(relay, n)) for n in range(senders)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, relay, number):
+        sender, count = http.Sender(relay.ingest), 0
+        while not self._stop.is_set():
+            count += 1
+            body = b'{"by":%d,"n":%d}' % (number, count)
+            answer = sender.post(self._path, sign.github(SECRET, body), body)
+            with self._changed:
+                self._note(body, answer)
+                self._changed.notify_all()
+            if self._pause:
+                self._stop.wait(self._pause)
+
+    def stop(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
 def wait_for_all(apps, wanted, timeout=60):
     """Event id -> bodies received, as soon as all of `wanted` are there, or when the time is up."""
     deadline = time.monotonic() + timeout
