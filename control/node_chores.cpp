@@ -17,13 +17,16 @@ Result<void> Node::Parts::start_chores() {
   }
   relay::StepContext context;
   context.runner = runner;
-  replays = std::make_unique<relay::ReplayRunner>(relay::RunnerParts{.loop = loops.first().get_executor(),
-                                                                     .database = *store->database,
-                                                                     .ids = ids,
-                                                                     .clock = schedule,
-                                                                     .wake = [this] { deliveries->wake(); },
-                                                                     .shedding = &shedding},
-                                                  std::move(context));
+  replays = std::make_unique<relay::ReplayRunner>(
+      relay::RunnerParts{.loop = loops.first().get_executor(),
+                         .database = *store->database,
+                         .routes = relay::CurrentRoutes({catalog, *programs, ids}),
+                         .refresh = [this] { return reloader->reload(); },
+                         .ids = ids,
+                         .clock = schedule,
+                         .wake = [this] { deliveries->wake(); },
+                         .shedding = &shedding},
+      std::move(context));
   retention =
       std::make_unique<relay::RetentionKeeper>(relay::KeeperParts{.loop = loops.first().get_executor(),
                                                                   .database = *store->database,

@@ -12,6 +12,7 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 using relay::Replay;
+using relay::ReplayConfiguration;
 using relay::ReplayCount;
 using relay::ReplayFilter;
 using relay::ReplayRepository;
@@ -23,6 +24,7 @@ constexpr std::size_t kTextBytes = 255;
 
 struct Wanted {
   ReplayFilter filter;
+  ReplayConfiguration configuration = ReplayConfiguration::original;
   unsigned rate = kRate;
   bool dry_run = false;
 };
@@ -48,24 +50,26 @@ json::value time_or_null(const std::optional<Time>& time) {
 /// `held_back` is how it stands on this node, now: another one may go on with it.
 json::object replay_view(const Replay& replay, const ApiServices& services) {
   const bool held = services.shedding != nullptr && services.shedding->gives_up(relay::Work::replays);
-  return {
-      {"id", replay.id.to_string()},
-      {"state", relay::to_text(replay.state)},
-      {"filter", filter_view(replay.filter)},
-      {"configuration", "original"},
-      {"held_back", held && replay.state == relay::ReplayState::running},
-      {"rate", replay.rate},
-      {"estimate", replay.estimate},
-      {"estimate_is_least", replay.estimate_cut},
-      {"made", replay.made},
-      {"delivered", replay.delivered},
-      {"failed", replay.failed},
-      {"open", replay.open()},
-      {"skipped", {{"body_expired", replay.skipped_expired}, {"destination_deleted", replay.skipped_gone}}},
-      {"error", replay.error.empty() ? json::value() : json::value(json_text(replay.error))},
-      {"created_at", to_rfc3339(replay.created_at)},
-      {"started_at", time_or_null(replay.started_at)},
-      {"finished_at", time_or_null(replay.finished_at)}};
+  return {{"id", replay.id.to_string()},
+          {"state", relay::to_text(replay.state)},
+          {"filter", filter_view(replay.filter)},
+          {"configuration", relay::to_text(replay.configuration)},
+          {"held_back", held && replay.state == relay::ReplayState::running},
+          {"rate", replay.rate},
+          {"estimate", replay.estimate},
+          {"estimate_is_least", replay.estimate_cut},
+          {"made", replay.made},
+          {"delivered", replay.delivered},
+          {"failed", replay.failed},
+          {"open", replay.open()},
+          {"skipped",
+           {{"body_expired", replay.skipped_expired},
+            {"destination_deleted", replay.skipped_gone},
+            {"no_route", replay.skipped_unrouted}}},
+          {"error", replay.error.empty() ? json::value() : json::value(json_text(replay.error))},
+          {"created_at", to_rfc3339(replay.created_at)},
+          {"started_at", time_or_null(replay.started_at)},
+          {"finished_at", time_or_null(replay.finished_at)}};
 }
 
 std::optional<Time> read_time(Fields& fields, std::string_view name) {
@@ -85,16 +89,14 @@ relay::DeliveryState read_state(Fields& fields) {
   return relay::DeliveryState::dead;
 }
 
-void read_configuration(Fields& fields) {
-  const auto written = fields.text("configuration", 16);
-  if (!written || *written == "original") return;
-  if (*written == "current") {
-    fields.wrong(
-        "configuration",
-        "current is not supported by this version: what was sent first is sent again. Leave it out.");
-  } else {
-    fields.wrong("configuration", "must be original.");
+ReplayConfiguration read_configuration(Fields& fields) {
+  const std::string written = fields.text("configuration", 16).value_or("original");
+  if (written == "current") return ReplayConfiguration::current;
+  if (written != "original") {
+    fields.wrong("configuration",
+                 "must be original (the same bytes again) or current (the routes as they are now).");
   }
+  return ReplayConfiguration::original;
 }
 
 Wanted read_wanted(Fields& fields, Time now) {
@@ -111,7 +113,7 @@ Wanted read_wanted(Fields& fields, Time now) {
     fields.wrong("since", "must lie before until, and in the past.");
   wanted.rate = static_cast<unsigned>(fields.integer("rate", 1, kRateMost).value_or(kRate));
   wanted.dry_run = fields.boolean("dry_run").value_or(false);
-  read_configuration(fields);
+  wanted.configuration = read_configuration(fields);
   return wanted;
 }
 
@@ -131,12 +133,13 @@ std::optional<Problem> check_filter(Transaction& tx, const ApiServices& services
 using Counted = std::expected<ReplayCount, Problem>;
 
 /// On a reader's thread: the looking is bounded, but it must not stand in the way of events.
-asio::awaitable<Counted> count(const ApiServices& services, Principal who, ReplayFilter filter) {
-  auto job = [&services, who, filter = std::move(filter)](Transaction& tx) -> Counted {
+asio::awaitable<Counted> count(const ApiServices& services, Principal who, ReplayFilter filter,
+                               ReplayConfiguration configuration) {
+  auto job = [&services, who, configuration, filter = std::move(filter)](Transaction& tx) -> Counted {
     tx.confine(who.workspace_id);
     if (auto problem = check_filter(tx, services, who.workspace_id, filter))
       return std::unexpected(std::move(*problem));
-    return ReplayRepository(tx).count(who.workspace_id, filter);
+    return ReplayRepository(tx).count(who.workspace_id, filter, configuration);
   };
   auto counted = co_await relay::read<Counted>(services.database, std::move(job));
   if (!counted) co_return std::unexpected(problem_from(counted.error()));
@@ -148,6 +151,7 @@ json::object dry_view(const Wanted& wanted, const ReplayCount& counted) {
   for (const relay::Delivery& delivery : counted.sample) sample.push_back(view(delivery));
   return {{"dry_run", true},
           {"filter", filter_view(wanted.filter)},
+          {"configuration", relay::to_text(wanted.configuration)},
           {"rate", wanted.rate},
           {"matching", counted.matching},
           {"matching_is_least", counted.cut},
@@ -160,6 +164,7 @@ Replay new_replay(const ApiServices& services, const Principal& who, const Wante
   replay.id = services.ids.of<ReplayId>();
   replay.workspace_id = who.workspace_id;
   replay.filter = wanted.filter;
+  replay.configuration = wanted.configuration;
   replay.rate = wanted.rate;
   replay.estimate = counted.matching;
   replay.estimate_cut = counted.cut;
@@ -177,7 +182,7 @@ asio::awaitable<Reply> create_replay(const ApiServices& services, Call call) {
   Fields fields(*body);
   const Wanted wanted = read_wanted(fields, now);
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
-  auto counted = co_await count(services, call.who, wanted.filter);
+  auto counted = co_await count(services, call.who, wanted.filter, wanted.configuration);
   if (!counted) co_return std::unexpected(std::move(counted.error()));
   if (wanted.dry_run) co_return json_response(200, dry_view(wanted, *counted));
   const Replay replay = new_replay(services, call.who, wanted, *counted, now);

@@ -181,7 +181,7 @@ void add_delivery_verbs(Group& group) {
   list.add_option("--source", query->source, "Name or id");
   list.add_option("--type", query->type, "Exactly this event type");
   list.add_option("--state", query->state, "pending, leased, parked, delivered, dead or cancelled");
-  list.add_option("--reason", query->reason, "Exactly this reason, such as retries_exhausted");
+  list.add_option("--reason", query->reason, "This reason, such as retries_exhausted or transform_failed");
   list.add_option("--since", query->since, "Made since, such as 2026-01-02T03:04:05Z");
   list.add_option("--until", query->until, "Made before");
   list.add_option("--replay", query->replay, "Made by this replay");

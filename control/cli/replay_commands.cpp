@@ -35,11 +35,12 @@ void add_create(Group& group) {
   create.add_option("--source", wish->source, "Name or id");
   create.add_option("--destination", wish->destination, "Name or id");
   create.add_option("--type", wish->type, "Exactly this event type");
-  create.add_option("--reason", wish->reason, "Exactly this reason, such as retries_exhausted");
+  create.add_option("--reason", wish->reason, "This reason, such as retries_exhausted or transform_failed");
   create.add_option("--since", wish->since, "Deliveries made since, such as 2026-01-02T03:04:05Z");
   create.add_option("--until", wish->until, "Deliveries made before");
   create.add_option("--rate", wish->rate, "Deliveries a second (50)")->check(CLI::Range(1, 1000));
-  create.add_option("--configuration", wish->configuration, "original: what was sent first");
+  create.add_option("--configuration", wish->configuration,
+                    "original (what was sent first) or current (the routes as they are now)");
   create.add_flag("--dry-run", wish->dry_run, "Only say how many there are");
 }
 
@@ -50,6 +51,8 @@ void add_replay_commands(CLI::App& app, std::function<int()>& run) {
   group.footer(
       "  postern replays create --source shop --since 2026-01-02T03:00:00Z --dry-run\n"
       "  postern replays create --destination app --reason retries_exhausted --rate 20\n"
+      "  postern replays create --reason transform_failed --configuration current     # after the route is "
+      "mended\n"
       "  postern replays watch rpl_…\n");
   add_create(group);
   auto most = std::make_shared<std::size_t>(50);

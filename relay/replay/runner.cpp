@@ -12,6 +12,9 @@ constexpr Duration kIdle = std::chrono::milliseconds(500);
 constexpr Duration kBetweenRounds = std::chrono::milliseconds(20);  // others write too
 constexpr std::size_t kAtOnce = 20;
 constexpr int kFailuresMost = 10;
+constexpr std::size_t kRemembered = 100;
+constexpr Duration kProgramsLimit = std::chrono::seconds(2);  // for one event; nobody waits for an answer
+constexpr Duration kDecidingMost = std::chrono::seconds(3);   // well within the lease of a step
 
 }  // namespace
 
@@ -64,11 +67,49 @@ asio::awaitable<bool> ReplayRunner::round() {
   co_return worked;
 }
 
+asio::awaitable<std::optional<std::vector<Ahead>>> ReplayRunner::look_ahead(Due which) {
+  if (!refreshed_.contains(which.id)) {
+    const auto fresh = co_await parts_.refresh();
+    if (!fresh) co_return std::nullopt;
+    if (refreshed_.size() == kRemembered) refreshed_.clear();
+    refreshed_.insert(which.id);
+  }
+  auto job = [which, limits = context_.limits, now = parts_.clock.now()](Transaction& tx) {
+    return replay_ahead(tx, which, limits, now);
+  };
+  auto ahead = co_await read<std::vector<Ahead>>(parts_.database, std::move(job));
+  if (!ahead) co_return std::nullopt;
+  co_return std::move(*ahead);
+}
+
+/// Asks the routes' programs about what the next step will come to; one event after the other, so that a
+/// replay never takes more than one place of those that ingest needs.
+asio::awaitable<Decisions> ReplayRunner::decide(Due which) {
+  Decisions decisions;
+  if (which.configuration == ReplayConfiguration::original) co_return decisions;
+  auto ahead = co_await look_ahead(which);
+  decisions.waits = !ahead;
+  if (!ahead) co_return decisions;
+  const SteadyTime end = parts_.clock.steady() + kDecidingMost;
+  for (Ahead& next : *ahead) {
+    if (stopping_ || parts_.clock.steady() > end) break;
+    auto decided =
+        co_await parts_.routes.decide(std::move(next.event), next.destination_id, kProgramsLimit, true);
+    decisions.waits = !decided;
+    if (!decided) break;
+    auto& made = decisions.made[next.id];
+    if (!decided->empty()) made = std::move(decided->front());
+  }
+  co_return decisions;
+}
+
 asio::awaitable<bool> ReplayRunner::step(Due which) {
   using Made = std::optional<std::size_t>;
-  auto job = [which, context = context_, &ids = parts_.ids, &clock = parts_.clock](Transaction& tx) {
-    return replay_step(tx, which, context, ids, clock.now());
-  };
+  auto decided = co_await decide(which);
+  const auto decisions = std::make_shared<const Decisions>(std::move(decided));
+  if (stopping_) co_return false;
+  auto job = [which, decisions, context = context_, &ids = parts_.ids, &clock = parts_.clock](
+                 Transaction& tx) { return replay_step(tx, which, context, *decisions, ids, clock.now()); };
   auto made = co_await write<Made>(parts_.database, std::move(job));
   if (!made) {
     co_await count_failure(which, made.error());

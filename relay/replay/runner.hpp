@@ -4,15 +4,21 @@
 
 #include <functional>
 #include <map>
+#include <set>
 
 #include "relay/overload/shedding.hpp"
 #include "relay/replay/step.hpp"
+#include "relay/routing/current_routes.hpp"
 
 namespace postern::relay {
 
 struct RunnerParts {
   boost::asio::any_io_executor loop;
   Database& database;
+  CurrentRoutes routes;
+  /// Brings the catalog up to what is committed: a replay must not run the routes as they were before its
+  /// creation, which on this node they may still be.
+  std::function<boost::asio::awaitable<Result<void>>()> refresh;
   IdGenerator& ids;
   const Clock& clock;            ///< the one that deliveries' times are of
   std::function<void()> wake;    ///< deliveries were made that will be due
@@ -36,6 +42,8 @@ class ReplayRunner {
   bool held_back();
   boost::asio::awaitable<bool> round();
   boost::asio::awaitable<bool> step(Due which);
+  boost::asio::awaitable<Decisions> decide(Due which);
+  boost::asio::awaitable<std::optional<std::vector<Ahead>>> look_ahead(Due which);
   boost::asio::awaitable<void> count_failure(Due which, Error error);
   boost::asio::awaitable<void> pause(Duration time);
 
@@ -43,6 +51,7 @@ class ReplayRunner {
   const StepContext context_;
   boost::asio::steady_timer timer_;
   std::map<ReplayId, int> failures_;
+  std::set<ReplayId> refreshed_;  ///< under the current configuration: the catalog is no older than they are
   bool stopping_ = false;
 };
 

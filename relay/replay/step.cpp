@@ -5,8 +5,9 @@ namespace {
 
 class Step {
  public:
-  Step(ReplayRepository& replays, Replay& replay, const PaceLimits& limits, IdGenerator& ids, Time now)
-      : replays_(replays), replay_(replay), limits_(limits), ids_(ids), now_(now) {}
+  Step(ReplayRepository& replays, Replay& replay, const PaceLimits& limits, const Decisions& decisions,
+       IdGenerator& ids, Time now)
+      : replays_(replays), replay_(replay), limits_(limits), decisions_(decisions), ids_(ids), now_(now) {}
 
   /// How many it made.
   std::size_t run() {
@@ -30,6 +31,7 @@ class Step {
     end_.filled = found.size() == limits_.looked_at;
     for (const ReplayCandidate& candidate : found) {
       if (made_ == pace.allowed) return leave_rest(pace);
+      if (is_undecided(candidate)) return leave_undecided();
       replay_.cursor = candidate.id;
       if (candidate.matches) take(candidate, pace);
     }
@@ -37,6 +39,14 @@ class Step {
   }
 
   void leave_rest(const ReplayPace& pace) { end_.filled = pace.allowed == limits_.per_step; }
+
+  bool is_undecided(const ReplayCandidate& candidate) const {
+    return replay_.configuration == ReplayConfiguration::current && candidate.matches &&
+           !candidate.destination_gone && !candidate.body_expired && !decisions_.made.contains(candidate.id);
+  }
+
+  /// They are asked about before the next step.
+  void leave_undecided() { (decisions_.waits ? end_.held_up : end_.filled) = true; }
 
   void take(const ReplayCandidate& candidate, const ReplayPace& pace) {
     if (candidate.destination_gone) {
@@ -48,15 +58,30 @@ class Step {
       return;
     }
     const Time at = pace.first + pace.apart * static_cast<std::int64_t>(made_);
-    replays_.make(replay_, candidate, ids_, now_, at);
+    if (!make(candidate, at)) {
+      ++replay_.skipped_unrouted;
+      return;
+    }
     replay_.paced_until = at + pace.apart;
     ++replay_.made;
     ++made_;
   }
 
+  /// False when no route goes there.
+  bool make(const ReplayCandidate& candidate, Time at) {
+    if (replay_.configuration == ReplayConfiguration::original) {
+      replays_.make(replay_, candidate, ids_, now_, at);
+      return true;
+    }
+    const auto& decided = decisions_.made.at(candidate.id);
+    if (decided) replays_.make_decided(replay_, candidate, *decided, ids_, now_, at);
+    return decided.has_value();
+  }
+
   ReplayRepository& replays_;
   Replay& replay_;
   const PaceLimits& limits_;
+  const Decisions& decisions_;
   IdGenerator& ids_;
   const Time now_;
   StepEnd end_;
@@ -66,12 +91,13 @@ class Step {
 }  // namespace
 
 Result<std::optional<std::size_t>> replay_step(Transaction& tx, const ReplayRepository::Due& which,
-                                               const StepContext& context, IdGenerator& ids, Time now) {
+                                               const StepContext& context, const Decisions& decisions,
+                                               IdGenerator& ids, Time now) {
   tx.confine(which.workspace_id);
   ReplayRepository replays(tx);
   auto replay = replays.claim(which, context.runner, now, now + context.lease);
   if (!replay) return std::nullopt;
-  const std::size_t made = Step(replays, *replay, context.limits, ids, now).run();
+  const std::size_t made = Step(replays, *replay, context.limits, decisions, ids, now).run();
   if (auto kept = replays.record(*replay); !kept) return std::unexpected(kept.error());
   return made;
 }

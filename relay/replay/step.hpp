@@ -1,6 +1,5 @@
 #pragma once
-#include "relay/replay/pace.hpp"
-#include "relay/store/replay_repository.hpp"
+#include "relay/replay/ahead.hpp"
 
 namespace postern::relay {
 
@@ -13,9 +12,10 @@ struct StepContext {
 /// One bounded piece of a replay, in one transaction: takes it, counts what has ended, looks at the next
 /// deliveries and makes new ones as far as rate and room allow. Returns how many it made; nullopt when it is
 /// another's or not running any more. A step is whole or not at all, and of two that do the same one only one
-/// is kept.
+/// is kept. `decisions` are looked at under the current configuration only.
 Result<std::optional<std::size_t>> replay_step(Transaction& tx, const ReplayRepository::Due& which,
-                                               const StepContext& context, IdGenerator& ids, Time now);
+                                               const StepContext& context, const Decisions& decisions,
+                                               IdGenerator& ids, Time now);
 
 /// Ends it as failed; whoever looks at it finds `why`.
 Result<void> replay_fail(Transaction& tx, const ReplayRepository::Due& which, std::string why, Time now);

@@ -1,5 +1,6 @@
 #include "base/bytes.hpp"
 #include "relay/store/listing.hpp"
+#include "relay/store/reason_filter.hpp"
 #include "relay/store/replay_insert.hpp"
 #include "relay/store/state_filter.hpp"
 
@@ -84,25 +85,6 @@ Result<void> still_whole(Transaction& tx, const EventRow& event) {
   if (!event.expired && !is_going(tx, event.row)) return {};
   return fail("body_expired",
               "The body of this event is past its retention and was removed: there is nothing left to send.");
-}
-
-void insert_decided(Transaction& tx, WorkspaceId workspace, const EventRow& event,
-                    const NewDelivery& delivery, std::optional<DeliveryId> replay_of, Time now) {
-  const Admission admission = delivery.decided.value_or(Admission{});
-  Value body = nullptr;
-  Value headers = nullptr;
-  if (delivery.payload) {
-    body = Blob{delivery.payload->body};
-    headers = Blob{pack_headers(delivery.payload->headers)};
-  }
-  auto made = tx.execute(
-      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
-      "attempt_count, tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers, "
-      "order_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?8, ?8, ?10, ?11, ?12)",
-      {rows::id(delivery.id), rows::id(workspace), event.row, rows::id(event.source_id),
-       rows::id(delivery.destination_id), rows::number(admission.state), admission.reason, rows::time(now),
-       rows::id(replay_of), body, headers, delivery.order_key});
-  if (!made) throw StoreFault("a fresh delivery id was there already");
 }
 
 bool destination_exists(Transaction& tx, WorkspaceId workspace, DestinationId id) {
@@ -197,7 +179,7 @@ Listing<Delivery> DeliveryRepository::list(WorkspaceId workspace, const Delivery
   if (filter.reason == kBehindOlder)
     sql += fmt::format(" AND {}", kIsBehind);
   else if (!filter.reason.empty())
-    where(" AND d.reason = ?{}", filter.reason);
+    sql += " AND " + reason_is(filter.reason, more, 3);
   if (filter.since) {
     where(" AND d.created_at >= ?{}", rows::time(*filter.since));
     where(" AND d.id >= ?{}", rows::id(id_at_time<DeliveryId>(*filter.since - kIdSlack)));
@@ -253,8 +235,10 @@ Result<void> DeliveryRepository::replay_as(WorkspaceId workspace, EventId event,
       return std::unexpected(not_found("destination"));
     }
     const auto before = std::ranges::find(earlier, delivery.destination_id, &Earlier::destination_id);
-    insert_decided(tx_, workspace, *found, delivery,
-                   before == earlier.end() ? std::nullopt : std::optional(before->latest), now);
+    insert_decided(tx_,
+                   {workspace, found->row, found->source_id, delivery.destination_id,
+                    before == earlier.end() ? std::nullopt : std::optional(before->latest)},
+                   delivery, now, now);
   }
   return {};
 }

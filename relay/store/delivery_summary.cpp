@@ -1,4 +1,5 @@
 #include "relay/store/listing.hpp"
+#include "relay/store/reason_filter.hpp"
 
 namespace postern::relay {
 namespace {
@@ -27,7 +28,7 @@ Counted counting(WorkspaceId workspace, const DeliveryFilter& filter, DeliverySt
   if (!filter.type.empty()) query.sql += " JOIN event e ON e.row = d.event_row";
   query.sql += " WHERE d.created_at >= 0";
   if (!filter.type.empty()) query.where(" AND e.type = ?{}", filter.type);
-  if (!filter.reason.empty()) query.where(" AND d.reason = ?{}", filter.reason);
+  if (!filter.reason.empty()) query.sql += " AND " + reason_is(filter.reason, query.values);
   if (filter.source_id) query.where(" AND d.source_id = ?{}", rows::id(*filter.source_id));
   if (filter.destination_id) query.where(" AND d.destination_id = ?{}", rows::id(*filter.destination_id));
   if (filter.since) query.where(" AND d.created_at >= ?{}", rows::time(*filter.since));

@@ -21,6 +21,24 @@ DeliveryId insert_replay(Transaction& tx, const NewReplay& replay, IdGenerator& 
   return id;
 }
 
+void insert_decided(Transaction& tx, const NewReplay& replay, const NewDelivery& decided, Time now, Time at) {
+  const Admission admission = decided.decided.value_or(Admission{});
+  Value body = nullptr;
+  Value headers = nullptr;
+  if (decided.payload) {
+    body = Blob{decided.payload->body};
+    headers = Blob{pack_headers(decided.payload->headers)};
+  }
+  auto made = tx.execute(
+      "INSERT INTO delivery (id, workspace_id, event_row, source_id, destination_id, state, reason, "
+      "attempt_count, tries, lease, next_at, replay_of, created_at, updated_at, payload, payload_headers, "
+      "order_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8, ?9, ?13, ?13, ?10, ?11, ?12)",
+      {rows::id(decided.id), rows::id(replay.workspace_id), replay.event_row, rows::id(replay.source_id),
+       rows::id(replay.destination_id), rows::number(admission.state), admission.reason, rows::time(at),
+       rows::id(replay.replay_of), body, headers, decided.order_key, rows::time(now)});
+  if (!made) throw StoreFault("a fresh delivery id was there already");
+}
+
 bool is_going(Transaction& tx, std::int64_t event_row) {
   return exists(tx, "SELECT 1 FROM retention_going WHERE from_row <= ?1 AND to_row > ?1", {event_row});
 }

@@ -11,7 +11,7 @@ constexpr std::string_view kColumns =
     "rate, "
     "estimate, estimate_cut, cursor, walked, made, delivered, failed, skipped_expired, skipped_gone, "
     "paced_until, "
-    "next_step_at, step, error, created_at, started_at, finished_at";
+    "next_step_at, step, error, created_at, started_at, finished_at, configuration, skipped_unrouted";
 
 std::optional<Time> optional_time_at(const Row& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -62,6 +62,8 @@ Replay replay_at(const Row& row) {
   replay.created_at = rows::time_at(row, 24);
   replay.started_at = optional_time_at(row, 25);
   replay.finished_at = optional_time_at(row, 26);
+  replay.configuration = rows::enum_at(row, 27, ReplayConfiguration::current);
+  replay.skipped_unrouted = count_at(row, 28);
   return replay;
 }
 
@@ -70,6 +72,10 @@ Replay replay_at(const Row& row) {
 std::string_view to_text(ReplayState state) {
   constexpr std::string_view texts[] = {"running", "done", "cancelled", "failed"};
   return texts[static_cast<std::size_t>(state)];
+}
+
+std::string_view to_text(ReplayConfiguration configuration) {
+  return configuration == ReplayConfiguration::original ? "original" : "current";
 }
 
 Result<void> ReplayRepository::create(const Replay& replay) {
@@ -88,14 +94,14 @@ Result<void> ReplayRepository::create(const Replay& replay) {
       "since_at, "
       "until_at, rate, estimate, estimate_cut, cursor, walked, made, delivered, failed, skipped_expired, "
       "skipped_gone, "
-      "paced_until, next_step_at, step, runner, claimed_until, error, created_at) VALUES (?1, ?2, 0, ?3, ?4, "
-      "?5, ?6, "
-      "?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0, 0, 0, 0, ?14, ?14, 0, ?15, 0, '', ?14)",
+      "paced_until, next_step_at, step, runner, claimed_until, error, created_at, configuration) VALUES (?1, "
+      "?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0, 0, 0, 0, ?14, ?14, 0, ?15, 0, '', "
+      "?14, ?16)",
       {rows::id(replay.id), rows::id(replay.workspace_id), rows::id(filter.source_id),
        rows::id(filter.destination_id), rows::number(filter.state), filter.type, filter.reason,
        value_of(filter.since), rows::time(filter.until), std::int64_t{replay.rate}, value_of(replay.estimate),
        std::int64_t{replay.estimate_cut ? 1 : 0}, rows::id(replay.cursor), rows::time(replay.created_at),
-       Blob{std::string(16, '\0')}});
+       Blob{std::string(16, '\0')}, rows::number(replay.configuration)});
   if (!made) return std::unexpected(made.error());
   return {};
 }
@@ -141,11 +147,11 @@ std::vector<ReplayRepository::Due> ReplayRepository::due(std::string_view runner
                                                          std::size_t limit) {
   std::vector<Due> found;
   tx_.query(
-      "SELECT id, workspace_id FROM replay WHERE state = 0 AND next_step_at <= ?1 AND (runner = ?2 OR "
-      "claimed_until <= "
-      "?1) ORDER BY next_step_at LIMIT ?3",
+      "SELECT id, workspace_id, configuration FROM replay WHERE state = 0 AND next_step_at <= ?1 AND "
+      "(runner = ?2 OR claimed_until <= ?1) ORDER BY next_step_at LIMIT ?3",
       {rows::time(now), Blob{std::string(runner)}, static_cast<std::int64_t>(limit)}, [&](const Row& row) {
-        found.push_back({rows::id_at<ReplayId>(row, 0), rows::id_at<WorkspaceId>(row, 1)});
+        found.push_back({rows::id_at<ReplayId>(row, 0), rows::id_at<WorkspaceId>(row, 1),
+                         rows::enum_at(row, 2, ReplayConfiguration::current)});
       });
   return found;
 }
@@ -189,13 +195,27 @@ DeliveryId ReplayRepository::make(const Replay& replay, const ReplayCandidate& f
                                   Time now, Time at) {
   const DeliveryId id = insert_replay(
       tx_, {replay.workspace_id, from.event_row, from.source_id, from.destination_id, from.id}, ids, now, at);
+  note(replay, id);
+  return id;
+}
+
+DeliveryId ReplayRepository::make_decided(const Replay& replay, const ReplayCandidate& from,
+                                          const NewDelivery& decided, IdGenerator& ids, Time now, Time at) {
+  NewDelivery fresh = decided;
+  fresh.id = ids.of<DeliveryId>();
+  insert_decided(tx_, {replay.workspace_id, from.event_row, from.source_id, from.destination_id, from.id},
+                 fresh, now, at);
+  note(replay, fresh.id);
+  return fresh.id;
+}
+
+void ReplayRepository::note(const Replay& replay, DeliveryId made) {
   for (const std::string_view table : {"replay_delivery", "replay_open"}) {
     auto noted = tx_.execute(
         fmt::format("INSERT INTO {} (replay_id, delivery_id, workspace_id) VALUES (?1, ?2, ?3)", table),
-        {rows::id(replay.id), rows::id(id), rows::id(replay.workspace_id)});
+        {rows::id(replay.id), rows::id(made), rows::id(replay.workspace_id)});
     if (!noted) throw StoreFault("replay_delivery: " + noted.error().message);
   }
-  return id;
 }
 
 Result<void> ReplayRepository::record(const Replay& replay) {
@@ -203,13 +223,13 @@ Result<void> ReplayRepository::record(const Replay& replay) {
       "UPDATE replay SET state = ?3, cursor = ?4, walked = ?5, made = ?6, delivered = ?7, failed = ?8, "
       "skipped_expired "
       "= ?9, skipped_gone = ?10, paced_until = ?11, next_step_at = ?12, error = ?13, finished_at = ?14, step "
-      "= step + 1 "
+      "= step + 1, skipped_unrouted = ?15 "
       "WHERE id = ?1 AND step = ?2 AND state = 0",
       {rows::id(replay.id), replay.step, rows::number(replay.state), rows::id(replay.cursor),
        std::int64_t{replay.walked ? 1 : 0}, value_of(replay.made), value_of(replay.delivered),
        value_of(replay.failed), value_of(replay.skipped_expired), value_of(replay.skipped_gone),
        rows::time(replay.paced_until), rows::time(replay.next_step_at), replay.error,
-       value_of(replay.finished_at)});
+       value_of(replay.finished_at), value_of(replay.skipped_unrouted)});
   if (!kept) return std::unexpected(kept.error());
   if (*kept == 0) return fail("conflict", "Another node has gone on with this replay.");
   return {};

@@ -6,6 +6,13 @@ namespace postern::relay {
 enum class ReplayState { running, done, cancelled, failed };
 std::string_view to_text(ReplayState state);
 
+/// What a replay sends.
+enum class ReplayConfiguration {
+  original,  ///< the bytes that were sent first, to where they went
+  current,   ///< what the routes make of the event when the replay comes to it
+};
+std::string_view to_text(ReplayConfiguration configuration);
+
 /// Which deliveries a replay repeats. Of a delivery that was replayed already only the newest repeat counts,
 /// so that each event arrives once more, however many replays meet.
 struct ReplayFilter {
@@ -13,7 +20,7 @@ struct ReplayFilter {
   std::optional<SourceId> source_id{};
   std::optional<DestinationId> destination_id{};
   std::string type{};           ///< exact; empty: any
-  std::string reason{};         ///< exact; empty: any
+  std::string reason{};         ///< as in DeliveryFilter; empty: any
   std::optional<Time> since{};  ///< created_at in [since, until)
   Time until{};                 ///< never after the replay's own creation: it must not meet what it made
 };
@@ -23,6 +30,7 @@ struct Replay {
   WorkspaceId workspace_id;
   ReplayState state = ReplayState::running;
   ReplayFilter filter;
+  ReplayConfiguration configuration = ReplayConfiguration::original;
   unsigned rate = 50;                                 ///< deliveries a second
   std::uint64_t estimate = 0;                         ///< how many matched when it was created
   bool estimate_cut = false;                          ///< there were more than were looked at
@@ -31,6 +39,7 @@ struct Replay {
   std::uint64_t made = 0, delivered = 0, failed = 0;  ///< what was made, and what became of it
   std::uint64_t skipped_expired = 0;                  ///< the body is past its retention
   std::uint64_t skipped_gone = 0;                     ///< the destination is not there any more
+  std::uint64_t skipped_unrouted = 0;                 ///< current: no route leads there any more
   Time paced_until;                                   ///< the next delivery is due then
   Time next_step_at;                                  ///< nothing to do for it before
   std::string error;                                  ///< failed: why
@@ -71,13 +80,15 @@ class ReplayRepository {
   Listing<Replay> list(WorkspaceId workspace, const Page& page);
   /// Stops it, and cancels what it has made and nobody has begun. Error `not_running`.
   Result<Replay> cancel(WorkspaceId workspace, ReplayId id, Time now);
-  /// Of the first 50 000 deliveries in that state, how many match; and a few of them.
-  ReplayCount count(WorkspaceId workspace, const ReplayFilter& filter);
+  /// Of the first 50 000 deliveries in that state, how many match; and a few of them. What routes' programs
+  /// settled matches only under the current configuration: it has no bytes that could be sent again.
+  ReplayCount count(WorkspaceId workspace, const ReplayFilter& filter, ReplayConfiguration configuration);
 
   /// Of all workspaces: those that `runner` may work on now, the longest waiting first.
   struct Due {
     ReplayId id;
     WorkspaceId workspace_id;
+    ReplayConfiguration configuration = ReplayConfiguration::original;
   };
   std::vector<Due> due(std::string_view runner, Time now, std::size_t limit);
   /// Takes it for `runner` until `until`. nullopt when another one has it or it is not running any more.
@@ -86,12 +97,20 @@ class ReplayRepository {
   void settle(Replay& replay);
   /// The next deliveries of its walk, at most `limit`.
   std::vector<ReplayCandidate> next(const Replay& replay, std::size_t limit);
+  /// The event behind one of them, body and all; null when it is not there any more.
+  std::shared_ptr<const Event> event(WorkspaceId workspace, const ReplayCandidate& of);
   /// A new pending delivery, due at `at`.
   DeliveryId make(const Replay& replay, const ReplayCandidate& from, IdGenerator& ids, Time now, Time at);
+  /// The same, as its route has decided it: pending, or ended already. Its id and destination are not looked
+  /// at.
+  DeliveryId make_decided(const Replay& replay, const ReplayCandidate& from, const NewDelivery& decided,
+                          IdGenerator& ids, Time now, Time at);
   /// Keeps what a step came to. `conflict` when another one has made this step meanwhile.
   Result<void> record(const Replay& replay);
 
  private:
+  void note(const Replay& replay, DeliveryId made);
+
   Transaction& tx_;
 };
 

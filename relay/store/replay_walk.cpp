@@ -1,5 +1,6 @@
 // The walk of a replay: deliveries in order of their ids, looked at in bounded pieces.
 #include "relay/store/listing.hpp"
+#include "relay/store/reason_filter.hpp"
 #include "relay/store/replay_insert.hpp"
 #include "relay/store/replay_repository.hpp"
 
@@ -20,19 +21,22 @@ struct Walk {
 };
 
 /// What the outer query asks of a delivery d and its event e.
-std::string conditions(Walk& walk, const ReplayFilter& filter, std::optional<ReplayId> self) {
+std::string conditions(Walk& walk, const ReplayFilter& filter, ReplayConfiguration configuration,
+                       std::optional<ReplayId> self) {
   std::string sql = fmt::format("d.created_at < {}", walk.parameter(rows::time(filter.until)));
   if (filter.since) sql += fmt::format(" AND d.created_at >= {}", walk.parameter(rows::time(*filter.since)));
   if (filter.source_id)
     sql += fmt::format(" AND d.source_id = {}", walk.parameter(rows::id(*filter.source_id)));
   if (filter.destination_id)
     sql += fmt::format(" AND d.destination_id = {}", walk.parameter(rows::id(*filter.destination_id)));
-  if (!filter.reason.empty()) sql += fmt::format(" AND d.reason = {}", walk.parameter(filter.reason));
+  if (!filter.reason.empty()) sql += fmt::format(" AND {}", reason_is(filter.reason, walk.values));
   if (!filter.type.empty()) sql += fmt::format(" AND e.type = {}", walk.parameter(filter.type));
   // What a route's programs settled has no bytes that could be sent again.
-  sql +=
-      " AND d.reason <> 'filtered' AND d.reason NOT LIKE 'filter_failed%' AND d.reason NOT LIKE "
-      "'transform_failed%'";
+  if (configuration == ReplayConfiguration::original) {
+    sql +=
+        " AND d.reason <> 'filtered' AND d.reason NOT LIKE 'filter_failed%' AND d.reason NOT LIKE "
+        "'transform_failed%'";
+  }
   // Whatever the clocks of several nodes say, a replay never meets what it has made itself.
   if (self) {
     sql += fmt::format(
@@ -45,12 +49,12 @@ std::string conditions(Walk& walk, const ReplayFilter& filter, std::optional<Rep
 }
 
 /// The inner query follows one index and is bounded whatever the filter finds.
-Walk walk_of(WorkspaceId workspace, const ReplayFilter& filter, DeliveryId after, std::size_t limit,
-             std::optional<ReplayId> self = std::nullopt) {
+Walk walk_of(WorkspaceId workspace, const ReplayFilter& filter, ReplayConfiguration configuration,
+             DeliveryId after, std::size_t limit, std::optional<ReplayId> self = std::nullopt) {
   Walk walk;
   walk.values = {rows::id(workspace), rows::id(after),
                  rows::id(id_at_time<DeliveryId>(filter.until + kIdSlack)), static_cast<std::int64_t>(limit)};
-  const std::string matches = conditions(walk, filter, self);
+  const std::string matches = conditions(walk, filter, configuration, self);
   walk.sql = fmt::format(
       "SELECT d.id, d.event_row, d.source_id, d.destination_id, CASE WHEN {} THEN 1 ELSE 0 END AS matches, "
       "CASE WHEN EXISTS (SELECT 1 FROM retention_going g WHERE g.from_row <= d.event_row AND g.to_row > "
@@ -84,15 +88,25 @@ DeliveryId ReplayRepository::start_of(const ReplayFilter& filter) {
 }
 
 std::vector<ReplayCandidate> ReplayRepository::next(const Replay& replay, std::size_t limit) {
-  Walk walk = walk_of(replay.workspace_id, replay.filter, replay.cursor, limit, replay.id);
+  Walk walk =
+      walk_of(replay.workspace_id, replay.filter, replay.configuration, replay.cursor, limit, replay.id);
   std::vector<ReplayCandidate> found;
   tx_.query(walk.sql + " ORDER BY d.id", walk.values,
             [&](const Row& row) { found.push_back(candidate_at(row)); });
   return found;
 }
 
-ReplayCount ReplayRepository::count(WorkspaceId workspace, const ReplayFilter& filter) {
-  Walk walk = walk_of(workspace, filter, start_of(filter), kCounted);
+std::shared_ptr<const Event> ReplayRepository::event(WorkspaceId workspace, const ReplayCandidate& of) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM event e WHERE e.row = ?1 AND e.workspace_id = ?2", rows::kEventColumns);
+  auto found = find_one<Event>(tx_, sql, {of.event_row, rows::id(workspace)},
+                               [](const Row& row) { return rows::event_at(row, 0); });
+  return found ? std::make_shared<const Event>(std::move(*found)) : nullptr;
+}
+
+ReplayCount ReplayRepository::count(WorkspaceId workspace, const ReplayFilter& filter,
+                                    ReplayConfiguration configuration) {
+  Walk walk = walk_of(workspace, filter, configuration, start_of(filter), kCounted);
   ReplayCount count;
   tx_.query(fmt::format("SELECT count(*), coalesce(sum(w.matches), 0) FROM ({}) w", walk.sql), walk.values,
             [&](const Row& row) {

@@ -158,7 +158,7 @@ struct DeliveryFilter {
   std::optional<DeliveryState> state{};
   std::optional<SourceId> source_id{};
   std::string type{};                    ///< of the event, exact; empty: any
-  std::string reason{};                  ///< exact; empty: any
+  std::string reason{};                  ///< all of it or what stands before its colon; empty: any
   std::optional<Time> since{}, until{};  ///< created_at in [since, until)
   std::optional<ReplayId> replay_id{};   ///< made by this replay
 };

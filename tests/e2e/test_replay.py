@@ -157,9 +157,41 @@ def test_filters_leave_the_others_alone(broken, make):
     assert len(api.items("deliveries?state=dead&limit=500")) == 12  # what is over stays as it is
 
 
+def test_the_current_configuration_mends_what_a_program_broke_across_a_kill(make):
+    """A transform that was wrong for 200 events: the route is mended, and each arrives once, made anew."""
+    app, relay = make.app(), make.relay()
+    source = relay.api.source("shop", "github", [SECRET])
+    destination = relay.api.destination("app", "http", app.url, breaker={"enabled": False})
+    route = relay.api.post("routes", {"source_id": source["id"], "destination_id": destination["id"],
+                                      "transform": '{n: (.body.n | if . % 2 == 0 then error("even") else . end)}'})
+    events = post(relay, source, 200)
+    wait_dead(relay, 100)
+    app.wait(100)
+    app.received.clear()
+    assert relay.api.post("replays", {"dry_run": True})["matching"] == 0, "there are no bytes that could be sent again"
+    wanted = {"configuration": "current", "reason": "transform_failed", "rate": 100}
+    assert relay.api.post("replays", {**wanted, "dry_run": True})["matching"] == 100
+
+    relay.api.ok("PATCH", f"routes/{route['id']}", {"transform": "{mended: .body.n}"})
+    replay = relay.api.post("replays", wanted)
+    assert replay["configuration"] == "current" and replay["estimate"] == 100
+    app.wait(20)
+    relay.kill()
+    relay.start()
+    done = wait_state(relay, replay, "done")
+    assert done["made"] == done["delivered"] == 100 and done["skipped"] == {"body_expired": 0, "destination_deleted": 0, "no_route": 0}
+    by_delivery = {r.headers["postern-delivery-id"]: json.loads(r.body)["mended"] for r in app.received}
+    assert Counter(by_delivery.values()) == Counter(range(0, 200, 2))
+    assert set(arrivals(app)) == set(events[0::2])
+
+    relay.api.call("DELETE", f"routes/{route['id']}")
+    gone = wait_state(relay, relay.api.post("replays", {"configuration": "current", "state": "delivered", "rate": 1000}), "done")
+    assert gone["made"] == 0 and gone["skipped"]["no_route"] == 200
+
+
 def test_what_cannot_be_done_is_refused_with_the_reason(broken):
     api = broken.relay.api
-    for body, word in (({"configuration": "current"}, "configuration"), ({"state": "pending"}, "state"),
+    for body, word in (({"configuration": "newest"}, "configuration"), ({"state": "pending"}, "state"),
                        ({"rate": 0}, "rate"), ({"since": "2999-01-01T00:00:00Z"}, "since"),
                        ({"source_id": "src_" + "0" * 26}, "source_id")):
         answer = api.call("POST", "replays", body)

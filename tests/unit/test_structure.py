@@ -18,7 +18,7 @@ ARROWS = {
 }
 
 # Inside relay: lower rooms first. A room includes only those before it, and the model (relay/*.hpp).
-RELAY = ["limits", "store", "overload", "replay", "retention", "providers", "routing", "notify", "tunnel", "bus", "destinations",
+RELAY = ["limits", "store", "overload", "retention", "providers", "routing", "replay", "notify", "tunnel", "bus", "destinations",
          "delivery", "ingest"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

@@ -54,6 +54,26 @@ TEST_F(ReplaysTest, OneIsCreatedOnceShownListedAndCancelled) {
   EXPECT_EQ(code_of(again), "not_running");
 }
 
+TEST_F(ReplaysTest, TheCurrentConfigurationFindsWhatProgramsSettled) {
+  dead("transform_failed: no key");
+  dead("http_500");
+  const auto matching = [&](const std::string& configuration) {
+    const auto dry =
+        ok("POST", "/api/v1/replays", R"({"dry_run":true,"configuration":")" + configuration + R"("})");
+    EXPECT_EQ(dry.at("configuration").as_string(), configuration);
+    return dry.at("matching").as_int64();
+  };
+  EXPECT_EQ(matching("original"), 1);
+  EXPECT_EQ(matching("current"), 2);
+  const auto made =
+      call("POST", "/api/v1/replays", R"({"configuration":"current","reason":"transform_failed"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(parsed(made).at("estimate").as_int64(), 1);
+  const auto shown = ok("GET", "/api/v1/replays/" + id_of(parsed(made)));
+  EXPECT_EQ(shown.at("configuration"), "current");
+  EXPECT_EQ(shown.at("skipped").at("no_route").as_int64(), 0);
+}
+
 TEST_F(ReplaysTest, OneThatRunsSaysThatTheLoadHoldsItBack) {
   dead();
   const std::string id = id_of(parsed(call("POST", "/api/v1/replays", "{}")));
@@ -67,7 +87,7 @@ TEST_F(ReplaysTest, OneThatRunsSaysThatTheLoadHoldsItBack) {
 TEST_F(ReplaysTest, WhatCannotBeDoneIsRefusedByField) {
   const std::pair<std::string, std::string> wrong[] = {
       {"state", R"({"state":"pending"})"},
-      {"configuration", R"({"configuration":"current"})"},
+      {"configuration", R"({"configuration":"newest"})"},
       {"rate", R"({"rate":0})"},
       {"rate", R"({"rate":1001})"},
       {"since", R"({"since":"yesterday"})"},

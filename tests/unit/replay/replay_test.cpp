@@ -1,96 +1,14 @@
 #include <set>
 #include <thread>
 
-#include "relay/replay/step.hpp"
-#include "tests/unit/store/store_fixture.hpp"
+#include "tests/unit/replay/replay_fixture.hpp"
 
 namespace postern::relay {
 namespace {
 
 using namespace std::chrono_literals;
 
-class ReplayTest : public ConformanceTest {
- protected:
-  void SetUp() override {
-    ConformanceTest::SetUp();
-    source = make_source(workspace, "shop");
-    destination = make_destination(workspace, "app");
-  }
-
-  /// Deliveries of that many new events, each ended in `state`.
-  std::vector<DeliveryId> ended(std::size_t count, DeliveryState state,
-                                const std::string& type = "invoice.paid",
-                                const std::string& reason = "retries_exhausted") {
-    std::vector<DeliveryId> made;
-    for (std::size_t i = 0; i < count; ++i) {
-      Event event = make_event(workspace, source.id, fmt::format("k{}", ++events_));
-      event.type = type;
-      NewEvent with = with_deliveries(std::move(event), {destination.id});
-      made.push_back(with.deliveries.front().id);
-      EXPECT_TRUE(append(std::move(with)));
-    }
-    end_leased(state, reason);
-    return made;
-  }
-  void end_leased(DeliveryState state, const std::string& reason) {
-    std::vector<Completion> completions;
-    for (const LeasedDelivery& leased : std::exchange(intake.leased, {})) {
-      completions.push_back(completion(leased, state));
-      completions.back().reason = reason;
-    }
-    complete(std::move(completions));
-  }
-  void end_made(DeliveryState state) {
-    clock.advance(3s);
-    std::vector<Completion> completions;
-    for (const LeasedDelivery& leased : claim_due(1000)) completions.push_back(completion(leased, state));
-    complete(std::move(completions));
-  }
-
-  Replay begin(ReplayFilter filter = {}, unsigned rate = 1000) {
-    clock.advance(1ms);
-    Replay replay;
-    replay.id = ids.of<ReplayId>();
-    replay.workspace_id = workspace;
-    replay.filter = std::move(filter);
-    replay.filter.until = clock.now();
-    replay.cursor = ReplayRepository::start_of(replay.filter);
-    replay.rate = rate;
-    replay.created_at = replay.paced_until = replay.next_step_at = clock.now();
-    EXPECT_TRUE(write_void([&](Transaction& tx) { return ReplayRepository(tx).create(replay); }));
-    return replay;
-  }
-  using Stepped = Result<std::optional<std::size_t>>;
-  Stepped step(ReplayId id, const std::string& runner = std::string(16, 'a')) {
-    StepContext context{.runner = runner};
-    return write<std::optional<std::size_t>>(
-        [&](Transaction& tx) { return replay_step(tx, {id, workspace}, context, ids, clock.now()); });
-  }
-  Replay get(ReplayId id) {
-    return read([&](Transaction& tx) { return ReplayRepository(tx).get(workspace, id); }).value();
-  }
-  /// Steps, with everything it makes ending at once, until it is not running.
-  Replay finish(ReplayId id, DeliveryState each = DeliveryState::delivered) {
-    for (int i = 0; i < 100 && get(id).state == ReplayState::running; ++i) {
-      EXPECT_TRUE(step(id));
-      end_made(each);
-    }
-    return get(id);
-  }
-  std::vector<Delivery> made_by(ReplayId id) {
-    DeliveryFilter filter;
-    filter.replay_id = id;
-    return read([&](Transaction& tx) { return DeliveryRepository(tx).list(workspace, filter, {500, ""}); })
-        .items;
-  }
-
-  Source source;
-  Destination destination;
-
- private:
-  int events_ = 0;
-};
-
+using ReplayTest = ReplayFixture;
 ENGINES(ReplayTest);
 
 TEST_P(ReplayTest, EachMatchingDeliveryIsMadeOnceMore) {
@@ -128,7 +46,10 @@ TEST_P(ReplayTest, FiltersChoose) {
   ended(4, DeliveryState::delivered);
   const auto count = [&](ReplayFilter filter) {
     filter.until = clock.now() + 1s;
-    return read([&](Transaction& tx) { return ReplayRepository(tx).count(workspace, filter); }).matching;
+    return read([&](Transaction& tx) {
+             return ReplayRepository(tx).count(workspace, filter, ReplayConfiguration::original);
+           })
+        .matching;
   };
   EXPECT_EQ(count({}), 5U);
   EXPECT_EQ(count({.state = DeliveryState::delivered}), 4U);
@@ -153,7 +74,9 @@ TEST_P(ReplayTest, TheCountComesWithASample) {
   ended(8, DeliveryState::dead);
   ReplayFilter filter;
   filter.until = clock.now() + 1s;
-  const auto count = read([&](Transaction& tx) { return ReplayRepository(tx).count(workspace, filter); });
+  const auto count = read([&](Transaction& tx) {
+    return ReplayRepository(tx).count(workspace, filter, ReplayConfiguration::original);
+  });
   EXPECT_EQ(count.matching, 8U);
   EXPECT_FALSE(count.cut);
   ASSERT_EQ(count.sample.size(), 5U);
@@ -196,7 +119,7 @@ TEST_P(ReplayTest, TwoThatRaceMakeNothingTwice) {
     StepContext context{.runner = std::string(16, 'a')};
     for (int i = 0; i < 20; ++i) {
       auto done = write_and_wait(db(), [&](Transaction& tx) -> Result<void> {
-        auto made = replay_step(tx, {replay.id, workspace}, context, ids, clock.now());
+        auto made = replay_step(tx, {replay.id, workspace}, context, {}, ids, clock.now());
         if (!made) return std::unexpected(made.error());
         return {};
       });
@@ -248,7 +171,7 @@ TEST_P(ReplayTest, ADestinationThatIsAwayHoldsItUp) {
   context.limits.open = 10;
   const auto stepped = [&] {
     return write<std::optional<std::size_t>>([&](Transaction& tx) {
-             return replay_step(tx, {replay.id, workspace}, context, ids, clock.now());
+             return replay_step(tx, {replay.id, workspace}, context, {}, ids, clock.now());
            })
         .value();
   };
@@ -291,7 +214,10 @@ TEST_P(ReplayTest, AnotherWorkspaceSeesAndTouchesNothing) {
   EXPECT_EQ(cancelled.error().code, "not_found");
   ReplayFilter filter;
   filter.until = clock.now() + 1s;
-  EXPECT_EQ(read([&](Transaction& tx) { return ReplayRepository(tx).count(other, filter); }).matching, 0U);
+  EXPECT_EQ(read([&](Transaction& tx) {
+              return ReplayRepository(tx).count(other, filter, ReplayConfiguration::original);
+            }).matching,
+            0U);
 }
 
 TEST_P(ReplayTest, ThereIsABoundOnHowManyRun) {

@@ -4,29 +4,63 @@
 
 #include <thread>
 
-#include "tests/unit/store/store_fixture.hpp"
+#include "tests/unit/replay/replay_fixture.hpp"
 
 namespace postern::relay {
 namespace {
 
 using namespace std::chrono_literals;
 
-class RunnerTest : public ConformanceTest {
+class RunnerTest : public ReplayFixture {
  protected:
-  ReplayId begin() {
-    clock.advance(1ms);
-    Replay replay;
-    replay.id = ids.of<ReplayId>();
-    replay.workspace_id = workspace;
-    replay.filter.until = clock.now();
-    replay.cursor = ReplayRepository::start_of(replay.filter);
-    replay.rate = 1000;
-    replay.created_at = replay.paced_until = replay.next_step_at = clock.now();
-    EXPECT_TRUE(write_void([&](Transaction& tx) { return ReplayRepository(tx).create(replay); }));
-    return replay.id;
+  RunnerTest() { pool_options.evaluator.command.path = POSTERN_ROUTE_WORKER; }
+
+  RunnerParts parts() {
+    if (!programs) programs = std::make_unique<ProgramPool>(pool_options, metrics);
+    return {.loop = loop.get_executor(),
+            .database = *store->database,
+            .routes = CurrentRoutes({catalog, *programs, ids}),
+            .refresh = [this] { return refresh(); },
+            .ids = ids,
+            .clock = clock,
+            .wake = [] {},
+            .shedding = &shedding};
   }
-  ReplayState state(ReplayId id) {
-    return read([&](Transaction& tx) { return ReplayRepository(tx).get(workspace, id); }).value().state;
+  boost::asio::awaitable<Result<void>> refresh() {
+    ++refreshes;
+    if (store_away) co_return fail("store_down", "away");
+    catalog.replace(read([&](Transaction& tx) { return load_catalog(tx, store->keyring); }));
+    co_return Result<void>();
+  }
+  Route make_route(std::string filter, std::string transform) {
+    Route route;
+    route.id = ids.of<RouteId>();
+    route.workspace_id = workspace;
+    route.source_id = source.id;
+    route.destination_id = destination.id;
+    route.created_at = clock.now();
+    route.filter = std::move(filter);
+    route.transform = std::move(transform);
+    EXPECT_TRUE(write_void([&](Transaction& tx) { return RouteRepository(tx).create(route); }));
+    return route;
+  }
+  /// Runs one until it has ended all that it made.
+  Replay run(ReplayId id) {
+    ReplayRunner runner(parts(), {.runner = std::string(16, 'a')});
+    runner.start();
+    EXPECT_TRUE(runs_until([&] {
+      end_made(DeliveryState::delivered);
+      return state(id) != ReplayState::running;
+    }));
+    runner.stop();
+    loop.run();
+    return get(id);
+  }
+  ReplayState state(ReplayId id) { return get(id).state; }
+  std::string body_of(const Delivery& delivery) {
+    const auto payload =
+        read([&](Transaction& tx) { return DeliveryRepository(tx).payload(workspace, delivery.id); });
+    return payload ? payload->body : std::string("as it came");
   }
   double put_off() {
     for (const auto& family : metrics.Collect()) {
@@ -50,19 +84,17 @@ class RunnerTest : public ConformanceTest {
 
   prometheus::Registry metrics;
   Shedding shedding{metrics};
-  boost::asio::io_context loop{1};
+  CatalogHolder catalog;
+  ProgramPoolOptions pool_options;
+  std::unique_ptr<ProgramPool> programs;
+  int refreshes = 0;
+  bool store_away = false;
 };
 
 TEST_P(RunnerTest, NoStepIsMadeWhileTheLoadHoldsReplaysBack) {
   shedding.set(LoadLevel::no_replays);
-  ReplayRunner runner({.loop = loop.get_executor(),
-                       .database = *store->database,
-                       .ids = ids,
-                       .clock = clock,
-                       .wake = [] {},
-                       .shedding = &shedding},
-                      {.runner = std::string(16, 'a')});
-  const ReplayId id = begin();
+  ReplayRunner runner(parts(), {.runner = std::string(16, 'a')});
+  const ReplayId id = begin().id;
   runner.start();
   EXPECT_TRUE(runs_until([&] { return put_off() >= 2; }));
   EXPECT_EQ(state(id), ReplayState::running);
@@ -70,6 +102,75 @@ TEST_P(RunnerTest, NoStepIsMadeWhileTheLoadHoldsReplaysBack) {
   EXPECT_TRUE(runs_until([&] { return state(id) == ReplayState::done; }));
   runner.stop();
   loop.run();
+}
+
+TEST_P(RunnerTest, TheCurrentConfigurationRunsTheRoutesAsTheyAreNow) {
+  const Route route = make_route("", ".nothing | error");
+  ended(120, DeliveryState::dead, "push", "transform_failed: null");
+  ASSERT_TRUE(write_void([&](Transaction& tx) {
+    Route mended = route;
+    mended.transform = "{type: .event.type}";
+    return RouteRepository(tx).update(mended);
+  }));
+  const Replay done = run(begin({.reason = "transform_failed"}, 1000, ReplayConfiguration::current).id);
+  EXPECT_EQ(done.state, ReplayState::done);
+  EXPECT_EQ(done.made, 120U);
+  EXPECT_EQ(done.delivered, 120U);
+  EXPECT_EQ(refreshes, 1) << "the catalog here knew of no route";
+  std::set<DeliveryId> parents;
+  for (const Delivery& made : made_by(done.id)) {
+    EXPECT_EQ(body_of(made), R"({"type":"push"})");
+    parents.insert(made.replay_of.value());
+  }
+  EXPECT_EQ(parents.size(), 120U);
+}
+
+TEST_P(RunnerTest, WhatTheProgramsSettleAgainIsMadeAndHasFailed) {
+  make_route("false", "");
+  ended(3, DeliveryState::dead);
+  const Replay done = run(begin({}, 1000, ReplayConfiguration::current).id);
+  EXPECT_EQ(done.made, 3U);
+  EXPECT_EQ(done.failed, 3U);
+  for (const Delivery& made : made_by(done.id)) {
+    EXPECT_EQ(made.state, DeliveryState::cancelled);
+    EXPECT_EQ(made.reason, "filtered");
+  }
+  const Replay again = run(begin({}, 1000, ReplayConfiguration::current).id);
+  EXPECT_EQ(again.made, 0U) << "the newest of each is cancelled, not dead";
+}
+
+TEST_P(RunnerTest, WithoutARouteNothingIsMade) {
+  ended(3, DeliveryState::dead);
+  const Replay done = run(begin({}, 1000, ReplayConfiguration::current).id);
+  EXPECT_EQ(done.state, ReplayState::done);
+  EXPECT_EQ(done.made, 0U);
+  EXPECT_EQ(done.skipped_unrouted, 3U);
+}
+
+TEST_P(RunnerTest, ItWaitsForProgramsThatCannotBeAskedAndForACatalogThatCannotBeRead) {
+  make_route("true", "");
+  ended(2, DeliveryState::dead);
+  const Replay replay = begin({}, 1000, ReplayConfiguration::current);
+  store_away = true;
+  ReplayRunner runner(parts(), {.runner = std::string(16, 'a')});
+  const auto waits_once_more = [&] {
+    const std::int64_t step = get(replay.id).step;
+    clock.advance(1s);
+    return runs_until([&] { return get(replay.id).step > step; });
+  };
+  runner.start();
+  EXPECT_TRUE(waits_once_more());
+  store_away = false;
+  programs->stop();
+  EXPECT_TRUE(waits_once_more());
+  EXPECT_TRUE(waits_once_more());
+  EXPECT_EQ(get(replay.id).state, ReplayState::running);
+  EXPECT_EQ(get(replay.id).made, 0U);
+  EXPECT_EQ(get(replay.id).skipped_unrouted, 0U);
+  runner.stop();
+  loop.run();
+  programs.reset();
+  EXPECT_EQ(run(replay.id).delivered, 2U);
 }
 
 ENGINES(RunnerTest);
