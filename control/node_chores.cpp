@@ -20,7 +20,8 @@ Result<void> Node::Parts::start_chores() {
   replays = std::make_unique<relay::ReplayRunner>(
       relay::RunnerParts{.loop = loops.first().get_executor(),
                          .database = *store->database,
-                         .routes = relay::CurrentRoutes({catalog, *programs, ids}),
+                         .catalog = catalog,
+                         .routes = relay::CurrentRoutes({*programs, ids}),
                          .refresh = [this] { return reloader->reload(); },
                          .ids = ids,
                          .clock = schedule,

@@ -29,16 +29,17 @@ struct Wanted {
   bool dry_run = false;
 };
 
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value() : json::value(json_text(text));
+}
+
 json::object filter_view(const ReplayFilter& filter) {
-  const auto text = [](const std::string& value) {
-    return value.empty() ? json::value() : json::value(json_text(value));
-  };
   return {{"state", relay::to_text(filter.state)},
           {"source_id", filter.source_id ? json::value(filter.source_id->to_string()) : json::value()},
           {"destination_id",
            filter.destination_id ? json::value(filter.destination_id->to_string()) : json::value()},
-          {"type", text(filter.type)},
-          {"reason", text(filter.reason)},
+          {"type", text_or_null(filter.type)},
+          {"reason", text_or_null(filter.reason)},
           {"since", filter.since ? json::value(to_rfc3339(*filter.since)) : json::value()},
           {"until", to_rfc3339(filter.until)}};
 }
@@ -49,12 +50,13 @@ json::value time_or_null(const std::optional<Time>& time) {
 
 /// `held_back` is how it stands on this node, now: another one may go on with it.
 json::object replay_view(const Replay& replay, const ApiServices& services) {
+  const bool is_running = replay.state == relay::ReplayState::running;
   const bool held = services.shedding != nullptr && services.shedding->gives_up(relay::Work::replays);
   return {{"id", replay.id.to_string()},
           {"state", relay::to_text(replay.state)},
           {"filter", filter_view(replay.filter)},
           {"configuration", relay::to_text(replay.configuration)},
-          {"held_back", held && replay.state == relay::ReplayState::running},
+          {"held_back", held && is_running},
           {"rate", replay.rate},
           {"estimate", replay.estimate},
           {"estimate_is_least", replay.estimate_cut},
@@ -66,7 +68,8 @@ json::object replay_view(const Replay& replay, const ApiServices& services) {
            {{"body_expired", replay.skipped_expired},
             {"destination_deleted", replay.skipped_gone},
             {"no_route", replay.skipped_unrouted}}},
-          {"error", replay.error.empty() ? json::value() : json::value(json_text(replay.error))},
+          {"waiting_for", text_or_null(is_running ? replay.error : "")},
+          {"error", text_or_null(is_running ? "" : replay.error)},
           {"created_at", to_rfc3339(replay.created_at)},
           {"started_at", time_or_null(replay.started_at)},
           {"finished_at", time_or_null(replay.finished_at)}};

@@ -46,8 +46,8 @@ asio::awaitable<std::optional<Problem>> check_programs(const ApiServices& servic
 asio::awaitable<std::expected<std::vector<relay::NewDelivery>, Problem>> decide_routes(
     const ApiServices& services, std::shared_ptr<const relay::Event> event,
     std::optional<DestinationId> only) {
-  const relay::CurrentRoutes routes({services.catalog, services.programs, services.ids});
-  auto decided = co_await routes.decide(std::move(event), only, kProgramsLimit);
+  const relay::CurrentRoutes routes({services.programs, services.ids});
+  auto decided = co_await routes.decide(services.catalog.current(), std::move(event), only, kProgramsLimit);
   if (!decided) co_return std::unexpected(problem_from(decided.error()));
   if (decided->empty()) {
     co_return std::unexpected(Problem{409, "no_destination",

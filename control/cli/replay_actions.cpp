@@ -76,6 +76,37 @@ bool held_back(const json::object& replay) {
   return held != nullptr && held->is_bool() && held->as_bool();
 }
 
+std::string left_out(const json::object& replay) {
+  std::string out;
+  const json::value* skipped = replay.if_contains("skipped");
+  if (skipped == nullptr) return out;
+  for (const auto& [why, count] : skipped->as_object()) {
+    if (count.to_number<std::int64_t>() == 0) continue;
+    std::string words(why);
+    std::ranges::replace(words, '_', ' ');
+    out += fmt::format(", {} left out ({})", count.to_number<std::int64_t>(), words);
+  }
+  return out;
+}
+
+/// An older relay does not say what it waits for.
+std::string standing(const json::object& replay) {
+  if (held_back(replay)) return "held back: the relay is overloaded";
+  const json::value* waits = replay.if_contains("waiting_for");
+  if (waits == nullptr || waits->is_null()) return format_cell(replay.at("state"));
+  if (waits->as_string() == "programs_suspended") return "waits: a program went over its limits too often";
+  return "waits: the programs are busy";
+}
+
+/// What programs settled is not found under the original configuration, which is easily forgotten.
+std::string configuration_hint(const ReplayWish& wish) {
+  const bool of_programs = wish.reason.starts_with("filter") || wish.reason.starts_with("transform_failed");
+  if (!of_programs || wish.configuration == "current") return {};
+  return "\nA route's program settled these, so there are no bytes to send again: add --configuration "
+         "current to "
+         "run the routes as they are now.\n";
+}
+
 }  // namespace
 
 Outcome<std::string> create_replay_command(ApiClient& api, const ReplayWish& wish, Form form) {
@@ -84,7 +115,8 @@ Outcome<std::string> create_replay_command(ApiClient& api, const ReplayWish& wis
   auto answer = api.post("replays", *body);
   if (!answer) return std::unexpected(answer.error());
   if (form == Form::json) return raw(*answer);
-  return wish.dry_run ? dry_text(answer->as_object()) : begun_text(answer->as_object());
+  const json::object& shown = answer->as_object();
+  return (wish.dry_run ? dry_text(shown) : begun_text(shown)) + configuration_hint(wish);
 }
 
 Outcome<std::string> list_replays_command(ApiClient& api, std::size_t most, Form form) {
@@ -113,11 +145,10 @@ std::string progress_line(const json::object& replay) {
   const auto ended = number(replay, "delivered") + number(replay, "failed");
   const auto made = number(replay, "made");
   const auto whole = std::max(number(replay, "estimate"), made);
-  return fmt::format(
-      "[{}] {}{} of {} made, {} delivered, {} failed, {} under way  {}", bar_of(ended, whole), made,
-      replay.at("estimate_is_least").as_bool() ? "+" : "", whole, number(replay, "delivered"),
-      number(replay, "failed"), number(replay, "open"),
-      held_back(replay) ? "held back: the relay is overloaded" : format_cell(replay.at("state")));
+  return fmt::format("[{}] {}{} of {} made, {} delivered, {} failed, {} under way{}  {}",
+                     bar_of(ended, whole), made, replay.at("estimate_is_least").as_bool() ? "+" : "", whole,
+                     number(replay, "delivered"), number(replay, "failed"), number(replay, "open"),
+                     left_out(replay), standing(replay));
 }
 
 bool is_over(const json::object& replay) {

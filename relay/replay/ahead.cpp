@@ -6,11 +6,11 @@ namespace {
 constexpr std::size_t kAskedMost = 50;
 constexpr std::size_t kBytesMost = 8 * 1024 * 1024;
 
+}  // namespace
+
 bool would_be_sent(const ReplayCandidate& candidate) {
   return candidate.matches && !candidate.body_expired && !candidate.destination_gone;
 }
-
-}  // namespace
 
 std::vector<Ahead> replay_ahead(Transaction& tx, const ReplayRepository::Due& which, const PaceLimits& limits,
                                 Time now) {

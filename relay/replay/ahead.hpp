@@ -20,11 +20,17 @@ struct Ahead {
   std::shared_ptr<const Event> event;
 };
 
-struct Decisions {
-  /// By the delivery that is repeated; nullopt: no route goes there any more.
-  std::map<DeliveryId, std::optional<NewDelivery>> made;
-  bool waits = false;  ///< the programs cannot be asked about more just now
+struct Decision {
+  std::optional<RouteBasis> basis;      ///< it counts while this is how things are
+  std::optional<NewDelivery> delivery;  ///< nullopt: no route goes there any more
 };
+struct Decisions {
+  std::map<DeliveryId, Decision> made;  ///< by the delivery that is repeated
+  std::string waits_for = {};           ///< why the programs could not be asked about more; empty: they could
+};
+
+/// False for what a step passes by.
+bool would_be_sent(const ReplayCandidate& candidate);
 
 /// Of a replay under the current configuration, in the order of its walk: at most 50 and their bodies at most
 /// 8 MiB, but always one. Writes nothing. Empty when it may make none now.

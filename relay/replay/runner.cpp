@@ -12,34 +12,37 @@ constexpr Duration kIdle = std::chrono::milliseconds(500);
 constexpr Duration kBetweenRounds = std::chrono::milliseconds(20);  // others write too
 constexpr std::size_t kAtOnce = 20;
 constexpr int kFailuresMost = 10;
-constexpr std::size_t kRemembered = 100;
-constexpr Duration kProgramsLimit = std::chrono::seconds(2);  // for one event; nobody waits for an answer
-constexpr Duration kDecidingMost = std::chrono::seconds(3);   // well within the lease of a step
+// A program that went over its limits is tried again after ten seconds: it has had its chance by then.
+constexpr Duration kSuspendedMost = std::chrono::seconds(25);
 
 }  // namespace
 
 ReplayRunner::ReplayRunner(RunnerParts parts, StepContext context)
-    : parts_(std::move(parts)), context_(std::move(context)), timer_(parts_.loop) {}
+    : parts_(std::move(parts)),
+      context_(std::move(context)),
+      decider_(
+          {parts_.database, parts_.catalog, parts_.routes, parts_.refresh, parts_.clock, parts_.shedding}),
+      originals_(parts_.loop),
+      currents_(parts_.loop) {}
 
 void ReplayRunner::start() {
-  spawn(parts_.loop, run(), "replays.run");
+  spawn(parts_.loop, run(ReplayConfiguration::original, originals_), "replays.run");
+  spawn(parts_.loop, run(ReplayConfiguration::current, currents_), "replays.run_current");
 }
 
 void ReplayRunner::stop() {
   stopping_ = true;
-  timer_.cancel();
+  decider_.stop();
+  originals_.cancel();
+  currents_.cancel();
 }
 
-asio::awaitable<void> ReplayRunner::pause(Duration time) {
-  timer_.expires_after(time);
-  co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-}
-
-asio::awaitable<void> ReplayRunner::run() {
+asio::awaitable<void> ReplayRunner::run(ReplayConfiguration configuration, asio::steady_timer& timer) {
   while (!stopping_) {
-    const bool worked = co_await round();
+    const bool worked = co_await round(configuration);
     if (stopping_) break;
-    co_await pause(worked ? kBetweenRounds : kIdle);
+    timer.expires_after(worked ? kBetweenRounds : kIdle);
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }
 
@@ -51,66 +54,29 @@ bool ReplayRunner::held_back() {
 }
 
 /// Whether there was anything to do.
-asio::awaitable<bool> ReplayRunner::round() {
+asio::awaitable<bool> ReplayRunner::round(ReplayConfiguration configuration) {
   using Found = std::vector<Due>;
-  auto job = [runner = context_.runner, now = parts_.clock.now()](Transaction& tx) {
-    return ReplayRepository(tx).due(runner, now, kAtOnce);
+  auto job = [configuration, runner = context_.runner, now = parts_.clock.now()](Transaction& tx) {
+    return ReplayRepository(tx).due(configuration, runner, now, kAtOnce);
   };
   auto due = co_await read<Found>(parts_.database, std::move(job));
   if (!due) co_return false;
   bool worked = false;
   for (const Due& which : *due) {
     if (stopping_ || held_back()) co_return false;
-    const bool stepped = co_await step(which);
+    const bool stepped = co_await step(which, configuration);
     worked |= stepped;
   }
   co_return worked;
 }
 
-asio::awaitable<std::optional<std::vector<Ahead>>> ReplayRunner::look_ahead(Due which) {
-  if (!refreshed_.contains(which.id)) {
-    const auto fresh = co_await parts_.refresh();
-    if (!fresh) co_return std::nullopt;
-    if (refreshed_.size() == kRemembered) refreshed_.clear();
-    refreshed_.insert(which.id);
+asio::awaitable<bool> ReplayRunner::step(Due which, ReplayConfiguration configuration) {
+  Made made;
+  try {
+    made = co_await try_step(which, configuration);
+  } catch (const std::exception& fault) {
+    made = fail("job_failed", fault.what());
   }
-  auto job = [which, limits = context_.limits, now = parts_.clock.now()](Transaction& tx) {
-    return replay_ahead(tx, which, limits, now);
-  };
-  auto ahead = co_await read<std::vector<Ahead>>(parts_.database, std::move(job));
-  if (!ahead) co_return std::nullopt;
-  co_return std::move(*ahead);
-}
-
-/// Asks the routes' programs about what the next step will come to; one event after the other, so that a
-/// replay never takes more than one place of those that ingest needs.
-asio::awaitable<Decisions> ReplayRunner::decide(Due which) {
-  Decisions decisions;
-  if (which.configuration == ReplayConfiguration::original) co_return decisions;
-  auto ahead = co_await look_ahead(which);
-  decisions.waits = !ahead;
-  if (!ahead) co_return decisions;
-  const SteadyTime end = parts_.clock.steady() + kDecidingMost;
-  for (Ahead& next : *ahead) {
-    if (stopping_ || parts_.clock.steady() > end) break;
-    auto decided =
-        co_await parts_.routes.decide(std::move(next.event), next.destination_id, kProgramsLimit, true);
-    decisions.waits = !decided;
-    if (!decided) break;
-    auto& made = decisions.made[next.id];
-    if (!decided->empty()) made = std::move(decided->front());
-  }
-  co_return decisions;
-}
-
-asio::awaitable<bool> ReplayRunner::step(Due which) {
-  using Made = std::optional<std::size_t>;
-  auto decided = co_await decide(which);
-  const auto decisions = std::make_shared<const Decisions>(std::move(decided));
-  if (stopping_) co_return false;
-  auto job = [which, decisions, context = context_, &ids = parts_.ids, &clock = parts_.clock](
-                 Transaction& tx) { return replay_step(tx, which, context, *decisions, ids, clock.now()); };
-  auto made = co_await write<Made>(parts_.database, std::move(job));
   if (!made) {
     co_await count_failure(which, made.error());
     co_return false;
@@ -120,13 +86,62 @@ asio::awaitable<bool> ReplayRunner::step(Due which) {
   co_return made->has_value();
 }
 
+asio::awaitable<ReplayRunner::Made> ReplayRunner::try_step(Due which, ReplayConfiguration configuration) {
+  if (configuration == ReplayConfiguration::original) co_return co_await make_step(which, {});
+  co_return co_await decide_and_step(which);
+}
+
+asio::awaitable<ReplayRunner::Made> ReplayRunner::decide_and_step(Due which) {
+  auto hold = [which, context = context_, now = parts_.clock.now()](Transaction& tx) -> Result<bool> {
+    return replay_hold(tx, which, context, now);
+  };
+  auto held = co_await write<bool>(parts_.database, std::move(hold));
+  if (!held) co_return std::unexpected(held.error());
+  if (!*held) co_return std::nullopt;
+  auto decisions = co_await decider_.decide(which, context_.limits);
+  if (!decisions) co_return std::unexpected(decisions.error());
+  if (suspended_for_long(which.id, *decisions)) {
+    co_await end_as_failed(
+        which,
+        "A filter or transform went over its limits again and again, so it was not run. Mend "
+        "it, then begin a new replay: it finds what this one has not repeated.");
+    co_return std::nullopt;
+  }
+  if (stopping_) co_return std::nullopt;
+  co_return co_await make_step(which, std::move(*decisions));
+}
+
+/// Without an end a program that always breaks its limits would let through three deliveries in ten seconds.
+bool ReplayRunner::suspended_for_long(ReplayId replay, const Decisions& decisions) {
+  if (decisions.waits_for != kProgramsSuspended) {
+    suspended_since_.erase(replay);
+    return false;
+  }
+  const SteadyTime since = suspended_since_.try_emplace(replay, parts_.clock.steady()).first->second;
+  return parts_.clock.steady() - since > kSuspendedMost;
+}
+
+asio::awaitable<ReplayRunner::Made> ReplayRunner::make_step(Due which, Decisions decisions) {
+  auto job = [which, decisions = std::make_shared<const Decisions>(std::move(decisions)), context = context_,
+              &ids = parts_.ids, &clock = parts_.clock](Transaction& tx) {
+    return replay_step(tx, which, context, *decisions, ids, clock.now());
+  };
+  co_return co_await write<std::optional<std::size_t>>(parts_.database, std::move(job));
+}
+
 /// A store that is busy or away is waited for; a step that cannot be made at all ends its replay, visibly.
 asio::awaitable<void> ReplayRunner::count_failure(Due which, Error error) {
   if (stopping_ || error.code != "job_failed") co_return;
   log::warn("replay.step_failed", {{"replay", which.id}, {"error", error.message}});
   if (++failures_[which.id] < kFailuresMost) co_return;
   failures_.erase(which.id);
-  auto job = [which, why = error.message, now = parts_.clock.now()](Transaction& tx) {
+  co_await end_as_failed(which, std::move(error.message));
+}
+
+asio::awaitable<void> ReplayRunner::end_as_failed(Due which, std::string why) {
+  suspended_since_.erase(which.id);
+  log::warn("replay.failed", {{"replay", which.id}, {"error", why}});
+  auto job = [which, why = std::move(why), now = parts_.clock.now()](Transaction& tx) {
     return replay_fail(tx, which, why, now);
   };
   auto failed = co_await write<void>(parts_.database, std::move(job));

@@ -4,21 +4,18 @@
 
 #include <functional>
 #include <map>
-#include <set>
 
-#include "relay/overload/shedding.hpp"
+#include "relay/replay/decider.hpp"
 #include "relay/replay/step.hpp"
-#include "relay/routing/current_routes.hpp"
 
 namespace postern::relay {
 
 struct RunnerParts {
   boost::asio::any_io_executor loop;
   Database& database;
+  const CatalogHolder& catalog;
   CurrentRoutes routes;
-  /// Brings the catalog up to what is committed: a replay must not run the routes as they were before its
-  /// creation, which on this node they may still be.
-  std::function<boost::asio::awaitable<Result<void>>()> refresh;
+  std::function<boost::asio::awaitable<Result<void>>()> refresh;  ///< of the catalog: see DeciderParts
   IdGenerator& ids;
   const Clock& clock;            ///< the one that deliveries' times are of
   std::function<void()> wake;    ///< deliveries were made that will be due
@@ -26,9 +23,10 @@ struct RunnerParts {
 };
 
 /// Works on replays, one step after another and all of them in turn, on one loop; the work itself is done on
-/// the store's threads. Every node of a cluster has one: a replay belongs to the node that made its last
-/// step, until that one has been silent for the lease. While this node gives up replays it makes no step; one
-/// that is calm may then take them over.
+/// the store's threads. Those under the current configuration have a turn of their own: their programs take
+/// time. Every node of a cluster has one: a replay belongs to the node that made its last step, until that
+/// one has been silent for the lease. While this node gives up replays it makes no step; one that is calm may
+/// then take them over.
 class ReplayRunner {
  public:
   ReplayRunner(RunnerParts parts, StepContext context);
@@ -38,20 +36,24 @@ class ReplayRunner {
 
  private:
   using Due = ReplayRepository::Due;
-  boost::asio::awaitable<void> run();
+  using Made = Result<std::optional<std::size_t>>;
+  boost::asio::awaitable<void> run(ReplayConfiguration configuration, boost::asio::steady_timer& timer);
   bool held_back();
-  boost::asio::awaitable<bool> round();
-  boost::asio::awaitable<bool> step(Due which);
-  boost::asio::awaitable<Decisions> decide(Due which);
-  boost::asio::awaitable<std::optional<std::vector<Ahead>>> look_ahead(Due which);
+  boost::asio::awaitable<bool> round(ReplayConfiguration configuration);
+  boost::asio::awaitable<bool> step(Due which, ReplayConfiguration configuration);
+  boost::asio::awaitable<Made> try_step(Due which, ReplayConfiguration configuration);
+  boost::asio::awaitable<Made> decide_and_step(Due which);
+  boost::asio::awaitable<Made> make_step(Due which, Decisions decisions);
   boost::asio::awaitable<void> count_failure(Due which, Error error);
-  boost::asio::awaitable<void> pause(Duration time);
+  boost::asio::awaitable<void> end_as_failed(Due which, std::string why);
+  bool suspended_for_long(ReplayId replay, const Decisions& decisions);
 
   RunnerParts parts_;
   const StepContext context_;
-  boost::asio::steady_timer timer_;
+  ReplayDecider decider_;
+  boost::asio::steady_timer originals_, currents_;
   std::map<ReplayId, int> failures_;
-  std::set<ReplayId> refreshed_;  ///< under the current configuration: the catalog is no older than they are
+  std::map<ReplayId, SteadyTime> suspended_since_;
   bool stopping_ = false;
 };
 

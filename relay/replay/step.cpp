@@ -12,6 +12,7 @@ class Step {
   /// How many it made.
   std::size_t run() {
     replays_.settle(replay_);
+    replay_.error.clear();
     if (!replay_.walked) walk();
     end_.looked_to_the_end = replay_.walked;
     replay_.next_step_at = replay_next_step(limits_, end_, replay_.paced_until, now_);
@@ -40,13 +41,18 @@ class Step {
 
   void leave_rest(const ReplayPace& pace) { end_.filled = pace.allowed == limits_.per_step; }
 
+  /// Whoever changes a route, or the order of a destination, changes it for what is made from then on.
   bool is_undecided(const ReplayCandidate& candidate) const {
-    return replay_.configuration == ReplayConfiguration::current && candidate.matches &&
-           !candidate.destination_gone && !candidate.body_expired && !decisions_.made.contains(candidate.id);
+    if (replay_.configuration == ReplayConfiguration::original || !would_be_sent(candidate)) return false;
+    const auto found = decisions_.made.find(candidate.id);
+    return found == decisions_.made.end() || found->second.basis != replays_.basis(candidate);
   }
 
   /// They are asked about before the next step.
-  void leave_undecided() { (decisions_.waits ? end_.held_up : end_.filled) = true; }
+  void leave_undecided() {
+    replay_.error = decisions_.waits_for;
+    (decisions_.waits_for.empty() ? end_.filled : end_.held_up) = true;
+  }
 
   void take(const ReplayCandidate& candidate, const ReplayPace& pace) {
     if (candidate.destination_gone) {
@@ -73,7 +79,7 @@ class Step {
       replays_.make(replay_, candidate, ids_, now_, at);
       return true;
     }
-    const auto& decided = decisions_.made.at(candidate.id);
+    const auto& decided = decisions_.made.at(candidate.id).delivery;
     if (decided) replays_.make_decided(replay_, candidate, *decided, ids_, now_, at);
     return decided.has_value();
   }
@@ -100,6 +106,11 @@ Result<std::optional<std::size_t>> replay_step(Transaction& tx, const ReplayRepo
   const std::size_t made = Step(replays, *replay, context.limits, decisions, ids, now).run();
   if (auto kept = replays.record(*replay); !kept) return std::unexpected(kept.error());
   return made;
+}
+
+bool replay_hold(Transaction& tx, const ReplayRepository::Due& which, const StepContext& context, Time now) {
+  tx.confine(which.workspace_id);
+  return ReplayRepository(tx).claim(which, context.runner, now, now + context.lease).has_value();
 }
 
 Result<void> replay_fail(Transaction& tx, const ReplayRepository::Due& which, std::string why, Time now) {

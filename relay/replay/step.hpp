@@ -17,6 +17,10 @@ Result<std::optional<std::size_t>> replay_step(Transaction& tx, const ReplayRepo
                                                const StepContext& context, const Decisions& decisions,
                                                IdGenerator& ids, Time now);
 
+/// Takes it, or keeps it, for the lease: before work for its next step that takes a while. False when it is
+/// another's or not running any more.
+bool replay_hold(Transaction& tx, const ReplayRepository::Due& which, const StepContext& context, Time now);
+
 /// Ends it as failed; whoever looks at it finds `why`.
 Result<void> replay_fail(Transaction& tx, const ReplayRepository::Due& which, std::string why, Time now);
 

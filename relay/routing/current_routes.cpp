@@ -56,17 +56,17 @@ CurrentRoutes::Plan CurrentRoutes::plan_for(const Catalog& catalog, const Event&
   return plan;
 }
 
-boost::asio::awaitable<CurrentRoutes::Decided> CurrentRoutes::decide(std::shared_ptr<const Event> event,
+boost::asio::awaitable<CurrentRoutes::Decided> CurrentRoutes::decide(std::shared_ptr<const Catalog> catalog,
+                                                                     std::shared_ptr<const Event> event,
                                                                      std::optional<DestinationId> only,
                                                                      Duration limit, bool patient) const {
-  const auto catalog = parts_.catalog.current();
   Plan plan = plan_for(*catalog, *event, only);
   if (plan.programs->empty()) co_return std::move(plan.deliveries);
   ProgramJob job = job_of(*catalog, std::move(event), plan.programs);
   auto rulings = co_await evaluate(parts_.programs, std::move(job), limit);
   if (!rulings) co_return std::unexpected(rulings.error());
   if (patient && std::ranges::any_of(*rulings, is_suspended)) {
-    co_return fail("programs_suspended", "a program broke its limits too often just now");
+    co_return fail(std::string(kProgramsSuspended), "a program broke its limits too often just now");
   }
   for (std::size_t i = 0; i < rulings->size(); ++i) {
     apply((*rulings)[i], (*plan.programs)[i], plan.deliveries[plan.places[i]]);

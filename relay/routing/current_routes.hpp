@@ -11,23 +11,25 @@
 
 namespace postern::relay {
 
+inline constexpr std::string_view kProgramsSuspended = "programs_suspended";
+
 struct CurrentRoutesParts {
-  const CatalogHolder& catalog;
   ProgramPool& programs;
   IdGenerator& ids;
 };
 
-/// What the routes of a source are now makes of an event that is stored already. Any thread.
+/// What the routes of a source make of an event that is stored already. Any thread.
 class CurrentRoutes {
  public:
   explicit CurrentRoutes(CurrentRoutesParts parts) : parts_(parts) {}
 
   using Decided = Result<std::vector<NewDelivery>>;
-  /// One delivery for each enabled route, or for the one to `only`, as its programs say: pending, or ended
-  /// already. With new ids; nothing is stored. Empty: no route goes there. `programs_busy` when they could
-  /// not be asked within `limit`; `programs_suspended` with `patient`, when one of them was not run because
-  /// it broke its limits too often just now (otherwise that is a failure as any other).
-  boost::asio::awaitable<Decided> decide(std::shared_ptr<const Event> event,
+  /// One delivery for each route that `catalog` has, or for the one to `only`, as its programs say: pending,
+  /// or ended already. With new ids; nothing is stored. Empty: no route goes there. `programs_busy` when they
+  /// could not be asked within `limit`; kProgramsSuspended with `patient`, when one of them was not run
+  /// because it broke its limits too often just now (otherwise that is a failure as any other).
+  boost::asio::awaitable<Decided> decide(std::shared_ptr<const Catalog> catalog,
+                                         std::shared_ptr<const Event> event,
                                          std::optional<DestinationId> only, Duration limit,
                                          bool patient = false) const;
 

@@ -143,15 +143,17 @@ Result<Replay> ReplayRepository::cancel(WorkspaceId workspace, ReplayId id, Time
   return replay;
 }
 
-std::vector<ReplayRepository::Due> ReplayRepository::due(std::string_view runner, Time now,
+std::vector<ReplayRepository::Due> ReplayRepository::due(ReplayConfiguration configuration,
+                                                         std::string_view runner, Time now,
                                                          std::size_t limit) {
   std::vector<Due> found;
   tx_.query(
-      "SELECT id, workspace_id, configuration FROM replay WHERE state = 0 AND next_step_at <= ?1 AND "
+      "SELECT id, workspace_id FROM replay WHERE state = 0 AND configuration = ?4 AND next_step_at <= ?1 AND "
       "(runner = ?2 OR claimed_until <= ?1) ORDER BY next_step_at LIMIT ?3",
-      {rows::time(now), Blob{std::string(runner)}, static_cast<std::int64_t>(limit)}, [&](const Row& row) {
-        found.push_back({rows::id_at<ReplayId>(row, 0), rows::id_at<WorkspaceId>(row, 1),
-                         rows::enum_at(row, 2, ReplayConfiguration::current)});
+      {rows::time(now), Blob{std::string(runner)}, static_cast<std::int64_t>(limit),
+       rows::number(configuration)},
+      [&](const Row& row) {
+        found.push_back({rows::id_at<ReplayId>(row, 0), rows::id_at<WorkspaceId>(row, 1)});
       });
   return found;
 }

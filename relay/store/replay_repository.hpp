@@ -1,4 +1,5 @@
 #pragma once
+#include "relay/store/catalog.hpp"
 #include "relay/store/repositories.hpp"
 
 namespace postern::relay {
@@ -42,7 +43,7 @@ struct Replay {
   std::uint64_t skipped_unrouted = 0;                 ///< current: no route leads there any more
   Time paced_until;                                   ///< the next delivery is due then
   Time next_step_at;                                  ///< nothing to do for it before
-  std::string error;                                  ///< failed: why
+  std::string error;                                  ///< failed: why; running: what it waits for
   Time created_at;
   std::optional<Time> started_at{}, finished_at{};
   std::int64_t step = 0;  ///< grows with each piece of work: of two that do the same one, one finds it done
@@ -67,6 +68,16 @@ struct ReplayCandidate {
   bool destination_gone = false;
 };
 
+/// What a decision of the routes rests on: it counts for as long as this is the same.
+struct RouteBasis {
+  std::string filter, transform;
+  Ordering ordering = Ordering::none;
+  std::string ordering_key;
+  bool operator==(const RouteBasis&) const = default;
+};
+/// nullopt: no enabled route goes there.
+std::optional<RouteBasis> route_basis(const Catalog& catalog, SourceId source, DestinationId destination);
+
 class ReplayRepository {
  public:
   static constexpr std::size_t kRunningMost = 10;  ///< in one workspace
@@ -88,9 +99,9 @@ class ReplayRepository {
   struct Due {
     ReplayId id;
     WorkspaceId workspace_id;
-    ReplayConfiguration configuration = ReplayConfiguration::original;
   };
-  std::vector<Due> due(std::string_view runner, Time now, std::size_t limit);
+  std::vector<Due> due(ReplayConfiguration configuration, std::string_view runner, Time now,
+                       std::size_t limit);
   /// Takes it for `runner` until `until`. nullopt when another one has it or it is not running any more.
   std::optional<Replay> claim(const Due& which, std::string_view runner, Time now, Time until);
   /// What became of the open ones it made: counted into `replay`.
@@ -99,6 +110,8 @@ class ReplayRepository {
   std::vector<ReplayCandidate> next(const Replay& replay, std::size_t limit);
   /// The event behind one of them, body and all; null when it is not there any more.
   std::shared_ptr<const Event> event(WorkspaceId workspace, const ReplayCandidate& of);
+  /// As it is committed.
+  std::optional<RouteBasis> basis(const ReplayCandidate& of);
   /// A new pending delivery, due at `at`.
   DeliveryId make(const Replay& replay, const ReplayCandidate& from, IdGenerator& ids, Time now, Time at);
   /// The same, as its route has decided it: pending, or ended already. Its id and destination are not looked

@@ -104,6 +104,27 @@ std::shared_ptr<const Event> ReplayRepository::event(WorkspaceId workspace, cons
   return found ? std::make_shared<const Event>(std::move(*found)) : nullptr;
 }
 
+std::optional<RouteBasis> ReplayRepository::basis(const ReplayCandidate& of) {
+  return find_one<RouteBasis>(
+      tx_,
+      "SELECT r.filter, r.transform, t.ordering, t.ordering_key FROM route r JOIN destination t ON t.id = "
+      "r.destination_id WHERE r.source_id = ?1 AND r.destination_id = ?2 AND r.enabled = 1",
+      {rows::id(of.source_id), rows::id(of.destination_id)}, [](const Row& row) {
+        return RouteBasis{rows::text_at(row, 0), rows::text_at(row, 1), rows::enum_at(row, 2, Ordering::key),
+                          rows::text_at(row, 3)};
+      });
+}
+
+std::optional<RouteBasis> route_basis(const Catalog& catalog, SourceId source, DestinationId destination) {
+  const auto routes = catalog.routes_by_source.find(source);
+  const auto to = catalog.destinations.find(destination);
+  if (routes == catalog.routes_by_source.end() || to == catalog.destinations.end()) return std::nullopt;
+  const auto route =
+      std::ranges::find(routes->second, destination, [](const auto& each) { return each->destination_id; });
+  if (route == routes->second.end()) return std::nullopt;
+  return RouteBasis{(*route)->filter, (*route)->transform, to->second->ordering, to->second->ordering_key};
+}
+
 ReplayCount ReplayRepository::count(WorkspaceId workspace, const ReplayFilter& filter,
                                     ReplayConfiguration configuration) {
   Walk walk = walk_of(workspace, filter, configuration, start_of(filter), kCounted);

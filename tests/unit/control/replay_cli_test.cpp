@@ -67,6 +67,25 @@ TEST(ReplayCommands, ProgressIsOneLine) {
             "[########################] 300 of 300 made, 298 delivered, 2 failed, 0 under way  done");
 }
 
+TEST(ReplayCommands, ProgressSaysWhatIsLeftOutAndWhatItWaitsFor) {
+  json::object replay = json::parse(kHalf).as_object();
+  replay["skipped"] = {{"body_expired", 0}, {"destination_deleted", 0}, {"no_route", 7}};
+  replay["waiting_for"] = "programs_busy";
+  EXPECT_THAT(progress_line(replay),
+              HasSubstr("8 under way, 7 left out (no route)  waits: the programs are busy"));
+  replay["waiting_for"] = "programs_suspended";
+  EXPECT_THAT(progress_line(replay), HasSubstr("went over its limits"));
+}
+
+TEST(ReplayCommands, WhatProgramsSettledNeedsTheCurrentConfiguration) {
+  ReplayWish wish;
+  wish.reason = "transform_failed";
+  ScriptedApi api{kHalf, kHalf};
+  EXPECT_THAT(create_replay_command(api, wish, Form::people).value(), HasSubstr("--configuration current"));
+  wish.configuration = "current";
+  EXPECT_THAT(create_replay_command(api, wish, Form::people).value(), Not(HasSubstr("--configuration")));
+}
+
 TEST(ReplayCommands, WatchingSaysEachThingOnceAndEnds) {
   ScriptedApi api{kHalf, kHalf, kDone};
   ReplayWatch watch(api, "rpl_1", Form::people);

@@ -20,10 +20,27 @@ class CurrentTest : public ReplayFixture {
     decided.order_key = 7;
     return decided;
   }
+  /// As it was decided for the route that is there.
+  static Decision as_routed(std::optional<NewDelivery> delivery) {
+    return {RouteBasis{"", "t", Ordering::none, ""}, std::move(delivery)};
+  }
   static NewDelivery failed() {
     NewDelivery decided;
     decided.decided = Admission{DeliveryState::dead, "transform_failed: again"};
     return decided;
+  }
+  void SetUp() override {
+    ReplayFixture::SetUp();
+    change(
+        "INSERT INTO route (id, workspace_id, source_id, destination_id, enabled, created_at, filter, "
+        "transform) VALUES (?1, ?2, ?3, ?4, 1, 0, '', 't')",
+        {rows::id(ids.of<RouteId>()), rows::id(workspace), rows::id(source.id), rows::id(destination.id)});
+  }
+  void change(const std::string& sql, std::vector<Value> values = {}) {
+    EXPECT_TRUE(write_void([&](Transaction& tx) -> Result<void> {
+      auto done = tx.execute(sql, values);
+      return done ? Result<void>() : std::unexpected(done.error());
+    }));
   }
   std::uint64_t count(ReplayConfiguration configuration, std::string reason = "") {
     ReplayFilter filter{.reason = std::move(reason)};
@@ -52,9 +69,9 @@ TEST_P(CurrentTest, MakesWhatWasDecided) {
   const auto dead = ended(3, DeliveryState::dead);
   const Replay replay = begin_current();
   Decisions decisions;
-  decisions.made[dead[0]] = with_payload("new");
-  decisions.made[dead[1]] = failed();
-  decisions.made[dead[2]] = std::nullopt;
+  decisions.made[dead[0]] = as_routed(with_payload("new"));
+  decisions.made[dead[1]] = as_routed(failed());
+  decisions.made[dead[2]] = as_routed(std::nullopt);
   EXPECT_EQ(step(replay.id, std::string(16, 'a'), decisions).value(), 2U);
   const Replay after = get(replay.id);
   EXPECT_EQ(after.made, 2U);
@@ -85,22 +102,48 @@ TEST_P(CurrentTest, StopsBeforeTheFirstThatWasNotAskedAbout) {
   EXPECT_EQ(step(replay.id).value(), 0U);
   EXPECT_LE(get(replay.id).next_step_at, clock.now()) << "they are asked about at once";
   Decisions decisions;
-  decisions.made[dead[0]] = NewDelivery{};
-  decisions.made[dead[2]] = NewDelivery{};
+  decisions.made[dead[0]] = as_routed(NewDelivery{});
+  decisions.made[dead[2]] = as_routed(NewDelivery{});
   EXPECT_EQ(step(replay.id, std::string(16, 'a'), decisions).value(), 1U);
   EXPECT_EQ(get(replay.id).cursor, dead[0]);
   EXPECT_FALSE(get(replay.id).walked);
   decisions.made.erase(dead[2]);
-  decisions.waits = true;
+  decisions.waits_for = "programs_busy";
   EXPECT_EQ(step(replay.id, std::string(16, 'a'), decisions).value(), 0U);
-  EXPECT_GT(get(replay.id).next_step_at, clock.now()) << "the programs are busy";
+  EXPECT_GT(get(replay.id).next_step_at, clock.now());
+  EXPECT_EQ(get(replay.id).error, "programs_busy");
+  decisions.made[dead[1]] = decisions.made[dead[2]] = as_routed(NewDelivery{});
+  EXPECT_EQ(step(replay.id, std::string(16, 'a'), decisions).value(), 2U);
+  EXPECT_EQ(get(replay.id).error, "");
+}
+
+TEST_P(CurrentTest, ADecisionCountsOnlyWhileTheRouteAndTheOrderAreTheSame) {
+  const auto dead = ended(1, DeliveryState::dead);
+  const Replay replay = begin_current();
+  Decisions decisions;
+  decisions.made[dead[0]] = as_routed(NewDelivery{});
+  const auto made = [&] { return step(replay.id, std::string(16, 'a'), decisions).value(); };
+  for (const auto& [change_it, undo] : std::vector<std::pair<std::string, std::string>>{
+           {"UPDATE route SET transform = 'u'", "UPDATE route SET transform = 't'"},
+           {"UPDATE route SET enabled = 0", "UPDATE route SET enabled = 1"},
+           {"UPDATE destination SET ordering = 1", "UPDATE destination SET ordering = 0"}}) {
+    change(change_it);
+    EXPECT_EQ(made(), 0U) << change_it;
+    EXPECT_LE(get(replay.id).next_step_at, clock.now()) << "it is asked about anew, at once";
+    change(undo);
+  }
+  decisions.made[dead[0]] = {};  // as if there were no route
+  EXPECT_EQ(made(), 0U);
+  EXPECT_EQ(get(replay.id).skipped_unrouted, 0U);
+  decisions.made[dead[0]] = as_routed(NewDelivery{});
+  EXPECT_EQ(made(), 1U);
 }
 
 TEST_P(CurrentTest, OneThatWasRepeatedSinceItWasAskedAboutIsLeftOut) {
   const auto dead = ended(2, DeliveryState::dead);
   const Replay replay = begin_current();
   Decisions decisions;
-  for (const DeliveryId& id : dead) decisions.made[id] = NewDelivery{};
+  for (const DeliveryId& id : dead) decisions.made[id] = as_routed(NewDelivery{});
   ASSERT_TRUE(write<DeliveryId>(
       [&](Transaction& tx) { return DeliveryRepository(tx).retry(workspace, dead[0], ids, clock.now()); }));
   EXPECT_EQ(step(replay.id, std::string(16, 'a'), decisions).value(), 1U);

@@ -99,7 +99,8 @@ TEST_P(ReplayTest, AnotherNodeGoesOnOnlyAfterTheLease) {
   EXPECT_EQ(step(replay.id, std::string(16, 'b')).value(), std::nullopt);
   const auto due = [&](char runner) {
     return read([&](Transaction& tx) {
-             return ReplayRepository(tx).due(std::string(16, runner), clock.now() + 5s, 10);
+             return ReplayRepository(tx).due(ReplayConfiguration::original, std::string(16, runner),
+                                             clock.now() + 5s, 10);
            })
         .size();
   };

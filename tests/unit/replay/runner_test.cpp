@@ -19,7 +19,8 @@ class RunnerTest : public ReplayFixture {
     if (!programs) programs = std::make_unique<ProgramPool>(pool_options, metrics);
     return {.loop = loop.get_executor(),
             .database = *store->database,
-            .routes = CurrentRoutes({catalog, *programs, ids}),
+            .catalog = catalog,
+            .routes = CurrentRoutes({*programs, ids}),
             .refresh = [this] { return refresh(); },
             .ids = ids,
             .clock = clock,
@@ -28,6 +29,8 @@ class RunnerTest : public ReplayFixture {
   }
   boost::asio::awaitable<Result<void>> refresh() {
     ++refreshes;
+    if (fault) throw std::bad_alloc();
+    if (blocked) co_await blocked->async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (store_away) co_return fail("store_down", "away");
     catalog.replace(read([&](Transaction& tx) { return load_catalog(tx, store->keyring); }));
     co_return Result<void>();
@@ -89,6 +92,8 @@ class RunnerTest : public ReplayFixture {
   std::unique_ptr<ProgramPool> programs;
   int refreshes = 0;
   bool store_away = false;
+  bool fault = false;
+  std::optional<boost::asio::steady_timer> blocked;
 };
 
 TEST_P(RunnerTest, NoStepIsMadeWhileTheLoadHoldsReplaysBack) {
@@ -153,24 +158,70 @@ TEST_P(RunnerTest, ItWaitsForProgramsThatCannotBeAskedAndForACatalogThatCannotBe
   const Replay replay = begin({}, 1000, ReplayConfiguration::current);
   store_away = true;
   ReplayRunner runner(parts(), {.runner = std::string(16, 'a')});
-  const auto waits_once_more = [&] {
-    const std::int64_t step = get(replay.id).step;
-    clock.advance(1s);
-    return runs_until([&] { return get(replay.id).step > step; });
-  };
   runner.start();
-  EXPECT_TRUE(waits_once_more());
+  EXPECT_TRUE(runs_until([&] { return refreshes >= 2; }));
   store_away = false;
   programs->stop();
-  EXPECT_TRUE(waits_once_more());
-  EXPECT_TRUE(waits_once_more());
+  for (int i = 0; i < 2; ++i) {
+    const std::int64_t step = get(replay.id).step;
+    clock.advance(1s);
+    EXPECT_TRUE(runs_until([&] { return get(replay.id).step > step; }));
+  }
   EXPECT_EQ(get(replay.id).state, ReplayState::running);
+  EXPECT_EQ(get(replay.id).error, "programs_busy");
   EXPECT_EQ(get(replay.id).made, 0U);
-  EXPECT_EQ(get(replay.id).skipped_unrouted, 0U);
   runner.stop();
   loop.run();
   programs.reset();
   EXPECT_EQ(run(replay.id).delivered, 2U);
+}
+
+TEST_P(RunnerTest, AProgramThatIsNotRunAnyMoreEndsItWithTheReason) {
+  pool_options.evaluator.program_time = 5ms;
+  make_route("def f: f; f", "");
+  ended(30, DeliveryState::dead);
+  const Replay replay = begin({}, 1000, ReplayConfiguration::current);
+  ReplayRunner runner(parts(), {.runner = std::string(16, 'a')});
+  runner.start();
+  EXPECT_TRUE(runs_until([&] { return get(replay.id).error == "programs_suspended"; }));
+  EXPECT_TRUE(runs_until([&] {
+    clock.advance(100ms);
+    return state(replay.id) == ReplayState::failed;
+  }));
+  runner.stop();
+  loop.run();
+  EXPECT_NE(get(replay.id).error.find("over its limits"), std::string::npos);
+  EXPECT_LT(get(replay.id).made, 30U);
+}
+
+TEST_P(RunnerTest, AFaultEndsTheReplayItIsOfAndNoOther) {
+  make_route("true", "");
+  ended(2, DeliveryState::dead, "push");
+  ended(2, DeliveryState::dead, "release");
+  fault = true;
+  const Replay faulty = begin({.type = "push"}, 1000, ReplayConfiguration::current);
+  EXPECT_EQ(run(faulty.id).state, ReplayState::failed);
+  EXPECT_NE(get(faulty.id).error.find("alloc"), std::string::npos);
+  EXPECT_EQ(run(begin({.type = "release"}).id).delivered, 2U);
+}
+
+TEST_P(RunnerTest, OneWhoseProgramsTakeLongHoldsUpNoOther) {
+  make_route("true", "");
+  ended(2, DeliveryState::dead, "push");
+  ended(2, DeliveryState::dead, "release");
+  blocked.emplace(loop, boost::asio::steady_timer::time_point::max());
+  const Replay slow = begin({.type = "push"}, 1000, ReplayConfiguration::current);
+  const Replay other = begin({.type = "release"});
+  ReplayRunner runner(parts(), {.runner = std::string(16, 'a')});
+  runner.start();
+  EXPECT_TRUE(runs_until([&] {
+    end_made(DeliveryState::delivered);
+    return state(other.id) == ReplayState::done;
+  }));
+  EXPECT_EQ(get(slow.id).made, 0U);
+  runner.stop();
+  blocked->cancel();
+  loop.run();
 }
 
 ENGINES(RunnerTest);
