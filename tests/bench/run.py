@@ -145,6 +145,14 @@ class Bench:
     def snapshot(self):
         self.keep("claim-under-snapshot", queue.snapshot(self.directory, self.server, seconds=self.snapshot_seconds))
 
+    def order(self):
+        """Claims in order under a snapshot that was there before the first one: all wait, or twenty at a time."""
+        for name, flags in (("whole", []), ("by-key", ["--keys", 1000])):
+            for more in ([], ["--arriving", 20]):
+                argv = [BIN / "bench_order", "--database", self.server.database(), *flags, *more]
+                done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=True)
+                self.keep(f"order-{name}{'-arriving' if more else ''}", json.loads(done.stdout.splitlines()[-1]))
+
     def overload(self):
         """Three times what the relay can take, and what it makes of it."""
         for engine in ("sqlite", "postgres"):
