@@ -93,6 +93,11 @@ Connection::~Connection() {
   PQfinish(conn_);
 }
 
+std::uint64_t Connection::next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 void Connection::configure() {
   const auto ms = [](Duration time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();

@@ -114,10 +114,11 @@ class Connection {
   /// transaction that is open then still is, and failed.
   std::vector<Rows> pipeline(std::span<const Statement> statements);
 
-  void rollback() noexcept;    ///< harmless without a transaction and on a lost connection
-  bool usable();               ///< false once it was lost, or the server has closed it
-  int backend() const;         ///< the server's process number for this connection
-  int server_version() const;  ///< 150004 for 15.4
+  void rollback() noexcept;  ///< harmless without a transaction and on a lost connection
+  bool usable();             ///< false once it was lost, or the server has closed it
+  int backend() const;       ///< the server's process number for this connection
+  std::uint64_t number() const { return number_; }  ///< no two connections of this process have the same
+  int server_version() const;                       ///< 150004 for 15.4
   int socket() const;
 
   struct Notice {
@@ -134,6 +135,7 @@ class Connection {
   void wait(bool writing, SteadyTime until);
   void flush();
   void configure();
+  static std::uint64_t next_number();
   [[noreturn]] void lose(const std::string& what);
   [[noreturn]] void fail_with(pg_result* result);
 
@@ -145,6 +147,7 @@ class Connection {
   const Options options_;
   const std::atomic<bool>& stop_;
   pg_conn* conn_ = nullptr;
+  const std::uint64_t number_ = next_number();
   int backend_ = 0;
   bool lost_ = false;
   std::size_t names_made_ = 0;  ///< one whose preparation failed is not used again

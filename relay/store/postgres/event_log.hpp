@@ -14,6 +14,7 @@
 #include "relay/store/postgres/node_bus.hpp"
 #include "relay/store/postgres/node_leases.hpp"
 #include "relay/store/postgres/options.hpp"
+#include "relay/store/postgres/order_memory.hpp"
 #include "relay/store/postgres/partitions.hpp"
 
 namespace postern::relay {
@@ -101,6 +102,7 @@ class PostgresEventLog final : public EventLog {
   NodeBus bus_;
   AppendQueue appends_;
   CompletionQueue completions_;
+  OrderMemories memories_;  ///< of the thread of claims_
   pg::Lane claims_;
   pg::Lane looks_;   ///< next_due and backlog
   pg::Lane chores_;  ///< maintenance, which may take long

@@ -14,11 +14,15 @@
 //
 // An older delivery that commits after a younger one was leased waits for it: nothing of a key is leased
 // while another one is.
+//
+// Where a key's open deliveries begin is remembered (order_memory.hpp). What the snapshot of the news did not
+// show is looked for once more in the statement that locks, which so sees all that is stored before it.
 #include <algorithm>
 #include <map>
 
 #include "relay/store/head_look.hpp"
 #include "relay/store/postgres/event_log.hpp"
+#include "relay/store/postgres/head_statements.hpp"
 #include "relay/store/postgres/lock_numbers.hpp"
 
 namespace postern::relay {
@@ -35,40 +39,6 @@ constexpr Duration kElsewhere = std::chrono::seconds(2);
 
 constexpr std::int64_t kKeysMost = 2'000;
 
-constexpr std::string_view kLock = "SELECT pg_try_advisory_xact_lock($1, $2)::int";
-
-/// From one key to the next, a few steps down an index each. claimable: 1, or 0 for one that is not due; else
-/// the node that holds it, negative.
-constexpr std::string_view kLook =
-    "WITH RECURSIVE head (key, claimable, next_at, tries, taken, looked) AS ("
-    "  SELECT $2::int8, 0, 0::int8, 0, 0, 0"
-    "  UNION ALL"
-    "  SELECT n.key, n.claimable, n.next_at, n.tries, h.taken + CASE WHEN n.claimable = 1 THEN 1 ELSE 0 END, "
-    "h.looked + 1 FROM head h CROSS JOIN LATERAL ("
-    "    SELECT d.order_key AS key, CASE "
-    "      WHEN l.lease_node IS NOT NULL THEN -l.lease_node "
-    "      WHEN d.state = 2 OR d.next_at <= $3 THEN 1 ELSE 0 END AS claimable, d.next_at, d.tries"
-    "    FROM delivery d LEFT JOIN LATERAL (SELECT o.lease_node FROM delivery o WHERE o.destination_id = $1 "
-    "AND "
-    "      o.order_key = d.order_key AND o.state = 1 AND o.order_key <> 0 LIMIT 1) l ON true"
-    "    WHERE d.destination_id = $1 AND d.order_key > h.key AND d.order_key <> 0 AND d.state <= 2"
-    "    ORDER BY d.order_key, d.id LIMIT 1) n"
-    "  WHERE h.taken < $4 AND h.looked < $5) "
-    "SELECT key, claimable, next_at, tries FROM head WHERE looked > 0";
-
-/// Of each key so many of the oldest, numbered; then what of them is locked and may be leased.
-constexpr std::string_view kRuns =
-    "SELECT d.row, d.event_row, octet_length(e.body) + COALESCE(octet_length(d.payload), 0), r.key, r.nth "
-    "FROM (SELECT k.key, o.row, o.id, o.nth FROM unnest($2::int8[], $3::int8[]) AS k (key, run) CROSS JOIN "
-    "LATERAL ("
-    "    SELECT f.row, f.id, row_number() OVER (ORDER BY f.id) AS nth FROM ("
-    "      SELECT row, id FROM delivery WHERE destination_id = $1 AND order_key = k.key AND order_key <> 0 "
-    "AND "
-    "      state <= 2 ORDER BY id LIMIT k.run) f) o) r "
-    "JOIN delivery d ON d.row = r.row JOIN event e ON e.row = d.event_row "
-    "WHERE d.state = 2 OR (d.state = 0 AND d.next_at <= $4) ORDER BY r.nth, r.id LIMIT $5 "
-    "FOR UPDATE OF d SKIP LOCKED";
-
 /// Some of the id's random bytes.
 std::int64_t lock_number(DestinationId id) {
   std::uint32_t number = 0;
@@ -76,19 +46,26 @@ std::int64_t lock_number(DestinationId id) {
   return static_cast<std::int32_t>(number);
 }
 
+DeliveryId id_in(const pg::Rows& rows, std::size_t row, int column) {
+  return *DeliveryId::from_bytes(rows.bytes(row, column));
+}
+
 /// One look; its result beside what is leased.
 class Look {
  public:
-  Look(const EventLog::HeadsWanted& wanted, int node)
-      : wanted_(wanted), node_(node), look_(wanted.limit, kKeysMost) {}
+  Look(const EventLog::HeadsWanted& wanted, int node, const Clock& clock)
+      : wanted_(wanted), node_(node), clock_(clock), look_(wanted.limit, kKeysMost) {}
 
-  pg::Found find(pg::Connection& connection) {
-    if (!lock(connection)) {
+  pg::Found find(pg::Connection& connection, OrderMemory& memory) {
+    if (!lock(connection, memory)) {
       busy_ = true;
       look_.may_be_free_at(wanted_.now + kBusy);
       return {};
     }
-    read_keys(connection.run(kLook, keys()));
+    if (memory.begin(wanted_.after, clock_.steady()) == OrderMemory::Look::walk)
+      walk(connection, memory);
+    else
+      look_guided(connection, memory);
     picked_ = keys_.size();
     return picked_ == 0 ? pg::Found{} : take_runs(connection);
   }
@@ -98,41 +75,91 @@ class Look {
   }
 
  private:
-  /// By itself, because a look costs something, and without the lock it is for nothing.
-  bool lock(pg::Connection& connection) const {
+  /// In one round trip with the news, which cost little where there are none.
+  bool lock(pg::Connection& connection, OrderMemory& memory) {
     const Params lock = std::move(Params().add(pg::kHeadsLock).add(lock_number(wanted_.destination)));
-    const pg::Statement statements[] = {{"BEGIN"}, {kLock, &lock}};
-    return connection.pipeline(statements)[1].integer(0, 0) != 0;
+    Params since;
+    since.add_bytes(wanted_.destination.bytes());
+    if (const auto seen = memory.seen())
+      since.add_text(*seen);
+    else
+      since.add_null();
+    since.add(static_cast<std::int64_t>(OrderMemory::kNewsMost) + 1);
+    const pg::Statement statements[] = {{"BEGIN"}, {pg::kLockHeads, &lock}, {pg::kNewsOfHeads, &since}};
+    const auto answers = connection.pipeline(statements);
+    read_news(answers[2], memory);
+    return answers[1].integer(0, 0) != 0;
   }
 
-  Params keys() const {
-    Params keys;
-    keys.add_bytes(wanted_.destination.bytes()).add(wanted_.after).add(to_micros(wanted_.now));
-    keys.add(static_cast<std::int64_t>(wanted_.limit)).add(kKeysMost);
-    return keys;
-  }
-
-  void read_keys(const pg::Rows& rows) {
+  void read_news(const pg::Rows& rows, OrderMemory& memory) {
+    std::vector<OpenKey> stored;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::int64_t claimable = rows.integer(i, 1);
-      if (claimable == 1) {
-        keys_.add(rows.integer(i, 0));
-        runs_.add(rows.integer(i, 3) > 0 ? 1 : static_cast<std::int64_t>(wanted_.run));
-      } else if (claimable == 0) {
-        look_.may_be_free_at(from_micros(rows.integer(i, 2)));
-      } else if (-claimable != node_) {
-        look_.may_be_free_at(wanted_.now + kElsewhere);
-      }
-      look_.looked(rows.integer(i, 0), claimable == 1 ? 1 : 0);
+      if (!rows.is_null(i, 0)) snapshot_ = rows.bytes(i, 0);
+      if (!rows.is_null(i, 1)) stored.push_back({rows.integer(i, 1), id_in(rows, i, 2)});
+    }
+    memory.news(stored, snapshot_);
+  }
+
+  void walk(pg::Connection& connection, OrderMemory& memory) {
+    Params params;
+    params.add_bytes(wanted_.destination.bytes()).add(wanted_.after).add(to_micros(wanted_.now));
+    params.add(static_cast<std::int64_t>(wanted_.limit)).add(kKeysMost);
+    const WalkTime time(memory, clock_);
+    const pg::Rows rows = connection.run(pg::kWalkHeads, params);
+    std::vector<OpenKey> open;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      open.push_back({rows.integer(i, 0), id_in(rows, i, 4)});
+      read_key(rows, i);
     }
     if (!look_.wants_more()) seen_to_ = look_.last();
+    memory.walked(open, look_.wants_more());
+  }
+
+  void look_guided(pg::Connection& connection, OrderMemory& memory) {
+    const auto known = memory.behind(wanted_.after, kKeysMost);
+    if (known.empty()) return;
+    Array keys(Type::int8), from(Type::uuid);
+    for (const OpenKey& it : known) {
+      keys.add(it.key);
+      from.add(it.from.bytes());
+    }
+    Params params;
+    params.add_bytes(wanted_.destination.bytes()).add(std::move(keys)).add(std::move(from));
+    params.add(to_micros(wanted_.now)).add(static_cast<std::int64_t>(wanted_.limit));
+    const pg::Rows rows = connection.run(pg::kGuidedHeads, params);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows.is_null(i, 4)) {
+        memory.over(rows.integer(i, 0));
+        continue;
+      }
+      memory.found({rows.integer(i, 0), id_in(rows, i, 4)});
+      read_key(rows, i);
+    }
+    if (rows.size() == 0) return;  // no room
+    const OrderKey last = known.at(rows.size() - 1).key;
+    if (!memory.behind(last, 1).empty()) seen_to_ = last;
+  }
+
+  void read_key(const pg::Rows& rows, std::size_t i) {
+    const std::int64_t claimable = rows.integer(i, 1);
+    if (claimable == 1) {
+      keys_.add(rows.integer(i, 0));
+      runs_.add(rows.integer(i, 3) > 0 ? 1 : static_cast<std::int64_t>(wanted_.run));
+      heads_.add(rows.bytes(i, 4));
+    } else if (claimable == 0) {
+      look_.may_be_free_at(from_micros(rows.integer(i, 2)));
+    } else if (-claimable != node_) {
+      look_.may_be_free_at(wanted_.now + kElsewhere);
+    }
+    look_.looked(rows.integer(i, 0), claimable == 1 ? 1 : 0);
   }
 
   pg::Found take_runs(pg::Connection& connection) {
     Params params;
     params.add_bytes(wanted_.destination.bytes()).add(std::move(keys_)).add(std::move(runs_));
-    params.add(to_micros(wanted_.now)).add(static_cast<std::int64_t>(wanted_.limit));
-    const pg::Rows rows = connection.run(kRuns, params);
+    params.add(std::move(heads_)).add_text(snapshot_).add(to_micros(wanted_.now));
+    params.add(static_cast<std::int64_t>(wanted_.limit));
+    const pg::Rows rows = connection.run(pg::kRunsOfHeads, params);
     pg::Found found;
     std::map<OrderKey, std::int64_t> taken;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -146,13 +173,26 @@ class Look {
     return found;
   }
 
+  /// What a walk takes is told even if it fails.
+  struct WalkTime {
+    WalkTime(OrderMemory& memory, const Clock& clock) : memory(memory), clock(clock), began(clock.steady()) {}
+    ~WalkTime() { memory.walk_took(std::chrono::duration_cast<Duration>(clock.steady() - began)); }
+    WalkTime(const WalkTime&) = delete;
+    WalkTime& operator=(const WalkTime&) = delete;
+    OrderMemory& memory;
+    const Clock& clock;
+    const SteadyTime began;
+  };
+
   const EventLog::HeadsWanted wanted_;
   const int node_;
+  const Clock& clock_;
   HeadLook look_;
+  std::string snapshot_;  ///< of the news
   OrderKey seen_to_ = kNoOrder;
   bool busy_ = false;
   std::size_t picked_ = 0;
-  Array keys_{Type::int8}, runs_{Type::int8};
+  Array keys_{Type::int8}, runs_{Type::int8}, heads_{Type::uuid};
 };
 
 }  // namespace
@@ -161,8 +201,8 @@ void PostgresEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
   auto look = std::make_shared<std::optional<Look>>();
   auto search = [this, wanted, look](pg::Connection& connection) {
     settle_appends();
-    look->emplace(wanted, leases_.id());
-    return (*look)->find(connection);
+    look->emplace(wanted, leases_.id(), clock_);
+    return (*look)->find(connection, memories_.of(wanted.destination, connection.number()));
   };
   claim(std::move(search), [look, done = std::move(done)](Result<std::vector<LeasedDelivery>> claimed) {
     if (!claimed) return done(std::unexpected(claimed.error()));

@@ -135,6 +135,56 @@ TEST_P(OrderTest, AnOlderOneThatIsStoredLaterGoesNextButNeverBeside) {
   EXPECT_EQ(ids_of(look(100, 10)), (Ids{older.deliveries[0].id, third}));
 }
 
+// What an engine remembers from one look to the next must not keep these from their turn.
+TEST_P(OrderTest, AnOlderOneThanAllThatIsOverGoesBeforeWhatWaits) {
+  const NewEvent oldest = made(7), older = made(7);
+  put(7);
+  end(look().leased.at(0));
+  EXPECT_TRUE(look().leased.empty());
+  ASSERT_TRUE(append(older));
+  end(look().leased.at(0));
+  const auto waits = put(7);
+  ASSERT_TRUE(append(oldest));
+  EXPECT_EQ(ids_of(look(100, 10)), (Ids{oldest.deliveries[0].id, waits}));
+}
+
+TEST_P(OrderTest, AKeyOfWhichNothingWasOpenIsFoundAgain) {
+  for (int round = 0; round < 3; ++round) {
+    const auto id = put(7);
+    EXPECT_TRUE(look(0).leased.empty());
+    const auto found = look();
+    ASSERT_EQ(ids_of(found), Ids{id});
+    end(found.leased[0]);
+    EXPECT_TRUE(look().leased.empty());
+  }
+}
+
+TEST_P(OrderTest, WhatIsParkedAgainIsStillTheFirst) {
+  const auto first = put(7), second = put(7);
+  const auto run = look(100, 10);
+  ASSERT_EQ(ids_of(run), (Ids{first, second}));
+  end(run.leased[1], DeliveryState::pending);
+  EXPECT_TRUE(look().leased.empty());
+  end(run.leased[0], DeliveryState::parked);
+  EXPECT_EQ(ids_of(look()), Ids{first});
+}
+
+TEST_P(OrderTest, ADeadOneThatIsTriedAgainByHandGoesBehindWhatWaits) {
+  const auto dead = put(7), waits = put(7);
+  end(look().leased.at(0), DeliveryState::dead);
+  auto ordered = read(
+      [&](Transaction& tx) { return DestinationRepository(tx, store->keyring).get(workspace, destination); });
+  ASSERT_TRUE(ordered);
+  ordered->ordering = Ordering::key;
+  ordered->ordering_key = "/id";
+  ASSERT_TRUE(write_void(
+      [&](Transaction& tx) { return DestinationRepository(tx, store->keyring).update(*ordered); }));
+  const auto again = write<DeliveryId>(
+      [&](Transaction& tx) { return DeliveryRepository(tx).retry(workspace, dead, ids, clock.now()); });
+  ASSERT_TRUE(again);
+  EXPECT_EQ(ids_of(look(100, 10)), (Ids{waits, *again}));
+}
+
 TEST_P(OrderTest, ALookGoesOnWhereTheLastOneEnded) {
   Ids sent;
   for (const OrderKey key : {11, 12, 13, 14, 15}) sent.push_back(put(key));

@@ -515,7 +515,7 @@ class TransferTablesTest : public ConformanceTest {
           "retention_", "replay.", "replay_delivery.", "replay_open."}) {
       if (column.starts_with(table)) return true;
     }
-    return column == "delivery.lease_node";
+    return column == "delivery.lease_node" || column == "delivery.born";
   }
 };
 ENGINES(TransferTablesTest);
