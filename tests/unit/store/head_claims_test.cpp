@@ -1,6 +1,7 @@
 // Claims along the order keys on PostgreSQL, and what is remembered from one to the next.
 #include <random>
 
+#include "relay/store/postgres/head_statements.hpp"
 #include "relay/store/postgres/params.hpp"
 #include "tests/unit/store/postgres_nodes_fixture.hpp"
 
@@ -139,6 +140,34 @@ TEST_F(HeadClaimsTest, WhatIsCommittedLateIsSeenHoweverOldItIs) {
   EXPECT_EQ(look(10).leased.size(), 2U);
   EXPECT_EQ(delivery(older).state, DeliveryState::leased);
   EXPECT_EQ(delivery(waits).state, DeliveryState::leased);
+}
+
+// The news are asked for some statements before; what comes in between must not be passed over either.
+TEST_F(HeadClaimsTest, TheStatementThatLocksSeesWhatTheNewsCouldNot) {
+  const auto late = ids.of<DeliveryId>(), later = ids.of<DeliveryId>(), head = put(7);
+  auto slow = patient();
+  slow.script("BEGIN");
+  store_by(slow, late, 7);
+  auto connection = server_database->connect();
+  const auto snapshot = connection.run("SELECT pg_current_snapshot()::text");
+  slow.script("COMMIT");
+  store_by(connection, later, 7);
+  pg::Array keys(pg::Type::int8), runs(pg::Type::int8), heads(pg::Type::uuid);
+  keys.add(7);
+  runs.add(2);
+  heads.add(head.bytes());
+  pg::Params params;
+  params.add_bytes(destination.bytes()).add(std::move(keys)).add(std::move(runs)).add(std::move(heads));
+  params.add_text(snapshot.bytes(0, 0)).add(to_micros(clock.now())).add(std::int64_t{10});
+  const auto rows = connection.run(pg::kRunsOfHeads, params);
+  ASSERT_EQ(rows.size(), 2U);
+  const auto row_of = [&](DeliveryId id) {
+    return connection
+        .run("SELECT row FROM delivery WHERE id = $1", std::move(pg::Params().add_bytes(id.bytes())))
+        .integer(0, 0);
+  };
+  EXPECT_EQ(rows.integer(0, 0), row_of(late));
+  EXPECT_EQ(rows.integer(1, 0), row_of(later));
 }
 
 // A transaction of somebody else that stays open keeps no news from being the last ones.
