@@ -219,6 +219,7 @@ bool DestinationQueue::claim_ended(bool came_back_short, std::optional<DeliveryI
   if (settling_ && (came_back_short || passed_held)) release_held();
   if (!came_back_short) return false;
   settle_pace();
+  publish();
   return mode_ == QueueMode::draining;
 }
 

@@ -42,6 +42,20 @@ TEST_F(DestinationQueueTest, StartsNoMoreThanItsConcurrency) {
   EXPECT_TRUE(queue.runnable());
 }
 
+// Of all that was behind it the last one may end before the claim that proves it.
+TEST_F(DestinationQueueTest, AClaimThatFindsNothingMoreOpensThePaceForAllToSee) {
+  queue.stop(QueueMode::away);
+  queue.resume();
+  queue.claim_started();
+  ASSERT_TRUE(queue.claim_ended(true, std::nullopt));
+  queue.opened(true);
+  EXPECT_EQ(queue.gauges()->window, 1U);
+  queue.claim_started();
+  EXPECT_FALSE(queue.claim_ended(true, std::nullopt));
+  EXPECT_EQ(queue.window(), 64U);
+  EXPECT_EQ(queue.gauges()->window, 64U);
+}
+
 TEST_F(DestinationQueueTest, HoweverManyInNoOrderWaitThoseInOrderAreFetched) {
   go_direct();
   queue.has_order();
