@@ -132,8 +132,17 @@ TEST_F(DispatcherTest, AnAbsentAgentCostsNoAttemptAndGetsItAllInOrderOnReturn) {
   ASSERT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::parked) == 200; }));
   EXPECT_EQ(rig.driver.attempts, 0U);
   EXPECT_EQ(row(sent[0]).delivery.reason, "agent_away");
+  rig.driver.script = [](const AttemptJob&) {
+    Plan plan = answers(200);
+    plan.hold = true;
+    return plan;
+  };
   rig.agents.set(kAgent, true);
-  for (int i = 0; i < 50; ++i) sent.push_back(rig.append(kOne));  // behind the backlog
+  // Behind the backlog, of which the first one is held until the dispatcher has all: one that finds nothing
+  // waiting has no backlog to keep in order any more, and starts what comes then at once.
+  for (int i = 0; i < 50; ++i) sent.push_back(rig.append(kOne));
+  ASSERT_TRUE(rig.becomes([&] { return rig.dispatcher->status(nth<DestinationId>(kOne))->waiting == 249; }));
+  rig.driver.release();
   ASSERT_TRUE(rig.all_ended());
   EXPECT_EQ(rig.driver.started[nth<DestinationId>(kOne)], sent);
   EXPECT_EQ(rig.driver.attempts, 250U);
