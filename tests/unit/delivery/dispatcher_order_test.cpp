@@ -242,39 +242,31 @@ struct Trace {
   bool whole;  ///< Ordering::destination
 };
 
-class OrderSimulationTest : public testing::TestWithParam<Trace> {};
-INSTANTIATE_TEST_SUITE_P(Traces, OrderSimulationTest,
-                         testing::Values(Trace{3, true}, Trace{4, true}, Trace{5, false}, Trace{6, false},
-                                         Trace{7, false}),
-                         [](const auto& it) {
-                           return fmt::format("{}{}", it.param.whole ? "destination" : "key", it.param.seed);
-                         });
+class OrderSimulationTest : public testing::TestWithParam<Trace> {
+ protected:
+  OrderSimulationTest() {
+    Destination& draft = rig.destination(1);
+    draft.kind = DestinationKind::agent;
+    draft.agent_id = agent;
+    draft.ordering = whole ? Ordering::destination : Ordering::key;
+    draft.concurrency = 8;
+    draft.retry_schedule = {0s, 1s, 5s, 1s};
+    draft.breaker.failures_in_a_row = 3;
+    draft.breaker.open_first = 2s;
+    draft.breaker.open_most = 10s;
+    rig.agents.set_quietly(agent, true);
+    rig.driver.script = [this](const AttemptJob& job) { return begins(job.leased); };
+    rig.driver.at_end = [this](const AttemptJob& job, const Plan& plan) { ends(job.leased, plan); };
+  }
+  static DispatcherOptions narrow() {
+    DispatcherOptions options = DispatcherRig::quick();
+    options.leases.deliveries = 60;
+    options.claim_batch = 16;
+    return options;
+  }
 
-// Whatever fails, stops, opens and returns.
-TEST_P(OrderSimulationTest, NothingEverOvertakesAndNoneIsBeside) {
-  const auto [seed, whole] = GetParam();
-  DispatcherOptions options = DispatcherRig::quick();
-  options.leases.deliveries = 60;
-  options.claim_batch = 16;
-  DispatcherRig rig(options);
-  const AgentId agent = nth<AgentId>(1);
-  Destination& destination = rig.destination(1);
-  destination.kind = DestinationKind::agent;
-  destination.agent_id = agent;
-  destination.ordering = whole ? Ordering::destination : Ordering::key;
-  destination.concurrency = 8;
-  destination.retry_schedule = {0s, 1s, 5s, 1s};
-  destination.breaker.failures_in_a_row = 3;
-  destination.breaker.open_first = 2s;
-  destination.breaker.open_most = 10s;
-  rig.agents.set_quietly(agent, true);
-  OrderReference reference;
-  std::string wrong;
-  std::mt19937_64 answers_dice(seed);
-  std::atomic<bool> calm{false};
   // Both are called under the board's lock; an attempt ends when the next thing of its key may begin.
-  rig.driver.script = [&](const AttemptJob& job) {
-    const auto& leased = job.leased;
+  Plan begins(const LeasedDelivery& leased) {
     if (leased.order_key != kNoOrder && wrong.empty())
       wrong = reference.starts(leased.order_key, leased.delivery.id);
     const auto roll = answers_dice() % 100;
@@ -284,49 +276,70 @@ TEST_P(OrderSimulationTest, NothingEverOvertakesAndNoneIsBeside) {
                            : answers(roll < 25 ? 500 : 200);
     if (!calm && answers_dice() % 4 == 0) plan.takes = std::chrono::microseconds(answers_dice() % 2'000);
     return plan;
-  };
-  rig.driver.at_end = [&](const AttemptJob& job, const Plan& plan) {
-    const auto& leased = job.leased;
+  }
+  void ends(const LeasedDelivery& leased, const Plan& plan) {
     const bool last = leased.delivery.attempt_count + 1 == 4;
     const bool good = plan.result.attempt.outcome == Outcome::delivered;
     const bool dead = plan.result.attempt.outcome == Outcome::rejected && last;
     if (leased.order_key != kNoOrder) reference.ends(leased.order_key, leased.delivery.id, good || dead);
-  };
-  rig.start();
-  std::mt19937_64 dice(seed);
-  std::size_t sent = 0;
-  std::uint64_t next = 0;
-  while (sent < 1'500) {
-    for (auto burst = dice() % 20; burst > 0; --burst, ++sent) {
+  }
+
+  void send_some() {
+    for (auto burst = dice() % 20; burst > 0; --burst) {
       const OrderKey key = whole ? kWholeDestination : static_cast<OrderKey>(dice() % 6) + 1;
       const bool free = !whole && key == 1;
       {
         const std::lock_guard lock(rig.board.mutex);
-        reference.appended(key, nth<DeliveryId>(++next));
+        reference.appended(key, nth<DeliveryId>(++sent));
       }
       rig.append(1, free ? kNoOrder : key);
     }
+  }
+  void disturb() {
     if (dice() % 8 == 0) rig.agents.set(agent, !rig.agents.present(agent));
-    if (dice() % 10 == 0) rig.dispatcher->reset_breaker(destination.id);
+    if (dice() % 10 == 0) rig.dispatcher->reset_breaker(nth<DestinationId>(1));
     if (dice() % 10 == 0) rig.dispatcher->kick_all();
     if (dice() % 12 == 0) rig.log->refuse_completions(1);
     rig.clock.advance(std::chrono::milliseconds(dice() % 1'500));
+  }
+  /// A little time to catch up, if it can; true: nothing is open.
+  bool goes_on() {
+    rig.clock.advance(1s);
+    std::unique_lock lock(rig.board.mutex);
+    return rig.board.changed.wait_for(lock, 2ms, [&] { return rig.log->open == 0; });
+  }
+
+  const std::uint64_t seed = GetParam().seed;
+  const bool whole = GetParam().whole;
+  const AgentId agent = nth<AgentId>(1);
+  OrderReference reference;
+  std::string wrong;
+  std::mt19937_64 answers_dice{seed};
+  std::atomic<bool> calm{false};
+  std::mt19937_64 dice{seed};
+  std::size_t sent = 0;
+  DispatcherRig rig{narrow()};  // last: its threads call the others
+};
+INSTANTIATE_TEST_SUITE_P(Traces, OrderSimulationTest,
+                         testing::Values(Trace{3, true}, Trace{4, true}, Trace{5, false}, Trace{6, false},
+                                         Trace{7, false}),
+                         [](const auto& it) {
+                           return fmt::format("{}{}", it.param.whole ? "destination" : "key", it.param.seed);
+                         });
+
+// Whatever fails, stops, opens and returns.
+TEST_P(OrderSimulationTest, NothingEverOvertakesAndNoneIsBeside) {
+  rig.start();
+  while (sent < 1'500) {
+    send_some();
+    disturb();
     ASSERT_TRUE(rig.eventually([&] { return rig.log->rows.size() == sent; }));
-    // Now and then let it catch up, if it can: backlogs and empty stores are both to be met.
-    for (auto rounds = dice() % 4; rounds > 0; --rounds) {
-      rig.clock.advance(1s);
-      std::unique_lock lock(rig.board.mutex);
-      rig.board.changed.wait_for(lock, 2ms, [&] { return rig.log->open == 0; });
-    }
+    // Now and then let it catch up: backlogs and empty stores are both to be met.
+    for (auto rounds = dice() % 4; rounds > 0; --rounds) goes_on();
   }
   calm = true;
   rig.agents.set(agent, true);
-  ASSERT_TRUE(rig.becomes([&] {
-    rig.clock.advance(1s);
-    std::unique_lock lock(rig.board.mutex);
-    rig.board.changed.wait_for(lock, 2ms, [&] { return rig.log->open == 0; });
-    return rig.log->open == 0;
-  }));
+  ASSERT_TRUE(rig.becomes([&] { return goes_on(); }));
   const std::lock_guard lock(rig.board.mutex);
   EXPECT_EQ(wrong, "");
   EXPECT_GT(rig.driver.attempts, sent) << "none was tried again";
