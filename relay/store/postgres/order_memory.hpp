@@ -60,7 +60,8 @@ class OrderMemory {
   void walked(const std::vector<OpenKey>& open, bool to_the_end);
   void walk_took(Duration time);
 
-  std::size_t keys() const { return known_ ? known_->keys.size() : 0; }
+  /// Those of a walk that goes on later included.
+  std::size_t keys() const { return (known_ ? known_->keys.size() : 0) + (walk_ ? walk_->keys.size() : 0); }
 
  private:
   struct Known {

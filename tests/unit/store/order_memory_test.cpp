@@ -51,8 +51,10 @@ TEST_F(OrderMemoryTest, AWalkOverSeveralLooksIsAsOldAsItsFirst) {
   ASSERT_EQ(memory.begin(kNoOrder, now), Look::walk);
   memory.walked({{7, id(1)}, {8, id(2)}}, false);
   memory.news({}, "6:6:");
+  EXPECT_EQ(memory.keys(), 2U) << "it holds memory, too";
   ASSERT_EQ(memory.begin(8, now), Look::walk);
   memory.walked({{9, id(3)}}, true);
+  EXPECT_EQ(memory.keys(), 3U);
   EXPECT_EQ(memory.seen(), "5:5:");
   EXPECT_EQ(listed(memory), (Listed{{7, 1}, {8, 2}, {9, 3}}));
   memory.news({}, "7:7:");
