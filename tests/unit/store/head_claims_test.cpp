@@ -162,9 +162,9 @@ TEST_F(HeadClaimsTest, TheStatementThatLocksSeesWhatTheNewsCouldNot) {
   const auto rows = connection.run(pg::kRunsOfHeads, params);
   ASSERT_EQ(rows.size(), 2U);
   const auto row_of = [&](DeliveryId id) {
-    return connection
-        .run("SELECT row FROM delivery WHERE id = $1", std::move(pg::Params().add_bytes(id.bytes())))
-        .integer(0, 0);
+    pg::Params which;
+    which.add_bytes(id.bytes());
+    return connection.run("SELECT row FROM delivery WHERE id = $1", which).integer(0, 0);
   };
   EXPECT_EQ(rows.integer(0, 0), row_of(late));
   EXPECT_EQ(rows.integer(1, 0), row_of(later));
