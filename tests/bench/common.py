@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import subprocess
+from pathlib import Path
 
 from harness import http
 from harness.process import BIN, Process
@@ -21,6 +22,11 @@ def load(*args, **kw):
     if done.returncode != 0:
         raise RuntimeError(done.stderr or done.stdout)
     return json.loads(done.stdout)
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def sink(directory, *flags):

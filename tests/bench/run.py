@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import neighbour_bench  # noqa: E402
 import overload_bench  # noqa: E402
 import queue_bench as queue  # noqa: E402
+from common import cpu_seconds  # noqa: E402
 from harness import http  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.process import BIN, ROOT, Process  # noqa: E402
@@ -21,11 +22,6 @@ from harness.relay import Agent, Relay  # noqa: E402
 
 SECRET = "whsec_bench_signing_secret_0123456789"
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def cpu_of_tree(pid):
