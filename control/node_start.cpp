@@ -328,6 +328,7 @@ Result<void> Node::Parts::listen_ingest() {
                          .activity = activity.get(),
                          .shedding = &shedding},
       relay::IngestOptions{.store_limit = settings.ingest.store_time,
+                           .turn_most = settings.overload.wait / 2,
                            .limits = {settings.ingest.source_limit, settings.ingest.workspace_limit},
                            .failures_per_minute = settings.ingest.failures_per_minute});
   http::ServerOptions options{
@@ -336,6 +337,7 @@ Result<void> Node::Parts::listen_ingest() {
   options.limits.idle_time = settings.ingest.idle_time;
   options.limits.write_time = settings.ingest.write_time;
   options.limits.connections = affordable_here("ingest", settings.ingest.max_connections, 2);
+  options.is_full = [handler = ingest_handler.get()] { return handler->turns_away(); };
   ingest = std::make_unique<http::Server>(loops.all(), *ingest_handler, std::move(options));
   const auto bound = ingest->start();
   if (!bound) return not_listening("ingest.listen", bound.error());

@@ -1,5 +1,7 @@
 #include "base/http/server.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -19,15 +21,29 @@ using ErrorCode = boost::system::error_code;
 namespace {
 
 constexpr Duration kAcceptPause = std::chrono::milliseconds(50);
+constexpr int kAcceptedAtOnce = 4096;  // what the kernel keeps of a listener's clients
 
 /// Anything but a client that left before it was accepted: no descriptors or memory left, or worse.
 bool must_pause(const ErrorCode& error) {
   return error != asio::error::connection_aborted && error != asio::error::operation_aborted;
 }
 
-/// Over the limit the socket is closed at once: a client sees that, and no memory is spent on it.
+bool is_full(const ServerCore& core) {
+  return core.open >= core.options.limits.connections || (core.options.is_full && core.options.is_full());
+}
+
+/// Closed at once: a client sees that, no handshake is made, no memory spent, and no loop told of it. All
+/// that wait, as who floods a listener would otherwise fill the kernel's queue for the others.
+void turn_away(tcp::acceptor& acceptor) {
+  for (int left = kAcceptedAtOnce; left > 0; --left) {
+    const int socket = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (socket < 0) return;
+    ::close(socket);
+  }
+}
+
 void deal(const std::shared_ptr<ServerCore>& core, Shard& shard, tcp::socket socket) {
-  if (core->open >= core->options.limits.connections) return;
+  if (is_full(*core)) return;
   ++core->open;
   ErrorCode ignored;
   socket.set_option(tcp::no_delay(true), ignored);
@@ -65,6 +81,7 @@ awaitable<void> Server::State::accept_all(std::shared_ptr<State>) {
     auto [error, socket] = co_await acceptor->async_accept(shard.loop, asio::as_tuple(asio::use_awaitable));
     const bool was_stuck = std::exchange(stuck, error && must_pause(error));
     if (!error) deal(core, shard, std::move(socket));
+    if (!error) accept_waiting();
     if (stuck && !was_stuck)
       log::warn("http.accept_failed", {{"error", error.message()}, {"open", core->open.load()}});
     if (stuck) co_await pause();
@@ -77,10 +94,13 @@ awaitable<void> Server::State::pause() {
   co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
-/// Clients whose connection the kernel has accepted already would otherwise be reset.
+/// All that the kernel has accepted already. One at a time, each would wait behind the requests that are
+/// ready on this loop, and on a loop that is behind the last of them for many seconds; at the end they would
+/// be reset.
 void Server::State::accept_waiting() {
   ErrorCode error;
-  while (acceptor && acceptor->is_open() && !error) {
+  for (int left = kAcceptedAtOnce; left > 0 && acceptor && acceptor->is_open() && !error; --left) {
+    if (is_full(*core)) return turn_away(*acceptor);
     Shard& shard = next_shard();
     tcp::socket socket(shard.loop);
     acceptor->accept(socket, error);

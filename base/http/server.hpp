@@ -62,7 +62,10 @@ struct ServerOptions {
   boost::asio::ip::tcp::endpoint listen;
   ServerLimits limits;
   std::shared_ptr<boost::asio::ssl::context> tls;  ///< null: plain HTTP
-  RefusalObserver on_refusal;                      ///< may be empty
+  RefusalObserver on_refusal = {};                 ///< may be empty
+  /// While it says so, who connects is turned away as over the limit of connections. Asked on the first loop;
+  /// may be empty.
+  std::function<bool()> is_full = {};
 };
 
 /// One acceptor, connections dealt round robin to the loops; each connection lives and dies on its loop.

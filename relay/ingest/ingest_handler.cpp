@@ -52,7 +52,7 @@ IngestHandler::IngestHandler(IngestParts parts, IngestOptions options)
       options_(options),
       metrics_(parts_.metrics),
       limits_(parts_.limiter, parts_.clock, options_.failures_per_minute, parts_.metrics),
-      overload_(parts_.shedding),
+      overload_(parts_.shedding, options_.turn_most),
       catalog_version_(std::make_shared<std::atomic<std::uint64_t>>(1)),
       serial_(next_serial++) {
   parts_.catalog.on_change([version = catalog_version_](const Catalog&) { version->fetch_add(1); });
@@ -93,8 +93,11 @@ http::HeadDecision IngestHandler::on_head(const http::Request& head) {
     count(ready->source->id, find_provider(ready->source->provider), IngestResult::not_allowed);
     return storage_low();
   }
-  if (overload_.refuses(*ready, parts_.clock.steady())) {
-    return overloaded(ready->source->id, find_provider(ready->source->provider));
+  const SteadyTime now = parts_.clock.steady();
+  if (overload_.refuses(*ready, now)) {
+    http::Response refusal = overloaded(ready->source->id, find_provider(ready->source->provider));
+    refusal.close = overload_.is_late(now);
+    return refusal;
   }
   const auto entry = limits_.enter(*ready, head.peer);
   if (!entry) {

@@ -50,6 +50,8 @@ struct IngestOptions {
   /// that; the sender's repeat is then answered as its duplicate. Senders are promised 2 s: the rest is for
   /// the way.
   Duration store_limit = std::chrono::milliseconds(1800);
+  /// For so long a loop takes events in one turn; see OverloadGate. 0: as long as there are some.
+  Duration turn_most = {};
   DefaultLimits limits = {};              ///< 0: unlimited
   std::uint32_t failures_per_minute = 0;  ///< wrong signatures from one address at one source; 0: unlimited
 };
@@ -86,6 +88,8 @@ class IngestHandler final : public http::Handler {
 
   http::HeadDecision on_head(const http::Request& head) override;
   boost::asio::awaitable<http::Response> on_request(http::Request request) override;
+  /// For http::ServerOptions::is_full.
+  bool turns_away() const { return overload_.turns_away(parts_.clock.steady()); }
 
  private:
   struct Loop;

@@ -1,12 +1,18 @@
 #pragma once
 #include "relay/ingest/source_cache.hpp"
 #include "relay/limits/local_limiter.hpp"
+#include "relay/overload/loop_turn.hpp"
 #include "relay/overload/shedding.hpp"
 
 namespace postern::relay {
 
 /// Which events are refused because the store is too far behind: first of workspaces that send more than a
 /// floor, so that the one that floods the relay is the one that is told to come back; at no_events of all.
+///
+/// And which because the loop is: it takes events for so long in one turn, and refuses the rest of those that
+/// are ready, which costs far less. So a turn ends soon, however many are ready, and in each some are taken,
+/// however many are refused: all that are ready have waited as long, so there is no use in refusing those of
+/// the next turn for it.
 ///
 /// The floor is charged when the signature has been found right, by what there is to store: at the head
 /// nobody has proved who they are, and who forges must not use up what honest senders have. So the head is
@@ -20,31 +26,52 @@ class OverloadGate {
   /// Ten seconds of the floor. Who has a turn left may send a large one, and owes the others.
   static constexpr std::size_t kTurnsMost = 1'000;
 
-  /// `shedding` may be null: nothing is refused.
-  explicit OverloadGate(Shedding* shedding) : shedding_(shedding) {}
+  /// `shedding` may be null: nothing is refused. `turn_most` 0: a turn may last.
+  explicit OverloadGate(Shedding* shedding, Duration turn_most = {})
+      : shedding_(shedding), turn_most_(turn_most) {}
 
-  /// At the head of a request, before anything is charged or read. Counts what it refuses.
+  /// At the head of a request, before anything is charged or read, on its loop. Counts what it refuses.
   bool refuses(const ReadySource& ready, SteadyTime now) {
-    if (!gives_up()) return false;
-    const bool some = shedding_->level() == LoadLevel::few_events;
+    if (!gives_up() && !is_late(now)) return false;
+    const bool some = shedding_->level() < LoadLevel::no_events;
     if (some && floors_.look(ready.workspace_limit.key, kFloor, now).allowed) return false;
     shedding_->count(Work::events);
     return true;
   }
-  /// A whole one, to be stored: charges it. What was read before no event was taken any more has its floor.
+  /// A whole one, to be stored: charges it. What was read before no event was taken any more has its floor,
+  /// and what was read before the turn had lasted too long is stored.
   bool refuses_to_store(const ReadySource& ready, std::size_t body_bytes, SteadyTime now) {
-    if (!gives_up()) return false;
+    if (!gives_up() && !is_late(now)) return false;
     const auto turns = std::min(1 + body_bytes / kTurnBytes, kTurnsMost);
     if (floors_.take(ready.workspace_limit.key, kFloor, now, static_cast<std::uint32_t>(turns)).allowed)
       return false;
+    if (!gives_up()) return false;
     shedding_->count(Work::events);
     return true;
   }
 
+  /// Whether this loop's turn has lasted too long. Then there are more connections than it can serve, so what
+  /// is refused is closed as well: many that are all ready cost the more for each, as nothing of them is in a
+  /// cache.
+  bool is_late(SteadyTime now) const {
+    const LoopTurn* const turn = may_be_late() ? LoopTurn::here() : nullptr;
+    return turn != nullptr && turn->lasts(now) > turn_most_;
+  }
+  /// Before a connection is accepted, on the loop that accepts.
+  bool turns_away(SteadyTime now) const {
+    const LoopTurn* const turn = may_be_late() ? LoopTurn::here() : nullptr;
+    return turn != nullptr && turn->longest(now) > turn_most_;
+  }
+
  private:
   bool gives_up() const { return shedding_ != nullptr && shedding_->gives_up(Work::events); }
+  /// Not while retries still go on: those are given up before, and a loop that stood still once is no load.
+  bool may_be_late() const {
+    return shedding_ != nullptr && turn_most_ > Duration::zero() && shedding_->gives_up(Work::retries);
+  }
 
   Shedding* const shedding_;
+  const Duration turn_most_;
   LocalLimiter floors_;
 };
 

@@ -3,29 +3,25 @@
 namespace postern::relay {
 namespace {
 
-/// Of one level, in thousandths: of the longest wait, for the store alone and for the loops too, and of the
-/// queue. What is no event's needs no wait of its own.
+/// Of one level, in thousandths: of the longest wait, and of the queue. For events it is the store's alone,
+/// for all others that for the loops and that of outcomes too.
 struct Target {
-  int store;
-  int answer;
+  int wait;
   unsigned filled;
   bool of_events;
 };
-constexpr std::array<Target, 5> kTargets = {{{200, 200, 250, false},     // no_reads
-                                             {400, 400, 400, false},     // no_replays
-                                             {600, 600, 550, false},     // no_retries
-                                             {1000, 3000, 750, true},    // few_events
-                                             {2000, 4000, 900, true}}};  // no_events
+constexpr std::array<Target, 5> kTargets = {{{200, 250, false},    // no_reads
+                                             {400, 400, false},    // no_replays
+                                             {600, 550, false},    // no_retries
+                                             {1000, 750, true},    // few_events
+                                             {2000, 900, true}}};  // no_events
 
 /// Whether the sample is above the target divided by `part`.
 bool above(const LoadSample& sample, const Target& target, Duration wait_most, int part) {
-  const auto is_over = [&](Duration wait, int thousandths) {
-    return wait > wait_most * thousandths / (1000 * part);
-  };
-  return is_over(sample.store_wait, target.store) ||
-         is_over(sample.store_wait + sample.loop_wait, target.answer) ||
-         sample.filled > target.filled / static_cast<unsigned>(part) ||
-         (!target.of_events && is_over(sample.outcome_wait, target.answer));
+  const Duration most = wait_most * target.wait / (1000 * part);
+  if (sample.filled > target.filled / static_cast<unsigned>(part)) return true;
+  if (target.of_events) return sample.store_wait > most;
+  return sample.store_wait + sample.loop_wait > most || sample.outcome_wait > most;
 }
 
 }  // namespace

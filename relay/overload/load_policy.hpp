@@ -22,9 +22,9 @@ struct LoadSample {
 /// of the wait is gone; there is work left in the queue then, so the store never stands idle because events
 /// are refused.
 ///
-/// What the loops are behind has been waited already when a request's head is looked at, so it makes no event
-/// late that is not late anyway: refusing it then would only waste the wait. It counts for events when the
-/// whole would come too late for the sender.
+/// What the loops are behind says nothing of the store, and makes no event late that is not late anyway: a
+/// request's head is looked at after that wait. How many are taken in one turn of a loop is decided there
+/// (OverloadGate), so it is no matter of a level.
 ///
 /// What waits for outcomes can hold back what makes more of them, and never events: those have a way of their
 /// own. Pure; one thread.
@@ -34,8 +34,7 @@ class LoadPolicy {
   static constexpr Duration kRelieved = std::chrono::seconds(1);        ///< but for bursts, to end
   static constexpr Duration kFewLooks = std::chrono::milliseconds(50);  ///< to begin refusing events
 
-  /// `wait_most`: events are refused when the store would take longer than this, or all of it three times as
-  /// long. 0: every level is calm.
+  /// `wait_most`: events are refused when the store would take longer than this. 0: every level is calm.
   explicit LoadPolicy(Duration wait_most) : wait_most_(wait_most) {}
 
   LoadLevel look(const LoadSample& sample, SteadyTime now);

@@ -7,9 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
-
 #include "base/log.hpp"
+#include "relay/overload/loop_turn.hpp"
 
 namespace postern::relay {
 
@@ -19,35 +18,36 @@ namespace asio = boost::asio;
 struct LoopLag::Ear : std::enable_shared_from_this<LoopLag::Ear> {
   Ear(asio::io_context& loop, int descriptor) : pipe(loop, descriptor) {}
 
+  void begin() {
+    LoopTurn::follow(std::shared_ptr<const LoopTurn>(shared_from_this(), &turn));
+    listen();
+  }
   void listen() {
     pipe.async_read_some(asio::buffer(&byte, 1), [self = shared_from_this()](auto error, std::size_t) {
-      if (error) return;
-      self->last.store((SystemClock().steady() - self->asked_at.load()).count());
-      self->asked.store(false);
+      if (error) return LoopTurn::follow(nullptr);
+      self->turn.end(SystemClock().steady());
       self->listen();
     });
   }
 
   asio::posix::stream_descriptor pipe;
   char byte = 0;
-  std::atomic<bool> asked{false};
-  std::atomic<SteadyTime> asked_at{};
-  std::atomic<std::int64_t> last{0};  ///< microseconds
+  LoopTurn turn;
 };
 
 struct LoopLag::Probe {
   Probe(asio::io_context& loop, int read_end, int mouth)
       : ear(std::make_shared<Ear>(loop, read_end)), mouth(mouth) {
-    asio::post(loop, [ear = ear] { ear->listen(); });
+    asio::post(loop, [ear = ear] { ear->begin(); });
   }
   ~Probe() { ::close(mouth); }
 
   Duration look(SteadyTime now) {
-    if (ear->asked.load()) return now - ear->asked_at.load();
-    const Duration last{ear->last.load()};
-    ear->asked_at.store(now);
-    ear->asked.store(true);
-    if (::write(mouth, "?", 1) != 1) ear->asked.store(false);
+    LoopTurn& turn = ear->turn;
+    if (turn.is_under_way()) return turn.lasts(now);
+    const Duration last = turn.last();
+    turn.begin(now);
+    if (::write(mouth, "?", 1) != 1) turn.forget();
     return last;
   }
 

@@ -108,5 +108,72 @@ TEST_F(IngestOverload, ForgedRequestsLeaveTheFloorToHonestSenders) {
   EXPECT_EQ(accepted(1000), 200);
 }
 
+/// A loop that is at a long turn, and a load that has been there for a while.
+class IngestLateTurn : public IngestOverload {
+ protected:
+  IngestLateTurn() {
+    options.turn_most = 250ms;
+    make_handler(2s);
+    shedding->set(LoadLevel::no_retries);
+    LoopTurn::follow(turn);
+    turn->begin(clock.steady());
+  }
+  ~IngestLateTurn() override { LoopTurn::follow(nullptr); }
+
+  std::shared_ptr<LoopTurn> turn = std::make_shared<LoopTurn>();
+};
+
+TEST_F(IngestLateTurn, TakesEventsForSoLongAndRefusesTheRestOfTheTurn) {
+  EXPECT_EQ(accepted(1000), 1000);
+  clock.advance(251ms);
+  EXPECT_EQ(accepted(1000), 200) << "the floor stays";
+  EXPECT_EQ(boost::json::parse(last.body).at("code"), "overloaded");
+  turn->end(clock.steady());
+  EXPECT_EQ(accepted(1000), 1000) << "in each turn some are taken, however long the last one was";
+}
+
+TEST_F(IngestLateTurn, WhoIsRefusedIsClosed) {
+  clock.advance(251ms);
+  accepted(1000);
+  EXPECT_TRUE(last.close);
+  turn->end(clock.steady());
+  shedding->set(LoadLevel::no_events);
+  accepted(1);
+  EXPECT_FALSE(last.close) << "the loop keeps up, and a new connection would cost more";
+}
+
+TEST_F(IngestLateTurn, WhatHasBeenReadIsStored) {
+  clock.advance(251ms);
+  accepted(1000);
+  EXPECT_EQ(ask_whole(github("{}", "read before")).status, 202);
+}
+
+TEST_F(IngestLateTurn, WhoConnectsIsTurnedAwayUntilATurnIsShort) {
+  EXPECT_FALSE(handler->turns_away());
+  clock.advance(251ms);
+  EXPECT_TRUE(handler->turns_away());
+  turn->end(clock.steady());
+  EXPECT_TRUE(handler->turns_away()) << "those who wait have waited for that turn";
+  turn->begin(clock.steady());
+  turn->end(clock.steady() + 1ms);
+  EXPECT_FALSE(handler->turns_away());
+}
+
+TEST_F(IngestLateTurn, RetriesAreGivenUpBefore) {
+  shedding->set(LoadLevel::no_replays);
+  clock.advance(1h);
+  EXPECT_FALSE(handler->turns_away());
+  EXPECT_EQ(accepted(1000), 1000) << "a loop that stood still once is no load";
+}
+
+TEST_F(IngestLateTurn, CanBeSwitchedOff) {
+  options.turn_most = 0ms;
+  make_handler(2s);
+  shedding->set(LoadLevel::no_retries);
+  clock.advance(1h);
+  EXPECT_FALSE(handler->turns_away());
+  EXPECT_EQ(accepted(1000), 1000);
+}
+
 }  // namespace
 }  // namespace postern::relay

@@ -82,11 +82,15 @@ TEST_F(LoadPolicyTest, AFullQueueCountsWhateverTheWait) {
   EXPECT_EQ(stays({.filled = 374}, 0ms), LoadLevel::no_retries);
 }
 
-TEST_F(LoadPolicyTest, WhatTheLoopsAreBehindCountsForEventsOnlyWhenAllWouldComeTooLate) {
+TEST_F(LoadPolicyTest, WhatTheLoopsAreBehindRefusesNoEvents) {
   EXPECT_EQ(stays({.loop_wait = 101ms}, 250ms), LoadLevel::no_reads);
-  EXPECT_EQ(stays({.loop_wait = 1400ms}, 2s), LoadLevel::no_retries);
-  EXPECT_EQ(stays({.store_wait = 200ms, .loop_wait = 1400ms}, 100ms), LoadLevel::few_events);
-  EXPECT_EQ(stays({.loop_wait = 2100ms}, 100ms), LoadLevel::no_events);
+  EXPECT_EQ(stays({.loop_wait = 1h}, 2s), LoadLevel::no_retries);
+  EXPECT_EQ(stays({.store_wait = 499ms, .loop_wait = 1h}, 2s), LoadLevel::no_retries);
+  EXPECT_EQ(stays({.store_wait = 501ms, .loop_wait = 1h}, 100ms), LoadLevel::few_events);
+}
+
+TEST_F(LoadPolicyTest, AllThatAnAnswerWaitsForCountsTogetherForTheOthers) {
+  EXPECT_EQ(stays({.store_wait = 160ms, .loop_wait = 160ms}, 250ms), LoadLevel::no_retries);
 }
 
 TEST_F(LoadPolicyTest, UnrecordedOutcomesRefuseNoEvents) {
