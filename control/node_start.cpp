@@ -36,6 +36,19 @@ http::RefusalObserver log_refusals(std::string_view listener) {
   };
 }
 
+/// As log_refusals, and counts whom nobody has spoken with.
+http::RefusalObserver count_turned_away(prometheus::Registry& metrics) {
+  auto& counter = prometheus::BuildCounter()
+                      .Name("postern_ingest_turned_away_total")
+                      .Help("Connections closed as they came: there were too many, or a loop was behind")
+                      .Register(metrics)
+                      .Add({});
+  return [&counter, log = log_refusals("ingest")](const http::Refusal& refusal) {
+    if (refusal.reason == http::kTurnedAway) return counter.Increment();
+    log(refusal);
+  };
+}
+
 }  // namespace
 
 Result<void> Node::start() {
@@ -332,7 +345,7 @@ Result<void> Node::Parts::listen_ingest() {
                            .limits = {settings.ingest.source_limit, settings.ingest.workspace_limit},
                            .failures_per_minute = settings.ingest.failures_per_minute});
   http::ServerOptions options{
-      .listen = *endpoint, .limits = {}, .tls = *tls, .on_refusal = log_refusals("ingest")};
+      .listen = *endpoint, .limits = {}, .tls = *tls, .on_refusal = count_turned_away(metrics)};
   options.limits.header_time = settings.ingest.header_time;
   options.limits.idle_time = settings.ingest.idle_time;
   options.limits.write_time = settings.ingest.write_time;

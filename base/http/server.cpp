@@ -32,18 +32,23 @@ bool is_full(const ServerCore& core) {
   return core.open >= core.options.limits.connections || (core.options.is_full && core.options.is_full());
 }
 
+void report_turned_away(const ServerCore& core) {
+  if (core.options.on_refusal) core.options.on_refusal(Refusal{0, kTurnedAway, {}});
+}
+
 /// Closed at once: a client sees that, no handshake is made, no memory spent, and no loop told of it. All
 /// that wait, as who floods a listener would otherwise fill the kernel's queue for the others.
-void turn_away(tcp::acceptor& acceptor) {
+void turn_away(const ServerCore& core, tcp::acceptor& acceptor) {
   for (int left = kAcceptedAtOnce; left > 0; --left) {
     const int socket = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) return;
     ::close(socket);
+    report_turned_away(core);
   }
 }
 
 void deal(const std::shared_ptr<ServerCore>& core, Shard& shard, tcp::socket socket) {
-  if (is_full(*core)) return;
+  if (is_full(*core)) return report_turned_away(*core);
   ++core->open;
   ErrorCode ignored;
   socket.set_option(tcp::no_delay(true), ignored);
@@ -100,7 +105,7 @@ awaitable<void> Server::State::pause() {
 void Server::State::accept_waiting() {
   ErrorCode error;
   for (int left = kAcceptedAtOnce; left > 0 && acceptor && acceptor->is_open() && !error; --left) {
-    if (is_full(*core)) return turn_away(*acceptor);
+    if (is_full(*core)) return turn_away(*core, *acceptor);
     Shard& shard = next_shard();
     tcp::socket socket(shard.loop);
     acceptor->accept(socket, error);

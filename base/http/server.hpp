@@ -50,12 +50,15 @@ class Handler {
   virtual boost::asio::awaitable<Response> on_request(Request request) = 0;
 };
 
-/// A request the gate or a limit refused, for counters and logs; called on the connection's loop.
+/// A request the gate or a limit refused, or a connection that was turned away, for counters and logs; called
+/// on the connection's loop, or on the one that accepts.
 struct Refusal {
   int status;               ///< what was answered; 0 when closed without an answer
   std::string_view reason;  ///< stable word such as "duplicate_content_length"
-  std::string_view peer;
+  std::string_view peer;    ///< empty for who was turned away
 };
+/// The reason of a connection that was closed as it came, because there were too many.
+inline constexpr std::string_view kTurnedAway = "turned_away";
 using RefusalObserver = std::function<void(const Refusal&)>;
 
 struct ServerOptions {

@@ -304,6 +304,7 @@ TEST_F(ServerTest, ClosesWhatIsOverTheLimitOfConnections) {
   }
   RawSocket third(listener->port());
   EXPECT_TRUE(third.ended());
+  EXPECT_EQ(refusals.first(), "0 turned_away");
   first.send(kGet);
   EXPECT_EQ(first.read_answer().status, 200);
 }
