@@ -17,12 +17,12 @@
 #include <stdexcept>
 
 #include "tests/bench/load_request.hpp"
+#include "tests/bench/open_pace.hpp"
 
 namespace postern::bench {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kTooLate = kSecond / 10;
+constexpr std::int64_t kSecond = OpenPace::kSecond;
 constexpr std::int64_t kLastAnswers = 5 * kSecond;
 constexpr unsigned kSendsATurn = 64;
 constexpr int kTickMs = 1;
@@ -70,17 +70,17 @@ class OpenLoad {
   OpenLoad& operator=(const OpenLoad&) = delete;
 
   Totals run() {
-    began_ = last_answer_ = now_ns();
-    const auto end = began_ + static_cast<std::int64_t>(options_.seconds * kSecond);
-    for (auto now = began_; now < end; now = now_ns()) {
-      give_up(due_at(now - kTooLate), now);
-      receive(send_due(now) ? 0 : kTickMs);
+    const auto began = last_answer_ = now_ns();
+    const auto end = began + static_cast<std::int64_t>(options_.seconds * kSecond);
+    OpenPace pace(options_.rate, began);
+    for (auto now = began; now < end; now = now_ns()) {
+      pace.give_up_late(now, totals_);
+      receive(send_due(pace, now) ? 0 : kTickMs);
     }
-    totals_.due = due_at(end);
-    give_up(totals_.due, end);
+    pace.finish(end, totals_);
     while (waiting_ > 0 && now_ns() < end + kLastAnswers) receive(kTickMs);
     totals_.unanswered = waiting_;
-    totals_.seconds = static_cast<double>(last_answer_ - began_) / kSecond;
+    totals_.seconds = static_cast<double>(last_answer_ - began) / kSecond;
     return std::move(totals_);
   }
 
@@ -114,37 +114,23 @@ class OpenLoad {
     closed_.push_back(&sender);
   }
 
-  std::uint64_t due_at(std::int64_t now) const {
-    return static_cast<std::uint64_t>(static_cast<double>(std::max<std::int64_t>(0, now - began_)) *
-                                      options_.rate / kSecond);
-  }
-
-  /// Of what is due those before `until` that nobody has sent.
-  void give_up(std::uint64_t until, std::int64_t now) {
-    if (until <= sequence_) return;
-    const bool all_wait = now - all_waited_ < 2 * kTooLate;
-    (all_wait ? totals_.missed : totals_.behind) += until - std::exchange(sequence_, until);
-  }
-
   /// True when more is due than was sent, and could be.
-  bool send_due(std::int64_t now) {
-    const auto due = due_at(now);
-    for (unsigned n = 0; n < kSendsATurn && sequence_ < due; ++n) {
+  bool send_due(OpenPace& pace, std::int64_t now) {
+    for (unsigned n = 0; n < kSendsATurn && pace.is_due(now); ++n) {
       if (idle_.empty() && closed_.empty()) {
-        all_waited_ = now;
+        pace.all_wait(now);
         return false;
       }
-      send_one();
+      send_one(pace.take());
     }
-    return sequence_ < due;
+    return pace.is_due(now);
   }
 
-  void send_one() {
+  void send_one(std::int64_t due) {
     auto& from = idle_.empty() ? closed_ : idle_;
     Sender& sender = *from.back();
     from.pop_back();
-    sender.due =
-        began_ + static_cast<std::int64_t>(static_cast<double>(sequence_++) / options_.rate * kSecond);
+    sender.due = due;
     sender.request = next_request();
     ++waiting_;
     ++totals_.sent;
@@ -213,10 +199,7 @@ class OpenLoad {
   std::vector<Sender*> idle_, closed_;
   std::deque<std::uint32_t> again_;
   std::uint32_t fresh_ = 0;
-  std::uint64_t sequence_ = 0;
   std::uint64_t waiting_ = 0;
-  std::int64_t began_ = 0;
-  std::int64_t all_waited_ = -kSecond;
   std::int64_t last_answer_ = 0;
   std::array<epoll_event, 256> events_{};
   std::array<char, 4096> buffer_{};
