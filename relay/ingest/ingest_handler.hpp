@@ -88,8 +88,8 @@ class IngestHandler final : public http::Handler {
 
   http::HeadDecision on_head(const http::Request& head) override;
   boost::asio::awaitable<http::Response> on_request(http::Request request) override;
-  /// For http::ServerOptions::is_full.
-  bool turns_away() const { return overload_.turns_away(parts_.clock.steady()); }
+  /// For http::ServerOptions::is_full: on one loop only.
+  bool turns_away() { return overload_.turns_away(parts_.clock.steady()); }
 
  private:
   struct Loop;

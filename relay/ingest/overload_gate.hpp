@@ -16,7 +16,8 @@ namespace postern::relay {
 ///
 /// The floor is charged when the signature has been found right, by what there is to store: at the head
 /// nobody has proved who they are, and who forges must not use up what honest senders have. So the head is
-/// refused while nothing of the floor is left, and of what has been read the rest. Safe from any thread.
+/// refused while nothing of the floor is left, and of what has been read the rest. Safe from any
+/// thread, but for turns_away().
 class OverloadGate {
  public:
   /// What every workspace may send as long as some are served, in turns: the default of a source.
@@ -25,6 +26,8 @@ class OverloadGate {
   static constexpr std::size_t kTurnBytes = 16 * 1024;
   /// Ten seconds of the floor. Who has a turn left may send a large one, and owes the others.
   static constexpr std::size_t kTurnsMost = 1'000;
+  /// New connections in one turn of a loop that is nearly late.
+  static constexpr unsigned kTakenInMost = 32;
 
   /// `shedding` may be null: nothing is refused. `turn_most` 0: a turn may last.
   explicit OverloadGate(Shedding* shedding, Duration turn_most = {})
@@ -57,10 +60,16 @@ class OverloadGate {
     const LoopTurn* const turn = may_be_late() ? LoopTurn::here() : nullptr;
     return turn != nullptr && turn->lasts(now) > turn_most_;
   }
-  /// Before a connection is accepted, on the loop that accepts.
-  bool turns_away(SteadyTime now) const {
+  /// Whether who connects is closed at once: all while a turn is too long, all but a few a turn while it is
+  /// half as long. With all that wait taken in when a turn was short, the next would be far too long, and
+  /// most of them would be refused, which costs more. On the loop that accepts, and only there; false takes
+  /// one in.
+  bool turns_away(SteadyTime now) {
     const LoopTurn* const turn = may_be_late() ? LoopTurn::here() : nullptr;
-    return turn != nullptr && turn->longest(now) > turn_most_;
+    if (turn == nullptr || turn->longest(now) <= turn_most_ / 2) return false;
+    if (turn->longest(now) > turn_most_) return true;
+    if (std::exchange(turn_, turn->ended()) != turn->ended()) taken_in_ = 0;
+    return ++taken_in_ > kTakenInMost;
   }
 
  private:
@@ -72,6 +81,8 @@ class OverloadGate {
 
   Shedding* const shedding_;
   const Duration turn_most_;
+  std::uint64_t turn_ = 0;  ///< in which so many were taken in
+  unsigned taken_in_ = 0;
   LocalLimiter floors_;
 };
 

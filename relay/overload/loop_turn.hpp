@@ -23,6 +23,7 @@ class LoopTurn {
   void end(SteadyTime now) {
     last_.store(now - asked_.load());
     asked_.store(kNone);
+    ended_.fetch_add(1);
   }
 
   bool is_under_way() const { return asked_.load() != kNone; }
@@ -31,6 +32,8 @@ class LoopTurn {
     const SteadyTime asked = asked_.load(std::memory_order_relaxed);
     return asked < now ? now - asked : Duration{};
   }
+  /// How many have ended.
+  std::uint64_t ended() const { return ended_.load(std::memory_order_relaxed); }
   Duration last() const { return last_.load(std::memory_order_relaxed); }
   /// Of the present one or the last, whichever is longer.
   Duration longest(SteadyTime now) const { return std::max(lasts(now), last()); }
@@ -40,6 +43,7 @@ class LoopTurn {
 
   std::atomic<SteadyTime> asked_{kNone};
   std::atomic<Duration> last_{Duration{}};
+  std::atomic<std::uint64_t> ended_{0};
 };
 
 }  // namespace postern::relay
