@@ -44,8 +44,13 @@ def public_route(node, app, name="public", **fields):
 
 
 def known_everywhere(nodes, source):
+    """The source, and the route that was made after it: a node may know the one before the other."""
+    def routed(node):
+        answer = send(node, source, b'{"probe":1}')
+        return answer.status < 300 and nodes[0].api.get(f"events/{answer.json()['event_id']}")["deliveries"]
+
     for node in nodes:
-        assert eventually(lambda n=node: send(n, source, b'{"probe":1}').status < 300), node.directory
+        assert eventually(lambda n=node: routed(n)), node.directory
 
 
 def states(postgres, node):

@@ -33,6 +33,7 @@ void AppendQueue::gather(std::unique_lock<std::mutex>& lock) {
 
 bool AppendQueue::is_ripe() const {
   if (tasks_.size() >= bounds_.worth_a_group) return true;
+  if (under_way_.size() == 1 && last_group_ < bounds_.few) return !tasks_.empty();
   return under_way_.empty() && (last_group_ < bounds_.many || tasks_.size() >= last_group_);
 }
 

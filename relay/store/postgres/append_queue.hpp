@@ -24,13 +24,16 @@ struct AppendTask {
 ///
 /// A transaction costs the server as much as ten events or more, so groups are not torn: while one is under
 /// way the next gathers, and after one of many until as many have come again; but only until it is worth a
-/// transaction of its own, or for a moment. An event that meets no other waits for nothing.
+/// transaction of its own, or for a moment. While groups are small there is no such cost to save, and what
+/// comes while one is under way goes beside it: nobody waits for another's disk. An event that meets no other
+/// waits for nothing.
 class AppendQueue {
  public:
   struct Bounds {
     std::size_t tasks_max, bytes_max, group_tasks_max, group_bytes_max;
     std::size_t worth_a_group = 128;
     std::size_t many = 16;  ///< in the last group: the next waits for as many
+    std::size_t few = 4;    ///< not as many in the last group: the next goes beside the one under way
     Duration gather = std::chrono::milliseconds(4);
   };
   explicit AppendQueue(Bounds bounds) : bounds_(bounds) {}

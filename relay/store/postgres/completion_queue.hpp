@@ -20,7 +20,7 @@ class CompletionQueue {
     std::size_t group = 2'048;  ///< then no more join
     std::size_t many = 8;       ///< in the last group: the next one gathers
     std::size_t worth_a_group = 256;
-    Duration gather = std::chrono::milliseconds(5);
+    Duration gather = std::chrono::milliseconds(15);
   };
   CompletionQueue() : CompletionQueue(Bounds{}) {}
   explicit CompletionQueue(Bounds bounds) : bounds_(bounds) {}

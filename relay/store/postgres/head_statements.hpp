@@ -12,7 +12,9 @@ namespace postern::relay::pg {
 inline constexpr std::string_view kLockHeads = "SELECT pg_try_advisory_xact_lock($1, $2)::int";
 
 /// The snapshot of this statement, and what is open that the snapshot $2 did not show: what was stored by the
-/// transactions that were under way then, and by those that began later. Nothing with a null.
+/// transactions that were under way then, and by those that began later. Nothing with a null. Nothing that is
+/// visible was stored later than this snapshot, unless the database was restored from another server's dump:
+/// such rows carry that one's numbers, would be news every time, and are left to the walks.
 inline constexpr std::string_view kNewsOfHeads =
     "SELECT pg_current_snapshot()::text, NULL::int8, NULL::uuid UNION ALL "
     "SELECT NULL, n.order_key, n.id FROM ("
@@ -21,7 +23,8 @@ inline constexpr std::string_view kNewsOfHeads =
     "    born <= under_way.xid AND state <= 2 AND order_key <> 0 ORDER BY born) d"
     "  UNION ALL "
     "  (SELECT order_key, id FROM delivery WHERE destination_id = $1 AND "
-    "    born >= pg_snapshot_xmax($2::pg_snapshot) AND state <= 2 AND order_key <> 0 ORDER BY born)"
+    "    born >= pg_snapshot_xmax($2::pg_snapshot) AND born < pg_snapshot_xmax(pg_current_snapshot()) AND "
+    "    state <= 2 AND order_key <> 0 ORDER BY born)"
     "  LIMIT $3) n";
 
 /// From one key to the next, a few steps down an index each. claimable: 1, or 0 for one that is not due; else
@@ -72,7 +75,8 @@ inline constexpr std::string_view kRunsOfHeads =
     "    born <= under_way.xid AND state <= 2 AND order_key <> 0 ORDER BY born) d"
     "  UNION ALL "
     "  (SELECT order_key, id FROM delivery WHERE destination_id = $1 AND "
-    "    born >= pg_snapshot_xmax($5::pg_snapshot) AND state <= 2 AND order_key <> 0 ORDER BY born)), "
+    "    born >= pg_snapshot_xmax($5::pg_snapshot) AND born < pg_snapshot_xmax(pg_current_snapshot()) AND "
+    "    state <= 2 AND order_key <> 0 ORDER BY born)), "
     "wanted AS MATERIALIZED (SELECT k.key, k.run, LEAST(k.head, "
     "    (SELECT (array_agg(n.id ORDER BY n.id))[1] FROM news n WHERE n.order_key = k.key)) AS head "
     "  FROM unnest($2::int8[], $3::int8[], $4::uuid[]) AS k (key, run, head)) "

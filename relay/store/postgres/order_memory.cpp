@@ -57,7 +57,22 @@ void OrderMemory::walked(const std::vector<OpenKey>& open, bool to_the_end) {
   for (const OpenKey& it : open) walk->keys.insert_or_assign(it.key, it.from);
   if (walk->keys.size() > kKeysMost) return;
   if (!open.empty()) walk->walked_to = open.back().key;
-  (to_the_end ? known_ : walk_) = std::move(walk);
+  if (!to_the_end) {
+    walk_ = std::move(walk);
+  } else if (known_) {
+    add_to_known(walk->keys);
+  } else {
+    known_ = std::move(walk);
+  }
+}
+
+/// What is known is as good as the walk and has seen more since: both are lower bounds.
+void OrderMemory::add_to_known(const std::map<OrderKey, DeliveryId>& walked) {
+  for (const auto& [key, from] : walked) {
+    const auto [place, is_new] = known_->keys.try_emplace(key, from);
+    if (!is_new) place->second = std::min(place->second, from);
+  }
+  if (known_->keys.size() > kKeysMost) known_.reset();
 }
 
 void OrderMemory::walk_took(Duration time) {

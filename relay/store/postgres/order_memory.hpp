@@ -69,6 +69,8 @@ class OrderMemory {
     std::string seen;               ///< the first snapshot of the walk, then that of the last news
     OrderKey walked_to = kNoOrder;  ///< of a walk that is under way
   };
+  void add_to_known(const std::map<OrderKey, DeliveryId>& walked);
+
   static constexpr Duration kWalkEvery = std::chrono::seconds(60);
   static constexpr int kWalkShare = 100;
 

@@ -98,6 +98,19 @@ TEST_F(OrderMemoryTest, AGuidedLookMovesOnAndForgetsWhatIsOver) {
   EXPECT_EQ(listed(memory, kNoOrder, 1), (Listed{{7, 9}}));
 }
 
+TEST_F(OrderMemoryTest, AWalkBesideAMemoryAddsToItAndMakesItNoOlder) {
+  walk({{7, id(5)}, {9, id(6)}});
+  now += 60s;
+  memory.news({}, "2:2:");
+  ASSERT_EQ(memory.begin(kNoOrder, now), Look::walk);
+  memory.walked({{7, id(4)}}, false);
+  memory.news({{11, id(8)}}, "3:3:");
+  ASSERT_EQ(memory.begin(7, now), Look::walk);
+  memory.walked({{8, id(2)}, {9, id(7)}}, true);
+  EXPECT_EQ(memory.seen(), "3:3:");
+  EXPECT_EQ(listed(memory), (Listed{{7, 4}, {8, 2}, {9, 6}, {11, 8}}));
+}
+
 TEST_F(OrderMemoryTest, TooMuchNewsAndTooManyKeysAreNotRemembered) {
   walk({{7, id(5)}});
   memory.news(std::vector<OpenKey>(OrderMemory::kNewsMost, {7, id(6)}), "2:2:");

@@ -18,6 +18,7 @@ AppendQueue::Bounds append_bounds() {
           .group_bytes_max = 1'000,
           .worth_a_group = 3,
           .many = 2,
+          .few = 0,
           .gather = kForEver};
 }
 
@@ -47,6 +48,21 @@ TEST(AppendQueue, TheNextGroupGathersUntilTheOneUnderWayEnds) {
   EXPECT_EQ(next.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
   queue.finished(first.number);
   EXPECT_EQ(next.get(), 2U);
+}
+
+TEST(AppendQueue, WhileGroupsAreSmallOneGoesBesideTheOneUnderWay) {
+  auto bounds = append_bounds();
+  bounds.few = 2;
+  AppendQueue queue(bounds);
+  offer(queue);
+  queue.take();
+  offer(queue);
+  EXPECT_EQ(queue.take().tasks.size(), 1U);
+  auto third = size_of_next(queue);
+  offer(queue);
+  EXPECT_EQ(third.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout) << "but not two";
+  queue.finished(1);
+  EXPECT_EQ(third.get(), 1U);
 }
 
 TEST(AppendQueue, OrUntilItIsWorthATransaction) {
