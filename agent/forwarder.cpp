@@ -6,6 +6,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/log.hpp"
 
 namespace postern::agent {
@@ -33,37 +36,88 @@ struct Forwarder::Job {
       const asio::any_io_executor& executor)
       : delivery(std::move(taken)), until(deadline), watchdog(executor) {}
 
-  std::shared_ptr<tunnel::IncomingDelivery> delivery;
+  std::shared_ptr<tunnel::IncomingDelivery> delivery;  // whose request is made
+  std::vector<std::shared_ptr<tunnel::IncomingDelivery>> joined;
   SteadyTime until;
   asio::steady_timer watchdog;
   asio::cancellation_signal cancel;
+  bool calling = false;  // the app may have heard of it
   bool answered = false;
   const tunnel::DeliverHead& head() const { return delivery->head(); }
+  bool wanted() const {
+    const auto waits = [](const auto& stream) { return !stream->cancelled(); };
+    return waits(delivery) || std::ranges::any_of(joined, waits);
+  }
+  std::uint32_t attempt() const {
+    std::uint32_t latest = head().attempt;
+    for (const auto& stream : joined) latest = std::max(latest, stream->head().attempt);
+    return latest;
+  }
 };
 
 Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
-                     StatusBoard& board, const Clock& clock)
+                     ResultKeeper& results, StatusBoard& board, const Clock& clock)
     : executor_(std::move(executor)),
       allow_(std::move(allow)),
       limits_(limits),
+      results_(results),
       board_(board),
       clock_(clock),
       client_(client_options(tls, limits)),
       budget_(limits.budget_bytes) {}
 
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
-  const SteadyTime until = clock_.steady() + delivery->head().deadline;
-  auto job = std::make_shared<Job>(std::move(delivery), until, executor_);
-  ++board_.counters().in_flight;
   board_.status().last_delivery_at = clock_.now();
-  // Weak: the delivery keeps its handler, and the job keeps the delivery.
-  job->delivery->on_cancel([weak = std::weak_ptr(job)] {
-    if (auto alive = weak.lock()) alive->cancel.emit(asio::cancellation_type::terminal);
-  });
+  if (join(delivery)) return;
+  // Streams are bounded by what was granted; calls that have lost theirs are not.
+  if (running_.size() >= 2 * limits_.deliveries) {
+    AppAnswer busy = not_sent("agent_busy", "The agent has too many deliveries under way.");
+    return tell(*delivery, busy.head, {});
+  }
+  const SteadyTime until = clock_.steady() + delivery->head().deadline;
+  auto job = std::make_shared<Job>(delivery, until, executor_);
+  running_[delivery->head().delivery_id] = job;
+  ++board_.counters().in_flight;
+  attach(job, std::move(delivery));
   watch(job);
   auto done = [self = shared_from_this(), job](const std::exception_ptr& error) { self->ended(job, error); };
   asio::co_spawn(executor_, run(shared_from_this(), job),
                  asio::bind_cancellation_slot(job->cancel.slot(), std::move(done)));
+}
+
+/// True when the app need not be called for it.
+bool Forwarder::join(const std::shared_ptr<tunnel::IncomingDelivery>& delivery) {
+  const tunnel::DeliverHead& head = delivery->head();
+  const auto found = running_.find(head.delivery_id);
+  if (found != running_.end()) {
+    const JobPtr job = found->second;
+    // One that has lost its stream before it began is on its way out.
+    if (!job->calling && !job->wanted()) return false;
+    job->joined.push_back(delivery);
+    attach(job, delivery);
+    return true;
+  }
+  auto kept = results_.answer_for(head);
+  if (!kept) return false;
+  ++board_.counters().told_again;
+  kept->head.from_journal = true;
+  tell(*delivery, kept->head, std::move(kept->body));
+  return true;
+}
+
+void Forwarder::attach(const JobPtr& job, std::shared_ptr<tunnel::IncomingDelivery> delivery) {
+  // Weak: the delivery keeps its handler, and the job keeps the delivery.
+  delivery->on_cancel([weak = std::weak_ptr(job)] {
+    const auto alive = weak.lock();
+    if (alive && !alive->calling && !alive->wanted()) alive->cancel.emit(asio::cancellation_type::terminal);
+  });
+}
+
+void Forwarder::tell(tunnel::IncomingDelivery& delivery, const tunnel::ResultHead& head, std::string body) {
+  if (delivery.cancelled()) return;
+  const auto sent = delivery.respond(head, std::move(body));
+  if (sent) return;
+  log::info("delivery.answer_lost", {{"delivery", delivery.head().delivery_id}, {"code", sent.error().code}});
 }
 
 /// The relay gives up first, as a rule. This is for one that neither sends the body nor lets go.
@@ -82,6 +136,8 @@ void Forwarder::watch(const std::shared_ptr<Job>& job) {
 void Forwarder::ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error) {
   --board_.counters().in_flight;
   job->watchdog.cancel();
+  const auto found = running_.find(job->head().delivery_id);
+  if (found != running_.end() && found->second == job) running_.erase(found);
   if (!error) return;
   try {
     std::rethrow_exception(error);
@@ -155,6 +211,9 @@ asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::Cl
   const Duration limit = left(*job);
   if (limit <= Duration(0))
     co_return not_sent("timeout", "The deadline passed before the app could be called.");
+  if (!job->wanted())
+    co_return not_sent("cancelled", "The relay gave the delivery up before the app was called.");
+  job->calling = true;
   auto response = co_await client_.send(origin_of(job->head()), std::move(request), limit);
   if (!response) co_return to_answer(response.error());
   co_return to_answer(std::move(*response));
@@ -162,28 +221,31 @@ asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::Cl
 
 void Forwarder::answer(Job& job, AppAnswer answer) {
   if (std::exchange(job.answered, true)) return;
-  Counters& counters = board_.counters();
-  switch (answer.head.outcome) {
-    case tunnel::ResultOutcome::not_sent:
-      ++counters.not_sent;
-      break;
-    case tunnel::ResultOutcome::maybe_sent:
-      ++counters.maybe_sent;
-      break;
-    default:
-      ++counters.answered;
-      break;
-  }
+  count(answer.head);
+  results_.keep(job.head().delivery_id, {job.attempt(), answer.head, answer.body});
   if (log::enabled(log::Level::debug)) {
     log::debug("delivery.forwarded", {{"delivery", job.head().delivery_id},
                                       {"app", app_of(job.head())},
                                       {"status", answer.head.status},
                                       {"code", answer.head.error_code}});
   }
-  if (job.delivery->cancelled()) return;
-  const auto sent = job.delivery->respond(answer.head, std::move(answer.body));
-  if (!sent) {
-    log::info("delivery.answer_lost", {{"delivery", job.head().delivery_id}, {"code", sent.error().code}});
+  tell(*job.delivery, answer.head, answer.body);
+  answer.head.from_journal = true;
+  for (const auto& stream : job.joined) tell(*stream, answer.head, answer.body);
+}
+
+void Forwarder::count(const tunnel::ResultHead& head) {
+  Counters& counters = board_.counters();
+  switch (head.outcome) {
+    case tunnel::ResultOutcome::not_sent:
+      ++counters.not_sent;
+      return;
+    case tunnel::ResultOutcome::maybe_sent:
+      ++counters.maybe_sent;
+      return;
+    case tunnel::ResultOutcome::delivered:
+      ++counters.answered;
+      return;
   }
 }
 

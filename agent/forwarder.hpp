@@ -4,11 +4,13 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 #include "agent/allow_list.hpp"
 #include "agent/app_exchange.hpp"
 #include "agent/byte_budget.hpp"
 #include "agent/options.hpp"
+#include "agent/result_keeper.hpp"
 #include "agent/status.hpp"
 #include "base/http/client.hpp"
 #include "tunnel-proto/agent_connection.hpp"
@@ -17,25 +19,37 @@ namespace postern::agent {
 
 /// Takes deliveries to the apps and their answers back. Each is a task of its own: an app that is slow holds
 /// up its own delivery and no other. The order is always: allow-list, shape of the request, size, room in
-/// memory, body, app; nothing is dialled before all of them have said yes. One loop; `board` and `clock`
-/// outlive it.
+/// memory, body, app; nothing is dialled before all of them have said yes.
+///
+/// A delivery is taken to its app once, however often its stream breaks (SPEC.md, section 7): a call that has
+/// begun goes on to its deadline without a stream, its outcome is kept, and the same delivery coming again
+/// joins the call or is told what came of it. One loop; `results`, `board` and `clock` outlive it.
 class Forwarder : public std::enable_shared_from_this<Forwarder> {
  public:
   Forwarder(boost::asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
-            StatusBoard& board, const Clock& clock);
+            ResultKeeper& results, StatusBoard& board, const Clock& clock);
 
   /// Answers the delivery in the end, whatever happens, unless the relay gives it up or the connection
-  /// breaks; then what is being said to the app is broken off.
+  /// breaks; then nothing is begun for it any more.
   void forward(std::shared_ptr<tunnel::IncomingDelivery> delivery);
+  /// The relay has committed these outcomes.
+  void acknowledged(std::span<const tunnel::ResultAck> acks) { results_.forget(acks); }
+  /// Deliveries that have not ended, with or without a stream.
+  std::size_t running() const { return running_.size(); }
 
  private:
   struct Job;
+  using JobPtr = std::shared_ptr<Job>;
+  bool join(const std::shared_ptr<tunnel::IncomingDelivery>& delivery);
+  void attach(const JobPtr& job, std::shared_ptr<tunnel::IncomingDelivery> delivery);
+  void tell(tunnel::IncomingDelivery& delivery, const tunnel::ResultHead& head, std::string body);
   boost::asio::awaitable<void> run(std::shared_ptr<Forwarder> self, std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> attempt(std::shared_ptr<Job> job);
   boost::asio::awaitable<Result<std::shared_ptr<const std::string>>> read_body(std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
   Result<void> permit(const tunnel::DeliverHead& head) const;
   void answer(Job& job, AppAnswer answer);
+  void count(const tunnel::ResultHead& head);
   void ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error);
   void watch(const std::shared_ptr<Job>& job);
   Duration left(const Job& job) const;
@@ -43,8 +57,10 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   boost::asio::any_io_executor executor_;
   const AllowList allow_;
   const Limits limits_;
+  ResultKeeper& results_;
   StatusBoard& board_;
   const Clock& clock_;
+  std::unordered_map<DeliveryId, JobPtr> running_;
   http::Client client_;
   ByteBudget budget_;
 };

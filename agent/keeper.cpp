@@ -54,6 +54,9 @@ class Keeper::Events final : public tunnel::AgentEvents {
   void delivery(std::shared_ptr<tunnel::IncomingDelivery> delivery) override {
     keeper_->forwarder_->forward(std::move(delivery));
   }
+  void acknowledged(std::span<const tunnel::ResultAck> acks) override {
+    keeper_->forwarder_->acknowledged(acks);
+  }
   void going_away(const tunnel::GoAway& goaway) override { end.goaway = goaway; }
   void closed(const tunnel::CloseReason& reason) override {
     end.reason = reason;
@@ -137,6 +140,7 @@ tunnel::AgentConnection::Credential Keeper::credential() const {
   credential.instance_id = instance_;
   credential.generation = identity_.generation;
   credential.software = "postern-agent/" POSTERN_VERSION;
+  credential.journal = true;
   return credential;
 }
 

@@ -60,6 +60,11 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
   if (identity.allow.empty())
     log::warn("agent.nothing_allowed",
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
+  auto results = ResultKeeper::open(state_dir.journal_file(), {});
+  if (!results) {
+    log::error("agent.journal", {{"error", results.error().message}});
+    return kExitFault;
+  }
   StatusBoard board(state_dir.status_file(), clock);
   std::optional<int> exit_status;
   asio::io_context loop(1);
@@ -67,7 +72,7 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
   const std::string connected =
       fmt::format("connected relay={} agent={}", identity.relay.to_string(), identity.agent_id.to_string());
   auto forwarder = std::make_shared<Forwarder>(loop.get_executor(), identity.allow, options.limits,
-                                               options.app_tls, board, clock);
+                                               options.app_tls, **results, board, clock);
   auto keeper = std::make_shared<Keeper>(
       Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits)},
       std::move(identity), std::move(forwarder),

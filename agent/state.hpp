@@ -14,7 +14,8 @@
 ///
 ///   joining.json  a join that has begun: the agent's own new secret, on disk before the relay learns its
 ///   verifiers state.json    who it is and where it belongs; its one rename is the moment the agent has
-///   joined status.json   what it is doing, for `status` lock          held while it runs
+///   joined status.json   what it is doing, for `status` lock          held while it
+///   runs journal       what came of deliveries, until the relay has committed it
 namespace postern::agent {
 
 /// The agent's secret never leaves this host; the relay gets verifiers of it.
@@ -59,6 +60,7 @@ class StateDir {
   /// Drops a join that has begun when it cannot be read any more; one that can is kept, to be told again.
   void forget_damaged_join() const;
 
+  std::filesystem::path journal_file() const { return path_ / "journal"; }
   std::filesystem::path status_file() const { return path_ / "status.json"; }
   const std::filesystem::path& path() const { return path_; }
 

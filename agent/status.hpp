@@ -27,6 +27,7 @@ struct Counters {
   std::uint64_t answered = 0;    ///< the app answered, whatever it said
   std::uint64_t not_sent = 0;    ///< nothing reached the app
   std::uint64_t maybe_sent = 0;  ///< the app may have acted; no answer came
+  std::uint64_t told_again = 0;  ///< came a second time, and the app was not called
   std::uint64_t refused = 0;     ///< of not_sent: not on the allow-list
 };
 

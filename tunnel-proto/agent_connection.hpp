@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,8 @@ class AgentEvents {
   /// Check the allow-list, forward, answer. At most limits.session.max_deliveries are open at once.
   virtual void delivery(std::shared_ptr<IncomingDelivery> delivery) = 0;
   virtual void going_away(const GoAway& goaway) = 0;
+  /// The relay has committed these outcomes: with Credential::journal, forget them.
+  virtual void acknowledged(std::span<const ResultAck> acks) { (void)acks; }
 
   /// Identity::join: the relay has proved itself. Make a secret, derive_verifiers(Identity::agent, agent_id,
   /// …), save the credential, then call enroll().
@@ -69,6 +72,7 @@ class AgentConnection {
     Uuid instance_id{};
     std::uint64_t generation = 0;
     std::string software;
+    bool journal = false;  ///< its user keeps outcomes until acknowledged(): SPEC.md, section 7
   };
 
   /// Takes a connected socket; returns at once. `tls` is a client context with the relay's pins.

@@ -43,6 +43,7 @@ void AgentEnd::on_secured() {
   hello.stream_window = env().limits.session.stream_window;
   hello.session_window = env().limits.session.session_window;
   hello.software = credential_.software;
+  hello.capabilities = credential_.journal ? kCapabilityJournal : 0;
   Exporter exporter = [this](std::string_view context) { return Driver::tls().export_key(context); };
   handshake_ = std::make_unique<AgentHandshake>(std::move(hello), credential_.secret, std::move(exporter),
                                                 env().random);
@@ -123,6 +124,8 @@ void AgentEnd::on_event(const SessionEvent& event) {
       return events_->going_away(*session_->peer_goaway());
     case SessionEvent::Kind::ended:
       return end(*session_->end());
+    case SessionEvent::Kind::acknowledged:
+      return events_->acknowledged(*decode_result_acks(event.text));
     case SessionEvent::Kind::answered:
     case SessionEvent::Kind::credit:
       return;

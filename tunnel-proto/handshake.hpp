@@ -50,7 +50,8 @@ struct Hello {
       0;  ///< the last one AUTH_OK gave it; a copied state directory shows as an old one
   std::uint64_t stream_window = kInitialStreamWindow;  ///< what this end can take, per stream and in all
   std::uint64_t session_window = kInitialSessionWindow;
-  std::string software;  ///< "postern-agent/0.1.0"
+  std::string software;            ///< "postern-agent/0.1.0"
+  std::uint32_t capabilities = 0;  ///< kCapability…; unknown bits mean nothing
 };
 
 /// A precise refusal. Sent to a peer that has proved its secret, or for reasons that tell a stranger nothing.

@@ -72,6 +72,7 @@ std::string encode_hello(const Hello& hello, std::string_view nonce) {
   message.set_stream_window(hello.stream_window);
   message.set_session_window(hello.session_window);
   message.set_software(hello.software.substr(0, kMaxSoftware));
+  message.set_capabilities(hello.capabilities);
   return message.SerializeAsString();
 }
 
@@ -92,7 +93,8 @@ Result<Hello> decode_hello(std::string_view payload) {
                message.generation(),
                message.stream_window(),
                message.session_window(),
-               message.software()};
+               message.software(),
+               message.capabilities()};
 }
 
 std::string encode_admission(const Admission& admission) {

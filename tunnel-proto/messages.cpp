@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/bytes.hpp"
+#include "tunnel-proto/big_endian.hpp"
 #include "tunnel-proto/tunnel.pb.h"
 #include "tunnel-proto/wire.hpp"
 
@@ -138,7 +139,7 @@ Result<std::string> encode(const DeliverHead& head, std::uint64_t body_size) {
   wire::Deliver message;
   message.set_delivery_id(std::string(head.delivery_id.bytes()));
   message.set_attempt(head.attempt);
-  message.set_force(head.force);
+  message.set_answered(head.answered);
   message.set_deadline_ms(deadline_ms(head.deadline));
   message.set_tls(head.tls);
   message.set_host(head.host);
@@ -163,7 +164,7 @@ Result<DeliverHead> decode_deliver(std::string_view bytes) {
   DeliverHead head;
   head.delivery_id = *id;
   head.attempt = message.attempt();
-  head.force = message.force();
+  head.answered = message.answered();
   head.deadline = from_ms(message.deadline_ms());
   head.tls = message.tls();
   head.host = std::move(*message.mutable_host());
@@ -186,6 +187,7 @@ Result<std::string> encode(const ResultHead& head) {
   message.set_tls_us(micros(head.tls));
   message.set_first_byte_us(micros(head.first_byte));
   message.set_total_us(micros(head.total));
+  message.set_from_journal(head.from_journal);
   return serialize(message, head.headers);
 }
 
@@ -193,7 +195,7 @@ Result<ResultHead> decode_result(std::string_view bytes) {
   Scratch scratch;
   auto& message = scratch.make<wire::ResultHead>();
   if (!parse(message, bytes)) return bad_head("is malformed");
-  if (message.outcome() < 1 || message.outcome() > 4) return bad_head("has no outcome");
+  if (message.outcome() < 1 || message.outcome() > 3) return bad_head("has no outcome");
   const bool answered = message.error_code().empty();
   const bool status_fits = message.status() >= 100 && message.status() <= 999;
   if (answered ? !status_fits : (message.status() != 0 && !status_fits))
@@ -210,7 +212,30 @@ Result<ResultHead> decode_result(std::string_view bytes) {
   head.tls = from_micros_u64(message.tls_us());
   head.first_byte = from_micros_u64(message.first_byte_us());
   head.total = from_micros_u64(message.total_us());
+  head.from_journal = message.from_journal();
   return head;
+}
+
+std::string encode(std::span<const ResultAck> acks) {
+  std::string out;
+  out.reserve(acks.size() * kResultAckSize);
+  for (const ResultAck& ack : acks) {
+    out += ack.delivery_id.bytes();
+    append_u32(out, ack.attempt);
+  }
+  return out;
+}
+
+Result<std::vector<ResultAck>> decode_result_acks(std::string_view bytes) {
+  if (bytes.empty() || bytes.size() % kResultAckSize != 0 || bytes.size() > kResultAcksMost * kResultAckSize)
+    return fail("protocol", "RESULT_ACK has a wrong size");
+  std::vector<ResultAck> acks;
+  for (; !bytes.empty(); bytes.remove_prefix(kResultAckSize)) {
+    const auto id = DeliveryId::from_bytes(bytes.substr(0, 16));
+    if (!id) return fail("protocol", "RESULT_ACK names no delivery");
+    acks.push_back({*id, read_u32(bytes.substr(16))});
+  }
+  return acks;
 }
 
 std::string encode(const GoAway& goaway) {

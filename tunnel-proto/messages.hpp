@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -15,11 +17,11 @@ namespace postern::tunnel {
 /// DELIVER: the request an app behind the agent is to get. Its body follows in DATA frames.
 struct DeliverHead {
   DeliveryId delivery_id;
-  std::uint32_t attempt = 1;
-  bool force = false;   ///< a replay: a journal must not answer for the app
-  Duration deadline{};  ///< relative to arrival, to the millisecond: the two ends compare no clocks
-  bool tls = false;     ///< https to the app
-  std::string host;     ///< as the agent's host sees it; checked against the agent's allow-list, every time
+  std::uint32_t attempt = 1;   ///< rises with every outcome that the relay has committed
+  std::uint32_t answered = 0;  ///< the last attempt of which the app's answer is committed; 0: none
+  Duration deadline{};         ///< relative to arrival, to the millisecond: the two ends compare no clocks
+  bool tls = false;            ///< https to the app
+  std::string host;  ///< as the agent's host sees it; checked against the agent's allow-list, every time
   std::uint16_t port = 0;
   std::string method;
   std::string target;     ///< raw path and query
@@ -31,7 +33,6 @@ enum class ResultOutcome : std::uint8_t {
   delivered = 1,   ///< the app answered; `status` says what
   not_sent = 2,    ///< not a byte of the request reached the app: safe to send again
   maybe_sent = 3,  ///< it broke after the first byte had been written
-  duplicate = 4,   ///< reserved: a known answer out of the journal
 };
 
 /// RESULT: what came of it. The answer's body follows in DATA frames.
@@ -43,7 +44,19 @@ struct ResultHead {
   http::Headers headers;
   bool truncated = false;  ///< the body was cut at the cap
   Duration connect{}, tls{}, first_byte{}, total{};
+  bool from_journal = false;  ///< kept from an earlier stream: the app was not called for this one
 };
+
+/// RESULT_ACK: the outcome of this attempt, and of all before it, is committed at the relay.
+struct ResultAck {
+  DeliveryId delivery_id;
+  std::uint32_t attempt = 0;
+  bool operator==(const ResultAck&) const = default;
+};
+/// At most kResultAcksMost.
+std::string encode(std::span<const ResultAck> acks);
+/// `protocol` when it is empty, too long or cut.
+Result<std::vector<ResultAck>> decode_result_acks(std::string_view bytes);
 
 /// The sender wants the session to end. No new streams start; those that run may finish.
 struct GoAway {

@@ -24,8 +24,22 @@ void Outgoing::wake(Stream& stream) {
 }
 
 bool Outgoing::empty() const {
-  return !ping_ && !pong_ && !credit_ && !session_limit_ && !goaway_ && resets_.empty() && windows_.empty() &&
-         heads_.empty() && !can_send_data();
+  return !ping_ && !pong_ && !credit_ && !session_limit_ && !goaway_ && resets_.empty() && acks_.empty() &&
+         windows_.empty() && heads_.empty() && !can_send_data();
+}
+
+void Outgoing::acknowledge(const ResultAck& ack) {
+  if (acks_.size() == kAcksMost) acks_.pop_front();
+  acks_.push_back(ack);
+}
+
+void Outgoing::write_acks(std::string& out) {
+  while (!acks_.empty()) {
+    const auto end = acks_.begin() + static_cast<std::ptrdiff_t>(std::min(acks_.size(), kResultAcksMost));
+    const std::vector<ResultAck> some(acks_.begin(), end);
+    acks_.erase(acks_.begin(), end);
+    append_frame(out, FrameType::result_ack, 0, encode(some));
+  }
 }
 
 void Outgoing::write_control(std::string& out) {
@@ -37,6 +51,7 @@ void Outgoing::write_control(std::string& out) {
     write_number(out, FrameType::reset, reset.stream, static_cast<std::uint32_t>(reset.code));
   }
   resets_.clear();
+  write_acks(out);
   while (!windows_.empty()) {
     Stream& stream = windows_.front();
     windows_.pop_front();

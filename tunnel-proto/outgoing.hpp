@@ -1,15 +1,17 @@
 #pragma once
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tunnel-proto/messages.hpp"
 #include "tunnel-proto/stream.hpp"
 
 namespace postern::tunnel {
 
 /// What a session has to send and in which order: control, then heads, then one DATA frame of each ready
 /// stream in turn. Control is state rather than a queue: the newest PONG, WINDOW and CREDIT replace older
-/// ones that have not left. Only RESETs queue.
+/// ones that have not left. Only RESETs and RESULT_ACKs queue.
 class Outgoing {
  public:
   /// `head_type` is DELIVER on the relay and RESULT on the agent; `session_window` is the peer's.
@@ -25,6 +27,8 @@ class Outgoing {
     if (!stream.in_windows.is_linked()) windows_.push_back(stream);
   }
   void reset(StreamId stream, ResetCode code) { resets_.push_back({stream, code}); }
+  /// Above kAcksMost the oldest is forgotten: losing one costs nothing but the peer's room.
+  void acknowledge(const ResultAck& ack);
   std::size_t queued_resets() const { return resets_.size(); }
   void goaway(std::string payload) { goaway_ = std::move(payload); }
   bool goaway_waits() const { return goaway_.has_value(); }
@@ -70,6 +74,9 @@ class Outgoing {
   bool can_send_data() const { return !ready_.empty() && session_.available() > 0; }
   bool write_head(std::string& out, Stream& stream);
   bool write_data(std::string& out, Stream& stream);
+  void write_acks(std::string& out);
+
+  static constexpr std::size_t kAcksMost = 8192;
 
   FrameType head_type_;
   SendWindow session_;
@@ -79,6 +86,7 @@ class Outgoing {
   std::optional<std::uint64_t> session_limit_;
   std::optional<std::string> goaway_;
   std::vector<Reset> resets_;
+  std::deque<ResultAck> acks_;
   StreamList<&Stream::in_windows> windows_;
   StreamList<&Stream::in_heads> heads_;
   StreamList<&Stream::in_ready> ready_;

@@ -35,6 +35,10 @@ class RelayEvents {
   virtual void closed(const CloseReason& reason) = 0;
 };
 
+/// error_code of a DeliveryAnswer: the session ended. No agent says it: decode_result() takes it for
+/// malformed.
+inline constexpr std::string_view kConnectionLost = "connection_lost";
+
 /// The end of one delivery on this connection.
 struct DeliveryAnswer {
   ResultHead head;   ///< made up here when the stream broke: outcome not_sent or maybe_sent, error_code says
@@ -66,6 +70,10 @@ class RelayConnection {
   /// `no_credit`, `closed`, `too_large` (the head).
   virtual Result<StreamId> deliver(const DeliverHead& head, std::shared_ptr<const std::string> body,
                                    AnswerHandler done) = 0;
+
+  /// The outcome of that attempt is committed: an agent that keeps a journal may forget it. Of this
+  /// connection or an earlier one of the agent.
+  virtual void acknowledge(const ResultAck& ack) = 0;
 
   /// Gives up on one delivery: the agent is told, and `done` is called with maybe_sent, or not_sent while the
   /// head had not been put on the wire; code "cancelled". Unknown streams are ignored.

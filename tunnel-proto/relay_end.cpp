@@ -137,6 +137,12 @@ Result<StreamId> RelayEnd::deliver(const DeliverHead& head, std::shared_ptr<cons
   return stream;
 }
 
+void RelayEnd::acknowledge(const ResultAck& ack) {
+  if (!session_ || finishing()) return;
+  session_->acknowledge(ack);
+  wake();
+}
+
 void RelayEnd::cancel(StreamId stream) {
   const auto found = pending_.find(stream);
   if (!session_ || found == pending_.end()) return;
@@ -165,6 +171,7 @@ void RelayEnd::on_event(const SessionEvent& event) {
     case SessionEvent::Kind::ended:
       return end(*session_->end());
     case SessionEvent::Kind::opened:
+    case SessionEvent::Kind::acknowledged:
       return;
   }
 }
@@ -197,10 +204,10 @@ void RelayEnd::on_readable(StreamId stream) {
 void RelayEnd::on_broken(const SessionEvent& event) {
   switch (event.broken) {
     case SessionEvent::Broken::not_started:
-      return give_up(event.stream, ResultOutcome::not_sent, "connection_lost",
+      return give_up(event.stream, ResultOutcome::not_sent, std::string(kConnectionLost),
                      "the agent's session ended before the delivery was sent");
     case SessionEvent::Broken::lost:
-      return give_up(event.stream, ResultOutcome::maybe_sent, "connection_lost",
+      return give_up(event.stream, ResultOutcome::maybe_sent, std::string(kConnectionLost),
                      "the agent's session ended before it answered");
     case SessionEvent::Broken::by_peer:
       break;

@@ -20,6 +20,7 @@ class RelayEnd final : public RelayConnection, public ConnectionEnd {
   std::uint32_t credit() const override { return session_ ? session_->credit() : 0; }
   Result<StreamId> deliver(const DeliverHead& head, std::shared_ptr<const std::string> body,
                            AnswerHandler done) override;
+  void acknowledge(const ResultAck& ack) override;
   void cancel(StreamId stream) override;
   void go_away(const GoAway& goaway) override;
   void close(std::string_view code, std::string_view message) override;

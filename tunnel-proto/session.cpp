@@ -130,6 +130,10 @@ void Session::answer(StreamId id, std::string head, Body body) {
   outgoing_.start(*stream);
 }
 
+void Session::acknowledge(const ResultAck& ack) {
+  if (!end_ && role_ == Role::relay) outgoing_.acknowledge(ack);
+}
+
 std::optional<Session::Piece> Session::read(StreamId id, SteadyTime now) {
   now_ = now;
   Stream* stream = find(id);

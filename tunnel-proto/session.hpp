@@ -23,12 +23,13 @@ enum class Role { relay, agent };
 /// produce().
 struct SessionEvent {
   enum class Kind {
-    opened,      ///< agent: DELIVER came; `text` is its head
-    answered,    ///< relay: RESULT came; `text` is its head
-    readable,    ///< read() has bytes, or the end, that it had not when it was last called
-    broken,      ///< the stream is gone: `broken` says how. Not for what this end reset itself
-    credit,      ///< relay: credit() has grown from 0
-    going_away,  ///< peer_goaway() says how
+    opened,        ///< agent: DELIVER came; `text` is its head
+    answered,      ///< relay: RESULT came; `text` is its head
+    readable,      ///< read() has bytes, or the end, that it had not when it was last called
+    broken,        ///< the stream is gone: `broken` says how. Not for what this end reset itself
+    credit,        ///< relay: credit() has grown from 0
+    acknowledged,  ///< agent: RESULT_ACK came; `text` is its payload, which can be decoded
+    going_away,    ///< peer_goaway() says how
     ended,  ///< the session is over, end() says why; the last event. Answers that had come whole can still be
             ///< read
   };
@@ -92,6 +93,9 @@ class Session {
   /// Agent: the answer, whole. Ignored when the stream has gone. Once a stream.
   void answer(StreamId stream, std::string head, Body body);
 
+  /// Relay: the outcome of a stream, of this session or another one, is committed.
+  void acknowledge(const ResultAck& ack);
+
   struct Piece {
     std::string bytes;
     bool end = false;  ///< nothing follows
@@ -130,6 +134,7 @@ class Session {
   void on_reset(const Frame& frame);
   void on_window(const Frame& frame);
   void on_credit(const Frame& frame);
+  void on_result_ack(const Frame& frame);
   void on_ping(const Frame& frame);
   void on_pong(const Frame& frame);
   void on_goaway(const Frame& frame);

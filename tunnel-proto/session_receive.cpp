@@ -98,6 +98,8 @@ void Session::on_frame(const Frame& frame) {
       return on_window(frame);
     case FrameType::credit:
       return on_credit(frame);
+    case FrameType::result_ack:
+      return on_result_ack(frame);
     case FrameType::ping:
       return on_ping(frame);
     case FrameType::pong:
@@ -182,6 +184,13 @@ void Session::on_credit(const Frame& frame) {
   if (credit() == 0 || credit_told_) return;
   credit_told_ = true;
   emit(Kind::credit);
+}
+
+void Session::on_result_ack(const Frame& frame) {
+  if (role_ != Role::agent || frame.header.stream != 0) return protocol_error("RESULT_ACK is out of place");
+  const auto acks = decode_result_acks(frame.payload);
+  if (!acks) return protocol_error(acks.error().message);
+  emit(Kind::acknowledged, 0, std::string(frame.payload));
 }
 
 // --- Life and the end

@@ -37,7 +37,8 @@ enum class FrameType : std::uint8_t {
   window = 19,
   credit = 20,
   reset = 21,
-  // 22 RESULT_ACK, 23 CONFIG, 24 CONFIG_ACK and 25 HEALTH are reserved
+  result_ack = 22,
+  // 23 CONFIG, 24 CONFIG_ACK and 25 HEALTH are reserved
   deliver = 32,
   result = 33,
   data = 34,
@@ -66,5 +67,10 @@ enum class ResetCode : std::uint32_t {
 // 5. Flow control
 inline constexpr std::uint64_t kInitialStreamWindow = 64 * 1024;
 inline constexpr std::uint64_t kInitialSessionWindow = 1024 * 1024;
+
+// 7. Results that outlive their stream
+inline constexpr std::uint32_t kCapabilityJournal = 1U << 0;
+inline constexpr std::size_t kResultAckSize = 20;  ///< delivery id 16 + attempt 4
+inline constexpr std::size_t kResultAcksMost = 200;
 
 }  // namespace postern::tunnel

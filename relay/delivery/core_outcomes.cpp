@@ -63,6 +63,7 @@ void DispatcherCore::conclude(Finished finished) {
   log_outcome(ticket, verdict, attempt);
   std::optional<Attempt> made;
   if (!held) made = std::move(attempt);
+  if (finished.result.committed) recording_->committed.push_back(std::move(finished.result.committed));
   record({ticket.delivery_id, ticket.lease_token, std::move(made), verdict.next, verdict.next_at,
           std::move(verdict.reason)},
          queue.id(), ticket.bytes, &queue, ticket.order_key);
@@ -179,6 +180,8 @@ void DispatcherCore::on_recorded(const std::shared_ptr<Recording>& recording,
     metrics_.lease_lost(lost);
     log::warn("delivery.lease_lost", {{"count", lost}, {"of", recording->ends.size()}});
   }
+  // Which of them kept their lease is not told: an agent may keep an outcome longer, never forget it early.
+  if (lost == 0) tell_committed(*recording);
   desk_.release(recording->ends);
   for (const auto& [queue, returned, freed] : recording->notes) {
     if (queue == nullptr) continue;
@@ -192,6 +195,10 @@ void DispatcherCore::on_recorded(const std::shared_ptr<Recording>& recording,
     if (note.queue != nullptr && note.queue->retired)
       return sync_catalog();  // forgets those that are idle now
   }
+}
+
+void DispatcherCore::tell_committed(const Recording& recording) {
+  for (const auto& tell : recording.committed) guarded("committed", tell);
 }
 
 void DispatcherCore::log_outcome(const Ticket& ticket, const Verdict& verdict, const Attempt& attempt) const {

@@ -66,6 +66,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
       bool freed;  ///< an order key: the store may give the next ones of it
     };
     std::vector<Note> notes;
+    std::vector<std::function<void()>> committed;  ///< of AttemptResult
     std::size_t answer_bytes = 0;
   };
 
@@ -126,6 +127,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void submit(std::vector<Completion> completions, std::shared_ptr<Recording> recording);
   void resubmit();
   void on_recorded(const std::shared_ptr<Recording>& recording, const Result<std::size_t>& fenced_in);
+  void tell_committed(const Recording& recording);
   void log_outcome(const Ticket& ticket, const Verdict& verdict, const Attempt& attempt) const;
 
   // core_places.cpp

@@ -11,7 +11,7 @@ AgentRequest make_request(const AttemptJob& job, const http::Url& url, Outbound 
   AgentRequest request;
   request.delivery_id = job.leased.delivery.id;
   request.attempt = job.leased.tries + 1;
-  request.force = job.leased.delivery.replay_of.has_value();
+  request.answered = job.leased.answered;
   request.deadline = job.destination->timeout;
   request.tls = url.origin.tls;
   request.host = url.origin.host;
@@ -35,6 +35,13 @@ Result<AgentRequest> prepare(const AttemptJob& job, AttemptResult& result) {
 
 }  // namespace
 
+/// The directory outlives the dispatcher, which calls this.
+std::function<void()> AgentDestination::acknowledging(AgentId agent, const AttemptJob& job) const {
+  return [&agents = agents_, agent, delivery = job.leased.delivery.id, attempt = job.leased.tries + 1] {
+    agents.acknowledge(agent, delivery, attempt);
+  };
+}
+
 boost::asio::awaitable<AttemptResult> AgentDestination::attempt(AttemptJob job) {
   AttemptResult result = begin_attempt(job, clock_.now());
   auto request = prepare(job, result);
@@ -42,7 +49,10 @@ boost::asio::awaitable<AttemptResult> AgentDestination::attempt(AttemptJob job) 
     record_unusable(result, request.error());
     co_return result;
   }
-  AgentAnswer answer = co_await agents_.deliver(*job.destination->agent_id, std::move(*request));
+  const AgentId agent = *job.destination->agent_id;
+  AgentAnswer answer = co_await agents_.deliver(agent, std::move(*request));
+  const bool may_be_kept = answer.outcome != Outcome::not_sent && !answer.resumes;
+  if (may_be_kept) result.committed = acknowledging(agent, job);
   record_agent_answer(result, std::move(answer), *job.destination, clock_.now());
   co_return result;
 }

@@ -11,10 +11,11 @@ class AgentDestination final : public DestinationDriver {
   /// Both outlive the driver.
   AgentDestination(AgentDirectory& agents, const Clock& clock) : agents_(agents), clock_(clock) {}
 
-  /// A replay is forced: the agent's journal of results must not answer for the app.
   boost::asio::awaitable<AttemptResult> attempt(AttemptJob job) override;
 
  private:
+  std::function<void()> acknowledging(AgentId agent, const AttemptJob& job) const;
+
   AgentDirectory& agents_;
   const Clock& clock_;
 };

@@ -97,11 +97,12 @@ void record_agent_answer(AttemptResult& result, AgentAnswer answer, const Destin
                   {answer.status, std::move(answer.headers), std::move(answer.body), answer.truncated},
                   destination, now);
   } else {
-    const bool counted =
-        answer.outcome == Outcome::maybe_sent || contains(kCountedOfAgent, answer.error_code);
+    const bool counted = !answer.resumes && (answer.outcome == Outcome::maybe_sent ||
+                                             contains(kCountedOfAgent, answer.error_code));
     record_failure(result, answer.outcome, std::move(answer.error_code), std::move(answer.error_message),
                    counted);
-    result.wait_for_agent = answer.outcome == Outcome::not_sent && attempt.error_code == "agent_away";
+    result.wait_for_agent =
+        answer.resumes || (answer.outcome == Outcome::not_sent && attempt.error_code == "agent_away");
     // No frame holds such a head, however often it is tried.
     result.final = answer.outcome == Outcome::not_sent && attempt.error_code == "too_large";
   }

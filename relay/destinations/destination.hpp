@@ -1,6 +1,7 @@
 #pragma once
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,9 @@ struct AttemptResult {
   bool held = false;            ///< its part is down: it goes back without an attempt, for retry_after
   std::string part = {};        ///< that was asked for, and let through
   std::uint64_t part_round = 0;
+  /// Called once this outcome is committed; not when the lease was lost meanwhile, and perhaps never. On the
+  /// dispatcher's loop: return at once.
+  std::function<void()> committed = {};
 };
 
 /// Makes attempts of one kind of destination. Called on the loop the attempt is to run on; never throws for

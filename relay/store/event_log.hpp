@@ -22,8 +22,9 @@ struct LeasedDelivery {
   Delivery delivery;
   std::shared_ptr<const Event> event;  ///< shared by the deliveries of one event
   std::uint64_t lease_token = 0;       ///< fences: a completion with an older token changes nothing
-  unsigned tries = 0;    ///< attempts made so far, counted or not; the next one's number is tries + 1
-  unsigned crashes = 0;  ///< above 0: a suspect, see EventLog::mark_started
+  unsigned tries = 0;     ///< attempts made so far, counted or not; the next one's number is tries + 1
+  unsigned answered = 0;  ///< the last of them that was answered with a status; 0: none
+  unsigned crashes = 0;   ///< above 0: a suspect, see EventLog::mark_started
   std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
   OrderKey order_key = kNoOrder;
 };

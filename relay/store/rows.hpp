@@ -121,6 +121,12 @@ std::shared_ptr<const Payload> payload_at(const R& row, int first) {
   return std::make_shared<const Payload>(blob_at(row, first), headers_at(row, first + 1));
 }
 
+/// delivery.answered after this attempt, if it is higher: its number when it was answered with a status.
+inline std::int64_t answered_attempt(const Attempt& attempt) {
+  const bool answered = attempt.outcome == Outcome::delivered || attempt.outcome == Outcome::rejected;
+  return answered ? std::int64_t{attempt.number} : 0;
+}
+
 /// attempt.row: the tries of one delivery lie side by side. Past the last number the latest try replaces the
 /// one before it, rather than run into the next delivery.
 inline constexpr std::int64_t kAttemptNumbers = 65'536;

@@ -8,7 +8,6 @@ constexpr std::size_t kBodyLimit = std::size_t{64} * 1024;
 Outcome outcome_of(const tunnel::ResultHead& head) {
   switch (head.outcome) {
     case tunnel::ResultOutcome::delivered:
-    case tunnel::ResultOutcome::duplicate:
       return head.status >= 200 && head.status < 300 ? Outcome::delivered : Outcome::rejected;
     case tunnel::ResultOutcome::not_sent:
       return Outcome::not_sent;
@@ -21,7 +20,11 @@ Outcome outcome_of(const tunnel::ResultHead& head) {
 /// Not the app's doing: the agent, or the way to it, went away before anything was tried.
 bool is_away(const tunnel::ResultHead& head, bool agent_leaving) {
   if (head.outcome != tunnel::ResultOutcome::not_sent) return false;
-  return head.error_code == "connection_lost" || (agent_leaving && head.error_code == "agent_refused");
+  return head.error_code == tunnel::kConnectionLost || (agent_leaving && head.error_code == "agent_refused");
+}
+
+bool is_broken_off(const tunnel::ResultHead& head) {
+  return head.outcome == tunnel::ResultOutcome::maybe_sent && head.error_code == tunnel::kConnectionLost;
 }
 
 }  // namespace
@@ -37,7 +40,7 @@ AgentDeliveryPtr to_delivery(AgentRequest request) {
   tunnel::DeliverHead& head = delivery->head;
   head.delivery_id = request.delivery_id;
   head.attempt = request.attempt;
-  head.force = request.force;
+  head.answered = request.answered;
   head.tls = request.tls;
   head.host = std::move(request.host);
   head.port = request.port;
@@ -48,11 +51,12 @@ AgentDeliveryPtr to_delivery(AgentRequest request) {
   return delivery;
 }
 
-AgentAnswer to_answer(tunnel::DeliveryAnswer answer, bool agent_leaving) {
+AgentAnswer to_answer(tunnel::DeliveryAnswer answer, const AgentTraits& agent) {
   tunnel::ResultHead& head = answer.head;
-  if (is_away(head, agent_leaving)) return agent_away();
+  if (is_away(head, agent.leaving)) return agent_away();
   AgentAnswer out;
   out.outcome = outcome_of(head);
+  out.resumes = agent.journal && is_broken_off(head);
   out.error_code = head.error_code == "cancelled" ? "timeout" : std::move(head.error_code);
   out.error_message = out.error_code == "timeout" && head.error_message.empty()
                           ? "The agent gave no answer before the deadline."
@@ -66,6 +70,7 @@ AgentAnswer to_answer(tunnel::DeliveryAnswer answer, bool agent_leaving) {
   out.tls = head.tls;
   out.first_byte = head.first_byte;
   out.total = head.total;
+  out.from_journal = head.from_journal;
   return out;
 }
 

@@ -21,7 +21,11 @@ Duration deadline_for_agent(Duration left);
 /// What became of it, from the answer or from how the stream broke. A stream that broke before its head was
 /// on the wire, or that a leaving agent sent back, is `agent_away`; one given up at the deadline is
 /// `timeout`.
-AgentAnswer to_answer(tunnel::DeliveryAnswer answer, bool agent_leaving);
+struct AgentTraits {
+  bool leaving = false;  ///< it has said that it goes
+  bool journal = false;  ///< it keeps outcomes: SPEC.md, section 7
+};
+AgentAnswer to_answer(tunnel::DeliveryAnswer answer, const AgentTraits& agent);
 
 AgentAnswer not_sent(std::string_view code, std::string_view message);
 inline AgentAnswer agent_away() {

@@ -16,10 +16,10 @@ namespace postern::relay {
 struct AgentRequest {
   DeliveryId delivery_id;
   unsigned attempt = 1;
-  bool force = false;   ///< a replay: the agent's journal must not answer for the app
-  Duration deadline{};  ///< relative: the two ends compare no clocks
-  bool tls = false;     ///< https to the app
-  std::string host;     ///< as the agent's host sees it; the agent's allow-list decides
+  unsigned answered = 0;  ///< the last attempt of which the app's answer is committed; 0: none
+  Duration deadline{};    ///< relative: the two ends compare no clocks
+  bool tls = false;       ///< https to the app
+  std::string host;       ///< as the agent's host sees it; the agent's allow-list decides
   std::uint16_t port = 0;
   std::string method;
   std::string target;
@@ -37,6 +37,9 @@ struct AgentAnswer {
   std::string body;  ///< at most 64 KiB
   bool truncated = false;
   Duration connect{}, tls{}, first_byte{}, total{};
+  /// maybe_sent, and the agent will know what came of it: ask again, under the same delivery, on its return.
+  bool resumes = false;
+  bool from_journal = false;  ///< the agent knew it: the app was not called for this attempt
 };
 
 /// The agents that hold a session with this node. Safe from any thread; deliver() resumes the caller on its
@@ -47,6 +50,8 @@ class AgentDirectory {
   virtual bool present(AgentId agent) const = 0;
   /// not_sent with "agent_away" when it holds no session, or lost it before the request was put on the wire.
   virtual boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) = 0;
+  /// The outcome of an attempt that the agent told is committed: it need not keep it any longer. May be lost.
+  virtual void acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) = 0;
   /// `listener(agent, present)` runs on the session's loop at every change. Call before serving starts.
   virtual void on_presence(std::function<void(AgentId, bool)> listener) = 0;
   /// Ends its sessions now (revoked, deleted); requests in flight come back as maybe_sent.

@@ -37,8 +37,9 @@ asio::awaitable<AgentAnswer> deliver_on(std::shared_ptr<HubSession> session, Age
       std::move(initiate), asio::use_awaitable);
 }
 
-bool is_away(const AgentAnswer& answer) {
-  return answer.outcome == Outcome::not_sent && answer.error_code == "agent_away";
+/// On another session of the same agent.
+bool may_go_on(const AgentAnswer& answer) {
+  return answer.resumes || (answer.outcome == Outcome::not_sent && answer.error_code == "agent_away");
 }
 
 }  // namespace
@@ -86,7 +87,7 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
   AgentAnswer answer = agent_away();
   std::shared_ptr<HubSession> last;
   core.metrics.in_flight.Increment();
-  for (int i = 0; i < kSessionsTried && is_away(answer); ++i) {
+  for (int i = 0; i < kSessionsTried && may_go_on(answer); ++i) {
     auto session = core.registry.find(agent);
     if (!session || session == last) break;
     last = session;
@@ -95,6 +96,10 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
   core.metrics.in_flight.Decrement();
   core.metrics.delivery(answer.outcome);
   co_return answer;
+}
+
+void Hub::acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) {
+  if (const auto session = state_->core->registry.find(agent)) session->acknowledge({delivery, attempt});
 }
 
 void Hub::on_presence(std::function<void(AgentId, bool)> listener) {

@@ -71,9 +71,11 @@ class Hub final : public AgentDirectory {
   /// The login's of the session it holds now; nullopt without one.
   std::optional<std::uint64_t> generation(AgentId agent) const;
   /// Waits for the agent's credit, at most until the deadline (then not_sent, "no_credit"). A delivery that
-  /// did not reach the wire of a session that ended is given to the session that replaced it. Cancelling the
+  /// did not reach the wire of a session that ended, or whose agent keeps a journal, is given to the session
+  /// that replaced it. Cancelling the
   /// caller does not end it: the deadline does.
   boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) override;
+  void acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) override;
   void on_presence(std::function<void(AgentId, bool)> listener) override;
   void disconnect(AgentId agent, std::string_view reason) override;
 

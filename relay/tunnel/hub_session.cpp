@@ -76,6 +76,25 @@ void HubSession::deliver(AgentDeliveryPtr delivery, SteadyTime until, SessionDel
   });
 }
 
+void HubSession::acknowledge(tunnel::ResultAck ack) {
+  {
+    const std::lock_guard lock(acks_mutex_);
+    acks_.push_back(ack);
+    if (acks_.size() > 1) return;  // they are about to be told
+  }
+  asio::post(executor_, [self = shared_from_this()] { self->tell_acks(); });
+}
+
+void HubSession::tell_acks() {
+  std::vector<tunnel::ResultAck> acks;
+  {
+    const std::lock_guard lock(acks_mutex_);
+    acks.swap(acks_);
+  }
+  if (!connection_) return;
+  for (const tunnel::ResultAck& ack : acks) connection_->acknowledge(ack);
+}
+
 void HubSession::close(std::string code, std::string message) {
   asio::post(executor_, [self = shared_from_this(), code = std::move(code), message = std::move(message)] {
     self->leave();
@@ -143,7 +162,7 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
         {"shutdown", "The relay is stopping.", core_->options.return_after, core_->options.return_spread});
   note_copy(hello);
   verifier_->generation = admission.generation;
-  deliveries_->open(connection_);
+  deliveries_->open(connection_, (hello.capabilities & tunnel::kCapabilityJournal) != 0);
   in_registry_ = true;
   const auto older = core_->registry.take(admission.agent_id, shared_from_this(), admission.generation);
   core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));

@@ -2,7 +2,9 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "relay/tunnel/hub_core.hpp"
 #include "relay/tunnel/session_deliveries.hpp"
@@ -20,6 +22,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
 
   /// Each of these may be called from any thread.
   void deliver(AgentDeliveryPtr delivery, SteadyTime until, SessionDeliveries::Done done);
+  void acknowledge(tunnel::ResultAck ack);
   void close(std::string code, std::string message);
   void go_away(tunnel::GoAway goaway);
 
@@ -32,6 +35,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   void closed(const tunnel::CloseReason& reason) override;
 
  private:
+  void tell_acks();
   void leave();
   void fence(const std::shared_ptr<HubSession>& older);
   void note_copy(const tunnel::Hello& hello);
@@ -49,6 +53,8 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   std::string claimed_;  ///< the id in HELLO: not proven until opened() or enroll()
   std::optional<AgentVerifier> verifier_;
   std::optional<JoinVerifier> join_;
+  std::mutex acks_mutex_;
+  std::vector<tunnel::ResultAck> acks_;  ///< not told yet; one task is on its way while there are any
   bool in_registry_ = false;
   bool authenticated_ = false;
   bool joined_ = false;

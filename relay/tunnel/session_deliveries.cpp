@@ -33,7 +33,7 @@ void SessionDeliveries::pump() {
 /// False when it has to go on waiting.
 bool SessionDeliveries::start(const ItemPtr& item) {
   auto answered = [self = shared_from_this(), item](tunnel::DeliveryAnswer answer) {
-    self->finish(item, to_answer(std::move(answer), self->leaving_));
+    self->finish(item, to_answer(std::move(answer), {self->leaving_, self->journal_}));
   };
   AgentDelivery& delivery = *item->delivery;
   delivery.head.deadline = deadline_for_agent(item->until - clock_.steady());

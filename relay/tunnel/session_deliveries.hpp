@@ -21,7 +21,10 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   SessionDeliveries(boost::asio::any_io_executor executor, const Clock& clock, std::size_t waiting_limit)
       : executor_(std::move(executor)), clock_(clock), waiting_limit_(waiting_limit) {}
 
-  void open(std::shared_ptr<tunnel::RelayConnection> connection) { connection_ = std::move(connection); }
+  void open(std::shared_ptr<tunnel::RelayConnection> connection, bool journal) {
+    connection_ = std::move(connection);
+    journal_ = journal;
+  }
   void add(AgentDeliveryPtr delivery, SteadyTime until, Done done);
   void credit_available() { pump(); }
   /// The agent is leaving: what waits goes back as agent_away; what is on the wire may finish.
@@ -49,6 +52,7 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   const std::size_t waiting_limit_;
   std::shared_ptr<tunnel::RelayConnection> connection_;
   bool leaving_ = false;
+  bool journal_ = false;
   std::deque<ItemPtr> waiting_;
 };
 

@@ -17,7 +17,7 @@ std::string lease_sql() {
       "= $3 "
       "FROM event e WHERE d.row = ANY ($1::int8[]) AND e.row = d.event_row "
       "RETURNING d.row, d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, d.order_key, "
-      "{}",
+      "d.answered, {}",
       LeaseToken::kLeaseMask, rows::kDeliveryColumns);
 }
 
@@ -53,7 +53,8 @@ std::vector<LeasedDelivery> leased_at(const Rows& updated, const Rows& event_row
     leased.payload = rows::payload_at(row, 4);
     leased.crashes = static_cast<unsigned>(row.integer(6));
     leased.order_key = row.integer(7);
-    leased.delivery = rows::delivery_at(row, 8);
+    leased.answered = static_cast<unsigned>(row.integer(8));
+    leased.delivery = rows::delivery_at(row, 9);
     by_row.emplace(row.integer(0), std::move(leased));
   }
   std::vector<LeasedDelivery> claimed;

@@ -22,11 +22,14 @@ using pg::Type;
 constexpr std::string_view kComplete =
     "WITH told AS MATERIALIZED (SELECT * FROM unnest($1::int8[], $2::uuid[], $3::int4[], $4::int2[], "
     "$5::text[], "
-    "  $6::int4[], $7::int4[], $8::int8[]) AS u (row, id, lease, state, reason, counted, tries, next_at)), "
+    "  $6::int4[], $7::int4[], $8::int8[], $26::int4[]) AS u (row, id, lease, state, reason, counted, tries, "
+    "  next_at, answered)), "
     "moved AS (UPDATE delivery d SET state = t.state, reason = t.reason, attempt_count = d.attempt_count + "
     "t.counted, "
     "  tries = GREATEST(d.tries, t.tries), crashes = CASE WHEN t.tries > 0 THEN 0 ELSE d.crashes END, "
-    "  next_at = COALESCE(t.next_at, d.next_at), updated_at = $9 FROM told t "
+    "  answered = GREATEST(d.answered, t.answered), next_at = COALESCE(t.next_at, d.next_at), updated_at = "
+    "$9 "
+    "  FROM told t "
     "  WHERE d.row = t.row AND d.state + 0 = 1 AND d.lease = t.lease AND d.id = t.id RETURNING d.row), "
     "kept AS (INSERT INTO attempt (row, started_at, outcome, counted, error_code, error_message, url, "
     "response_status, "
@@ -48,7 +51,7 @@ constexpr std::string_view kComplete =
 
 struct CompletionArrays {
   Array row{Type::int8}, id{Type::uuid}, lease{Type::int4}, state{Type::int2}, reason{Type::text},
-      counted{Type::int4}, tries{Type::int4}, next_at{Type::int8};
+      counted{Type::int4}, tries{Type::int4}, next_at{Type::int8}, answered{Type::int4};
 
   void add(const Completion& it, LeaseToken token) {
     row.add(token.row);
@@ -58,6 +61,7 @@ struct CompletionArrays {
     reason.add(it.reason);
     counted.add(it.attempt && it.attempt->counted ? 1 : 0);
     tries.add(it.attempt ? std::int64_t{it.attempt->number} : 0);
+    answered.add(it.attempt ? rows::answered_attempt(*it.attempt) : 0);
     if (it.next == DeliveryState::pending)
       next_at.add(to_micros(it.next_at));
     else
@@ -127,6 +131,7 @@ class Recorder {
     params.add(std::move(told.reason)).add(std::move(told.counted)).add(std::move(told.tries));
     params.add(std::move(told.next_at)).add(to_micros(now_));
     std::exchange(attempts_, {}).move_into(params);
+    params.add(std::move(told.answered));
     const auto moved = connection_.run(kComplete, params);
     for (std::size_t i = 0; i < moved.size(); ++i) ++fenced_in_[batch_of_.at(moved.integer(i, 0))];
     batch_of_.clear();

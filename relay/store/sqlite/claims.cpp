@@ -203,7 +203,8 @@ class ClaimTask final : public WriteTask {
   /// The bytes that came into memory for it.
   std::size_t load(sqlite::Connection& connection, std::int64_t row) {
     static const std::string sql = fmt::format(
-        "SELECT d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, d.order_key, {} FROM "
+        "SELECT d.lease, d.tries, d.event_row, d.payload, d.payload_headers, d.crashes, d.order_key, "
+        "d.answered, {} FROM "
         "delivery d "
         "JOIN event e "
         "ON e.row = d.event_row WHERE d.row = ?1",
@@ -217,7 +218,8 @@ class ClaimTask final : public WriteTask {
     leased.payload = rows::payload_at(*read, 3);
     leased.crashes = static_cast<unsigned>(read->integer(5));
     leased.order_key = read->integer(6);
-    leased.delivery = rows::delivery_at(*read, 7);
+    leased.answered = static_cast<unsigned>(read->integer(7));
+    leased.delivery = rows::delivery_at(*read, 8);
     auto& event = events_[read->integer(2)];
     std::size_t bytes = event ? 0 : load_event(connection, read->integer(2), event);
     if (leased.payload) bytes += leased.payload->body.size();

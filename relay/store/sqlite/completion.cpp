@@ -55,7 +55,8 @@ class CompleteTask final : public WriteTask {
     const sqlite::Use update(
         connection.prepared("UPDATE delivery SET state = ?4, reason = ?5, attempt_count = attempt_count + "
                             "?6, tries = max(tries, ?7), crashes = CASE WHEN ?7 > 0 THEN 0 ELSE crashes END, "
-                            "next_at = coalesce(?8, next_at), updated_at = ?9 WHERE row = ?1 AND state = 1 "
+                            "next_at = coalesce(?8, next_at), updated_at = ?9, answered = max(answered, ?10) "
+                            "WHERE row = ?1 AND state = 1 "
                             "AND lease = ?2 AND id = ?3"));
     update->bind(1, lease.row);
     update->bind(2, lease.lease);
@@ -69,6 +70,7 @@ class CompleteTask final : public WriteTask {
     else
       update->bind_null(8);
     update->bind(9, to_micros(now));
+    update->bind(10, completion.attempt ? rows::answered_attempt(*completion.attempt) : 0);
     update->step();
     return connection.changes() == 1;
   }

@@ -133,6 +133,7 @@ constexpr Column kDelivery[] = {
     {"payload", bytes, true},
     {"payload_headers", bytes, true},
     {"crashes", integer},
+    {"answered", integer},
     {"order_key", integer},
     {"event_received_at", integer, false, "coalesce(e.received_at, t.created_at)"}};
 

@@ -22,6 +22,7 @@ class FakeAgents final : public relay::AgentDirectory {
   boost::asio::awaitable<relay::AgentAnswer> deliver(AgentId, relay::AgentRequest) override {
     co_return relay::AgentAnswer{};
   }
+  void acknowledge(AgentId, DeliveryId, unsigned) override {}
   void on_presence(std::function<void(AgentId, bool)>) override {}
   void disconnect(AgentId agent, std::string_view reason) override { cut.emplace_back(agent, reason); }
 

@@ -21,6 +21,7 @@ class FakeDirectory final : public AgentDirectory {
  public:
   bool present(AgentId agent) const override;
   boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) override;
+  void acknowledge(AgentId, DeliveryId, unsigned) override {}
   void on_presence(std::function<void(AgentId, bool)> listener) override { listener_ = std::move(listener); }
   void disconnect(AgentId, std::string_view) override {}
 

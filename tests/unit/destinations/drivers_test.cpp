@@ -26,12 +26,16 @@ class ScriptedAgents final : public AgentDirectory {
     asked = std::move(request);
     co_return answer;
   }
+  void acknowledge(AgentId, DeliveryId delivery, unsigned attempt) override {
+    acknowledged.emplace_back(delivery, attempt);
+  }
   void on_presence(std::function<void(AgentId, bool)>) override {}
   void disconnect(AgentId, std::string_view) override {}
 
   AgentAnswer answer;
   AgentId asked_agent;
   AgentRequest asked;
+  std::vector<std::pair<DeliveryId, unsigned>> acknowledged;
 };
 
 class DriversTest : public testing::Test {
@@ -47,6 +51,7 @@ class DriversTest : public testing::Test {
     job.leased.delivery.replay_of = replay_of_;
     job.leased.event = std::make_shared<const Event>(event_);
     job.leased.tries = tries;
+    job.leased.answered = answered_;
     job.destination = std::make_shared<const Destination>(destination);
     job.source = source_;
     return run_on(loop_, drivers.by_kind().at(destination.kind)->attempt(std::move(job)));
@@ -92,6 +97,7 @@ class DriversTest : public testing::Test {
   Event event_ = make_event();
   std::shared_ptr<const Source> source_ = stripe_source();
   std::optional<DeliveryId> replay_of_;
+  unsigned answered_ = 0;
   Drivers drivers_;
 };
 
@@ -250,10 +256,40 @@ TEST_F(AgentDestinationTest, TheAgentGetsTheSameRequest) {
   EXPECT_EQ(agents_.asked.port, 8000);
   EXPECT_EQ(agents_.asked.target, "/base?b=%20&a=1");
   EXPECT_EQ(agents_.asked.attempt, 2u);
-  EXPECT_TRUE(agents_.asked.force);
+  EXPECT_EQ(agents_.asked.answered, 0U);
   EXPECT_EQ(agents_.asked.deadline, 5s);
   EXPECT_EQ(*agents_.asked.body, event_.body);
   EXPECT_EQ(http::find_header(agents_.asked.headers, "Host"), nullptr);
+}
+
+TEST_F(AgentDestinationTest, WhatTheAgentToldIsAcknowledgedOnceItIsCommitted) {
+  Destination app = destination(DestinationKind::agent, "http://localhost:8000/");
+  app.agent_id = AgentId::parse("agt_01jd8x0000e008000000000001");
+  agents_.answer.outcome = Outcome::rejected;
+  agents_.answer.status = 500;
+  answered_ = 2;
+  const AttemptResult result = attempt(app, 3);
+  EXPECT_EQ(agents_.asked.answered, 2U);
+  EXPECT_TRUE(agents_.acknowledged.empty());
+  ASSERT_TRUE(result.committed);
+  result.committed();
+  ASSERT_EQ(agents_.acknowledged.size(), 1U);
+  EXPECT_EQ(agents_.acknowledged[0].second, 4U);
+  agents_.answer = {};
+  EXPECT_FALSE(attempt(app).committed) << "not sent: the agent keeps nothing";
+}
+
+TEST_F(AgentDestinationTest, AnAgentThatWillKnowIsWaitedForAndItCostsNoAttempt) {
+  Destination app = destination(DestinationKind::agent, "http://localhost:8000/");
+  app.agent_id = AgentId::parse("agt_01jd8x0000e008000000000001");
+  agents_.answer.outcome = Outcome::maybe_sent;
+  agents_.answer.error_code = "connection_lost";
+  agents_.answer.resumes = true;
+  const AttemptResult result = attempt(app);
+  EXPECT_TRUE(result.wait_for_agent);
+  EXPECT_FALSE(result.attempt.counted);
+  EXPECT_FALSE(result.committed);
+  EXPECT_EQ(result.attempt.outcome, Outcome::maybe_sent);
 }
 
 TEST_F(AgentDestinationTest, AnAwayAgentIsWaitedFor) {

@@ -96,12 +96,14 @@ std::uint64_t MemoryAuthority::generation(AgentId agent) {
 }
 
 struct TestAgent::Parts {
-  Parts(agent::Identity identity, agent::Limits limits)
+  Parts(agent::Identity identity, agent::Limits limits, std::filesystem::path journal)
       : dir(make_dir()), board(dir.status_file(), clock), loop(1) {
+    if (journal.empty()) journal = dir.journal_file();
+    results = agent::ResultKeeper::open(journal, {}).value();
     tunnel::ConnectionLimits connection;
     connection.session.max_deliveries = static_cast<std::uint32_t>(limits.deliveries);
     auto forwarder = std::make_shared<agent::Forwarder>(loop.get_executor(), identity.allow, limits,
-                                                        agent::AppTls{}, board, clock);
+                                                        agent::AppTls{}, *results, board, clock);
     keeper = std::make_shared<agent::Keeper>(
         agent::Keeper::Parts{loop, dir, board, clock, random, connection}, std::move(identity),
         std::move(forwarder), agent::Keeper::Settings{true, {}});
@@ -120,12 +122,13 @@ struct TestAgent::Parts {
   agent::StateDir dir;
   agent::StatusBoard board;
   asio::io_context loop;
+  std::unique_ptr<agent::ResultKeeper> results;
   std::shared_ptr<agent::Keeper> keeper;
   std::thread thread;
 };
 
-TestAgent::TestAgent(agent::Identity identity, agent::Limits limits)
-    : parts_(std::make_unique<Parts>(std::move(identity), limits)) {
+TestAgent::TestAgent(agent::Identity identity, agent::Limits limits, std::filesystem::path journal)
+    : parts_(std::make_unique<Parts>(std::move(identity), limits, std::move(journal))) {
   exit_ = asio::co_spawn(parts_->loop, parts_->keeper->run(), asio::use_future);
   parts_->thread = std::thread([loop = &parts_->loop] { loop->run(); });
 }
@@ -227,8 +230,9 @@ tunnel::JoinToken HubTest::new_token(std::optional<AgentId> agent) {
   return token;
 }
 
-std::unique_ptr<TestAgent> HubTest::start_agent(const agent::Identity& identity, agent::Limits limits) {
-  return std::make_unique<TestAgent>(identity, limits);
+std::unique_ptr<TestAgent> HubTest::start_agent(const agent::Identity& identity, agent::Limits limits,
+                                                std::filesystem::path journal) {
+  return std::make_unique<TestAgent>(identity, limits, std::move(journal));
 }
 
 Result<agent::Identity> HubTest::join(const tunnel::JoinToken& token, const std::filesystem::path& dir) {

@@ -66,7 +66,8 @@ class MemoryAuthority final : public AgentAuthority {
 /// One agent's process, without the process: its loop, keeper and forwarder.
 class TestAgent {
  public:
-  TestAgent(agent::Identity identity, agent::Limits limits);
+  /// `journal`: a file that outlives it; empty: one of its own.
+  TestAgent(agent::Identity identity, agent::Limits limits, std::filesystem::path journal = {});
   ~TestAgent();
   void drain();  ///< as SIGTERM does; returns when it has ended
   void kill();   ///< as a second SIGTERM does
@@ -89,7 +90,8 @@ class HubTest : public testing::Test {
 
   agent::Identity new_identity(std::vector<std::string> allow);  ///< enrolled by hand
   tunnel::JoinToken new_token(std::optional<AgentId> agent = std::nullopt);
-  std::unique_ptr<TestAgent> start_agent(const agent::Identity& identity, agent::Limits limits = {});
+  std::unique_ptr<TestAgent> start_agent(const agent::Identity& identity, agent::Limits limits = {},
+                                         std::filesystem::path journal = {});
   Result<agent::Identity> join(const tunnel::JoinToken& token, const std::filesystem::path& dir);
 
   void wait_present(AgentId agent, bool present);

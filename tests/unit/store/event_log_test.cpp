@@ -250,6 +250,25 @@ TEST_P(EventLogTest, UncountedTriesBurnNothing) {
   EXPECT_EQ(claimed[0].tries, 1U);
 }
 
+TEST_P(EventLogTest, ALeaseSaysWhichAttemptWasAnsweredLast) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  LeasedDelivery leased = intake.leased.at(0);
+  EXPECT_EQ(leased.answered, 0U);
+  const std::pair<Outcome, unsigned> steps[] = {{Outcome::maybe_sent, 0},
+                                                {Outcome::rejected, 2},
+                                                {Outcome::maybe_sent, 2},
+                                                {Outcome::not_sent, 2},
+                                                {Outcome::rejected, 5}};
+  for (const auto& [outcome, answered] : steps) {
+    Completion over = completion(leased, DeliveryState::pending);
+    over.attempt->outcome = outcome;
+    over.next_at = clock.now();
+    EXPECT_EQ(complete({over}), 1U);
+    leased = claim_due().at(0);
+    EXPECT_EQ(leased.answered, answered) << leased.tries;
+  }
+}
+
 TEST_P(EventLogTest, AnOldTokenChangesNothing) {
   ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
   const LeasedDelivery first = intake.leased.at(0);

@@ -11,7 +11,7 @@ DeliverHead deliver() {
   DeliverHead head;
   head.delivery_id.uuid.fill(1);
   head.attempt = 3;
-  head.force = true;
+  head.answered = 2;
   head.deadline = std::chrono::milliseconds(1500);
   head.tls = true;
   head.host = "app";
@@ -41,12 +41,25 @@ TEST(Messages, DeliverKeepsEveryByte) {
   ASSERT_TRUE(back);
   EXPECT_EQ(back->delivery_id, deliver().delivery_id);
   EXPECT_EQ(back->attempt, 3U);
-  EXPECT_TRUE(back->force);
+  EXPECT_EQ(back->answered, 2U);
   EXPECT_TRUE(back->tls);
   EXPECT_EQ(back->deadline, deliver().deadline);
   EXPECT_EQ(back->target, deliver().target);
   EXPECT_EQ(back->headers, deliver().headers);
   EXPECT_EQ(back->body_size, 12U);
+}
+
+TEST(Messages, AcknowledgementsAreFixedInSize) {
+  std::vector<ResultAck> acks(kResultAcksMost);
+  for (std::size_t i = 0; i < acks.size(); ++i) {
+    acks[i].delivery_id.uuid.fill(static_cast<std::uint8_t>(i));
+    acks[i].attempt = static_cast<std::uint32_t>(i << 20);
+  }
+  const std::string bytes = encode(acks);
+  EXPECT_EQ(decode_result_acks(bytes).value(), acks);
+  EXPECT_FALSE(decode_result_acks(""));
+  EXPECT_FALSE(decode_result_acks(bytes.substr(1)));
+  EXPECT_FALSE(decode_result_acks(bytes + bytes.substr(0, kResultAckSize)));
 }
 
 TEST(Messages, HeadersReadAsAnyProtobufReaderWould) {

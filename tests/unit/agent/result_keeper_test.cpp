@@ -1,0 +1,101 @@
+#include "agent/result_keeper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/unit/agent/temp_dir.hpp"
+
+namespace postern::agent {
+namespace {
+
+class ResultKeeperTest : public testing::Test {
+ protected:
+  std::unique_ptr<ResultKeeper> open(Journal::Limits limits = {}) {
+    auto opened = ResultKeeper::open(path, limits);
+    EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
+    return opened ? std::move(*opened) : nullptr;
+  }
+  static DeliveryId id(std::uint8_t number) {
+    DeliveryId made;
+    made.uuid.fill(number);
+    return made;
+  }
+  static Outcome answered(std::size_t size = 10) {
+    Outcome outcome{1, {}, std::string(size, 'x')};
+    outcome.head.outcome = tunnel::ResultOutcome::delivered;
+    outcome.head.status = 200;
+    return outcome;
+  }
+  static tunnel::DeliverHead request(std::uint8_t number) {
+    tunnel::DeliverHead head;
+    head.delivery_id = id(number);
+    return head;
+  }
+  static void forget(ResultKeeper& keeper, std::uint8_t number) {
+    const tunnel::ResultAck ack{id(number), 1};
+    keeper.forget({&ack, 1});
+  }
+
+  TempDir dir;
+  std::filesystem::path path = dir.path() / "journal";
+};
+
+TEST_F(ResultKeeperTest, KnowsAfterARestartWhatWasNotCommitted) {
+  {
+    auto keeper = open();
+    for (std::uint8_t i = 1; i <= 3; ++i) keeper->keep(id(i), answered());
+    forget(*keeper, 2);
+  }
+  struct stat file{};
+  ASSERT_EQ(::stat(path.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600U);
+  auto keeper = open();
+  EXPECT_EQ(keeper->entries(), 2U);
+  EXPECT_TRUE(keeper->answer_for(request(1)));
+  EXPECT_FALSE(keeper->answer_for(request(2)));
+}
+
+TEST_F(ResultKeeperTest, ATornEndIsCutOffAndWhatFollowsIsReadAgain) {
+  {
+    open()->keep(id(1), answered());
+  }
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+  {
+    auto keeper = open();
+    EXPECT_EQ(keeper->entries(), 0U);
+    keeper->keep(id(2), answered());
+  }
+  EXPECT_TRUE(open()->answer_for(request(2)));
+}
+
+TEST_F(ResultKeeperTest, AFileThatIsNoJournalIsLeftAlone) {
+  std::ofstream(path) << "something else of this host";
+  const auto opened = ResultKeeper::open(path, {});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, "state_damaged");
+  EXPECT_EQ(std::filesystem::file_size(path), 27U);
+}
+
+TEST_F(ResultKeeperTest, TheFileStaysSmallHoweverMuchGoesThroughIt) {
+  {
+    auto keeper = open();
+    for (int round = 0; round < 400; ++round) {
+      for (std::uint8_t i = 1; i <= 4; ++i) keeper->keep(id(i), answered(50'000));
+      for (std::uint8_t i = 1; i <= 3; ++i) forget(*keeper, i);
+    }
+  }
+  EXPECT_LT(std::filesystem::file_size(path), 5U << 20);
+  EXPECT_TRUE(open()->answer_for(request(4)));
+}
+
+TEST_F(ResultKeeperTest, WhatCannotBeWrittenIsStillKnownUntilTheEnd) {
+  auto keeper = std::make_unique<ResultKeeper>(Journal({}), nullptr, 0);
+  keeper->keep(id(1), answered());
+  EXPECT_TRUE(keeper->answer_for(request(1)));
+}
+
+}  // namespace
+}  // namespace postern::agent
