@@ -15,6 +15,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Duration kProbeTime = std::chrono::seconds(2);
+constexpr Duration kFinishing = std::chrono::seconds(30);
+constexpr Duration kFinishingLook = std::chrono::milliseconds(20);
 constexpr Duration kSleptAtLeast = std::chrono::seconds(3);
 
 Uuid fresh_uuid(Random& random) {
@@ -105,11 +107,23 @@ asio::awaitable<int> Keeper::run() {
     }
     co_await sleep(next.wait);
   }
+  co_await finish_calls();
   if (stopping_) exit_status = kExitBrokenOff;
   running_ = false;
   tick_.cancel();
   parts_.board.enter(exit_status == kExitRevoked ? Phase::revoked : Phase::stopped);
   co_return exit_status;
+}
+
+/// Calls that have lost their stream: what comes of them is for the journal.
+asio::awaitable<void> Keeper::finish_calls() {
+  const SteadyTime end = parts_.clock.steady() + kFinishing;
+  asio::steady_timer timer(parts_.loop);
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (forwarder_->running() > 0 && !stopping_ && parts_.clock.steady() < end) {
+    timer.expires_after(kFinishingLook);
+    co_await timer.async_wait(token);
+  }
 }
 
 asio::awaitable<SessionEnd> Keeper::hold_session() {

@@ -48,6 +48,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
 
  private:
   class Events;
+  boost::asio::awaitable<void> finish_calls();
   boost::asio::awaitable<SessionEnd> hold_session();
   boost::asio::awaitable<void> sleep(Duration wait);
   boost::asio::awaitable<void> keep_status(std::shared_ptr<Keeper> self);

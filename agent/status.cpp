@@ -29,6 +29,7 @@ json::object to_json(const Status& status, Time now) {
                        status.last_delivery_at ? json::value(to_rfc3339(*status.last_delivery_at)) : nullptr},
                       {"deliveries", json::object{{"in_flight", counters.in_flight},
                                                   {"answered", counters.answered},
+                                                  {"told_again", counters.told_again},
                                                   {"not_sent", counters.not_sent},
                                                   {"maybe_sent", counters.maybe_sent},
                                                   {"refused", counters.refused}}},

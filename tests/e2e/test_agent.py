@@ -1,6 +1,8 @@
 """Private delivery through the tunnel, with the real agent."""
 import os
+import random
 import time
+from collections import Counter
 
 import pytest
 
@@ -125,3 +127,25 @@ def test_state_is_private(relay, make):
     for file in agent.state.rglob("*"):
         if file.is_file():
             assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_an_app_is_called_once_however_often_the_relay_and_the_agent_are_killed(relay, make):
+    """Requests take a while, so that every kill finds some in the middle; the agent's kills find answers on their way."""
+    app = make.app(lambda received: time.sleep(random.uniform(0, 0.4)) or random.choice((200, 200, 500)))
+    agent = make.agent(relay, allow=[app.address])
+    source = connect(relay, agent, app.address, breaker={"enabled": False},
+                     retry_schedule=["0"] + ["200ms"] * 60, concurrency=32)
+    sent = []
+    for turn in range(4):
+        sent += [post(relay, source, b'{"n":%d}' % len(sent)) for _ in range(25)]
+        app.wait(len(app.received) + 5, timeout=40)
+        relay.kill()
+        relay.start()
+    for event_id in sent:
+        relay.api.wait_delivery(event_id, "delivered", timeout=60)
+    assert {r.headers["postern-event-id"] for r in app.received} == set(sent)
+    # Each call is an attempt that the app answered: a 500 is asked for again, and a call whose answer was lost is not.
+    calls = Counter(r.headers["postern-delivery-id"] for r in app.received)
+    for item in relay.api.items("deliveries?limit=500"):
+        statuses = [a["response_status"] for a in relay.api.get(f"deliveries/{item['id']}")["attempts"] if a["response_status"]]
+        assert calls[item["id"]] == len(statuses), (calls[item["id"]], statuses)
