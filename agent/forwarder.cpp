@@ -32,27 +32,15 @@ std::string app_of(const tunnel::DeliverHead& head) {
 }  // namespace
 
 struct Forwarder::Job {
-  Job(std::shared_ptr<tunnel::IncomingDelivery> taken, SteadyTime deadline,
-      const asio::any_io_executor& executor)
-      : delivery(std::move(taken)), until(deadline), watchdog(executor) {}
+  Job(Calls::CallPtr made, SteadyTime deadline, const asio::any_io_executor& executor)
+      : call(std::move(made)), until(deadline), watchdog(executor) {}
 
-  std::shared_ptr<tunnel::IncomingDelivery> delivery;  // whose request is made
-  std::vector<std::shared_ptr<tunnel::IncomingDelivery>> joined;
+  const Calls::CallPtr call;
   SteadyTime until;
   asio::steady_timer watchdog;
   asio::cancellation_signal cancel;
-  bool calling = false;  // the app may have heard of it
-  bool answered = false;
-  const tunnel::DeliverHead& head() const { return delivery->head(); }
-  bool wanted() const {
-    const auto waits = [](const auto& stream) { return !stream->cancelled(); };
-    return waits(delivery) || std::ranges::any_of(joined, waits);
-  }
-  std::uint32_t attempt() const {
-    std::uint32_t latest = head().attempt;
-    for (const auto& stream : joined) latest = std::max(latest, stream->head().attempt);
-    return latest;
-  }
+  const tunnel::DeliverHead& head() const { return call->head(); }
+  tunnel::IncomingDelivery& delivery() const { return *call->streams.front(); }
 };
 
 Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
@@ -63,54 +51,39 @@ Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits lim
       results_(results),
       board_(board),
       clock_(clock),
+      calls_(results, 2 * limits.deliveries),
       client_(client_options(tls, limits)),
       budget_(limits.budget_bytes) {}
 
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
   board_.status().last_delivery_at = clock_.now();
-  if (join(delivery)) return;
-  // Streams are bounded by what was granted; calls that have lost theirs are not.
-  if (running_.size() >= 2 * limits_.deliveries) {
+  Calls::Arrival arrival = calls_.arrived(delivery);
+  if (arrival.joined) return;
+  if (arrival.fresh) return begin(std::move(arrival.fresh));
+  if (!arrival.known) {
     AppAnswer busy = not_sent("agent_busy", "The agent has too many deliveries under way.");
     return tell(*delivery, busy.head, {});
   }
-  const SteadyTime until = clock_.steady() + delivery->head().deadline;
-  auto job = std::make_shared<Job>(delivery, until, executor_);
-  running_[delivery->head().delivery_id] = job;
+  ++board_.counters().told_again;
+  arrival.known->head.from_journal = true;
+  tell(*delivery, arrival.known->head, std::move(arrival.known->body));
+}
+
+void Forwarder::begin(Calls::CallPtr call) {
+  const SteadyTime until = clock_.steady() + call->head().deadline;
+  auto job = std::make_shared<Job>(std::move(call), until, executor_);
   ++board_.counters().in_flight;
-  attach(job, std::move(delivery));
+  // Weak: the delivery keeps its handler, and the job keeps the delivery. Who joins later needs none: without
+  // a stream the call goes on, or has not begun and finds out when it would.
+  job->delivery().on_cancel([weak = std::weak_ptr(job)] {
+    const auto alive = weak.lock();
+    if (alive && !alive->call->begun && !alive->call->wanted())
+      alive->cancel.emit(asio::cancellation_type::terminal);
+  });
   watch(job);
   auto done = [self = shared_from_this(), job](const std::exception_ptr& error) { self->ended(job, error); };
   asio::co_spawn(executor_, run(shared_from_this(), job),
                  asio::bind_cancellation_slot(job->cancel.slot(), std::move(done)));
-}
-
-/// True when the app need not be called for it.
-bool Forwarder::join(const std::shared_ptr<tunnel::IncomingDelivery>& delivery) {
-  const tunnel::DeliverHead& head = delivery->head();
-  const auto found = running_.find(head.delivery_id);
-  if (found != running_.end()) {
-    const JobPtr job = found->second;
-    // One that has lost its stream before it began is on its way out.
-    if (!job->calling && !job->wanted()) return false;
-    job->joined.push_back(delivery);
-    attach(job, delivery);
-    return true;
-  }
-  auto kept = results_.answer_for(head);
-  if (!kept) return false;
-  ++board_.counters().told_again;
-  kept->head.from_journal = true;
-  tell(*delivery, kept->head, std::move(kept->body));
-  return true;
-}
-
-void Forwarder::attach(const JobPtr& job, std::shared_ptr<tunnel::IncomingDelivery> delivery) {
-  // Weak: the delivery keeps its handler, and the job keeps the delivery.
-  delivery->on_cancel([weak = std::weak_ptr(job)] {
-    const auto alive = weak.lock();
-    if (alive && !alive->calling && !alive->wanted()) alive->cancel.emit(asio::cancellation_type::terminal);
-  });
 }
 
 void Forwarder::tell(tunnel::IncomingDelivery& delivery, const tunnel::ResultHead& head, std::string body) {
@@ -136,8 +109,7 @@ void Forwarder::watch(const std::shared_ptr<Job>& job) {
 void Forwarder::ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error) {
   --board_.counters().in_flight;
   job->watchdog.cancel();
-  const auto found = running_.find(job->head().delivery_id);
-  if (found != running_.end() && found->second == job) running_.erase(found);
+  calls_.leave(job->call);
   if (!error) return;
   try {
     std::rethrow_exception(error);
@@ -196,7 +168,7 @@ asio::awaitable<Result<std::shared_ptr<const std::string>>> Forwarder::read_body
   auto body = std::make_shared<std::string>();
   body->reserve(expected);
   while (true) {
-    auto piece = co_await job->delivery->read();
+    auto piece = co_await job->delivery().read();
     if (!piece) co_return std::unexpected(piece.error());
     if (piece->empty()) break;
     if (piece->size() > expected - body->size())
@@ -211,27 +183,27 @@ asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::Cl
   const Duration limit = left(*job);
   if (limit <= Duration(0))
     co_return not_sent("timeout", "The deadline passed before the app could be called.");
-  if (!job->wanted())
+  if (!calls_.begin(*job->call))
     co_return not_sent("cancelled", "The relay gave the delivery up before the app was called.");
-  job->calling = true;
   auto response = co_await client_.send(origin_of(job->head()), std::move(request), limit);
   if (!response) co_return to_answer(response.error());
   co_return to_answer(std::move(*response));
 }
 
 void Forwarder::answer(Job& job, AppAnswer answer) {
-  if (std::exchange(job.answered, true)) return;
+  const auto told = calls_.over(job.call, answer.head, answer.body);
+  if (told.empty()) return;
   count(answer.head);
-  results_.keep(job.head().delivery_id, {job.attempt(), answer.head, answer.body});
   if (log::enabled(log::Level::debug)) {
     log::debug("delivery.forwarded", {{"delivery", job.head().delivery_id},
                                       {"app", app_of(job.head())},
                                       {"status", answer.head.status},
                                       {"code", answer.head.error_code}});
   }
-  tell(*job.delivery, answer.head, answer.body);
-  answer.head.from_journal = true;
-  for (const auto& stream : job.joined) tell(*stream, answer.head, answer.body);
+  for (const auto& stream : told) {
+    answer.head.from_journal = stream != told.front();
+    tell(*stream, answer.head, answer.body);
+  }
 }
 
 void Forwarder::count(const tunnel::ResultHead& head) {

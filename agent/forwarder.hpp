@@ -4,13 +4,12 @@
 
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "agent/allow_list.hpp"
 #include "agent/app_exchange.hpp"
 #include "agent/byte_budget.hpp"
+#include "agent/call_book.hpp"
 #include "agent/options.hpp"
-#include "agent/result_keeper.hpp"
 #include "agent/status.hpp"
 #include "base/http/client.hpp"
 #include "tunnel-proto/agent_connection.hpp"
@@ -35,13 +34,12 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   /// The relay has committed these outcomes.
   void acknowledged(std::span<const tunnel::ResultAck> acks) { results_.forget(acks); }
   /// Deliveries that have not ended, with or without a stream.
-  std::size_t running() const { return running_.size(); }
+  std::size_t running() const { return calls_.size(); }
 
  private:
   struct Job;
-  using JobPtr = std::shared_ptr<Job>;
-  bool join(const std::shared_ptr<tunnel::IncomingDelivery>& delivery);
-  void attach(const JobPtr& job, std::shared_ptr<tunnel::IncomingDelivery> delivery);
+  using Calls = CallBook<tunnel::IncomingDelivery>;
+  void begin(Calls::CallPtr call);
   void tell(tunnel::IncomingDelivery& delivery, const tunnel::ResultHead& head, std::string body);
   boost::asio::awaitable<void> run(std::shared_ptr<Forwarder> self, std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> attempt(std::shared_ptr<Job> job);
@@ -60,7 +58,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   ResultKeeper& results_;
   StatusBoard& board_;
   const Clock& clock_;
-  std::unordered_map<DeliveryId, JobPtr> running_;
+  Calls calls_;
   http::Client client_;
   ByteBudget budget_;
 };

@@ -1,0 +1,94 @@
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/result_keeper.hpp"
+
+namespace postern::agent {
+
+/// Which deliveries are under way and who waits for what comes of each: the rules by which an app is called
+/// once (SPEC.md, section 7). No I/O, and no time. `Stream` has `head()`, and `cancelled()`, which is true
+/// once an answer would go nowhere.
+template <class Stream>
+class CallBook {
+ public:
+  using StreamPtr = std::shared_ptr<Stream>;
+
+  struct Call {
+    std::vector<StreamPtr> streams;  ///< the first is the one whose request is made
+    bool begun = false;              ///< the app may have heard of it
+    bool over = false;
+
+    const tunnel::DeliverHead& head() const { return streams.front()->head(); }
+    bool wanted() const {
+      return std::ranges::any_of(streams, [](const auto& stream) { return !stream->cancelled(); });
+    }
+    std::uint32_t attempt() const {
+      std::uint32_t latest = 0;
+      for (const auto& stream : streams) latest = std::max(latest, stream->head().attempt);
+      return latest;
+    }
+  };
+  using CallPtr = std::shared_ptr<Call>;
+
+  /// `most` calls at once: streams are bounded by what was granted, but calls outlive theirs.
+  CallBook(ResultKeeper& results, std::size_t most) : results_(results), most_(most) {}
+
+  /// Exactly one of them, or none: there are too many.
+  struct Arrival {
+    CallPtr fresh;   ///< to be made
+    CallPtr joined;  ///< under way already: it will be told
+    std::optional<Outcome> known;
+  };
+  Arrival arrived(StreamPtr stream) {
+    const tunnel::DeliverHead& head = stream->head();
+    const auto found = calls_.find(head.delivery_id);
+    // One that has lost its stream before it began is on its way out.
+    if (found != calls_.end() && (found->second->begun || found->second->wanted())) {
+      found->second->streams.push_back(std::move(stream));
+      return {.fresh = nullptr, .joined = found->second, .known = {}};
+    }
+    if (auto known = results_.answer_for(head))
+      return {.fresh = nullptr, .joined = nullptr, .known = std::move(known)};
+    if (calls_.size() >= most_) return {};
+    auto call = std::make_shared<Call>();
+    const DeliveryId id = head.delivery_id;
+    call->streams.push_back(std::move(stream));
+    calls_[id] = call;
+    return {.fresh = call, .joined = nullptr, .known = {}};
+  }
+
+  /// Just before the app is called. False when nobody waits for it any more: then it must not be.
+  bool begin(Call& call) {
+    if (call.over || !call.wanted()) return false;
+    call.begun = true;
+    return true;
+  }
+
+  /// What came of it. Kept, if the app may have heard of it; returns who is to be told, the first of them the
+  /// one whose request was made. Nobody, when it was over already.
+  std::vector<StreamPtr> over(const CallPtr& call, const tunnel::ResultHead& head, const std::string& body) {
+    if (std::exchange(call->over, true)) return {};
+    results_.keep(call->head().delivery_id, {call->attempt(), head, body});
+    leave(call);
+    return call->streams;
+  }
+  /// It ended without an outcome: a fault. What joins it later is a call of its own.
+  void leave(const CallPtr& call) {
+    const auto found = calls_.find(call->head().delivery_id);
+    if (found != calls_.end() && found->second == call) calls_.erase(found);
+  }
+
+  std::size_t size() const { return calls_.size(); }
+
+ private:
+  ResultKeeper& results_;
+  const std::size_t most_;
+  std::unordered_map<DeliveryId, CallPtr> calls_;
+};
+
+}  // namespace postern::agent
