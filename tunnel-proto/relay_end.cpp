@@ -198,7 +198,7 @@ void RelayEnd::on_readable(StreamId stream) {
   if (!piece->end && !over) return;
   if (!piece->end) session_->reset(stream, ResetCode::cancelled);
   pending.head->truncated |= over;
-  complete(stream, {std::move(*pending.head), std::move(pending.body)});
+  complete(stream, {std::move(*pending.head), std::move(pending.body), true});
 }
 
 void RelayEnd::on_broken(const SessionEvent& event) {

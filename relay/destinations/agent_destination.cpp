@@ -51,8 +51,7 @@ boost::asio::awaitable<AttemptResult> AgentDestination::attempt(AttemptJob job) 
   }
   const AgentId agent = *job.destination->agent_id;
   AgentAnswer answer = co_await agents_.deliver(agent, std::move(*request));
-  const bool may_be_kept = answer.outcome != Outcome::not_sent && !answer.resumes;
-  if (may_be_kept) result.committed = acknowledging(agent, job);
+  if (answer.kept) result.committed = acknowledging(agent, job);
   record_agent_answer(result, std::move(answer), *job.destination, clock_.now());
   co_return result;
 }

@@ -70,6 +70,7 @@ AgentAnswer to_answer(tunnel::DeliveryAnswer answer, const AgentTraits& agent) {
   out.tls = head.tls;
   out.first_byte = head.first_byte;
   out.total = head.total;
+  out.kept = agent.journal && answer.told && head.outcome != tunnel::ResultOutcome::not_sent;
   out.from_journal = head.from_journal;
   return out;
 }

@@ -39,6 +39,9 @@ struct AgentAnswer {
   Duration connect{}, tls{}, first_byte{}, total{};
   /// maybe_sent, and the agent will know what came of it: ask again, under the same delivery, on its return.
   bool resumes = false;
+  /// The agent said it, and keeps it until it is acknowledged. Nothing else must be: what the relay makes up,
+  /// such as its own time-out, is not what the agent may have kept meanwhile.
+  bool kept = false;
   bool from_journal = false;  ///< the agent knew it: the app was not called for this attempt
 };
 

@@ -267,6 +267,7 @@ TEST_F(AgentDestinationTest, WhatTheAgentToldIsAcknowledgedOnceItIsCommitted) {
   app.agent_id = AgentId::parse("agt_01jd8x0000e008000000000001");
   agents_.answer.outcome = Outcome::rejected;
   agents_.answer.status = 500;
+  agents_.answer.kept = true;
   answered_ = 2;
   const AttemptResult result = attempt(app, 3);
   EXPECT_EQ(agents_.asked.answered, 2U);
@@ -276,7 +277,9 @@ TEST_F(AgentDestinationTest, WhatTheAgentToldIsAcknowledgedOnceItIsCommitted) {
   ASSERT_EQ(agents_.acknowledged.size(), 1U);
   EXPECT_EQ(agents_.acknowledged[0].second, 4U);
   agents_.answer = {};
-  EXPECT_FALSE(attempt(app).committed) << "not sent: the agent keeps nothing";
+  agents_.answer.outcome = Outcome::maybe_sent;
+  agents_.answer.error_code = "timeout";
+  EXPECT_FALSE(attempt(app).committed) << "the relay's own time-out: the agent may know better";
 }
 
 TEST_F(AgentDestinationTest, AnAgentThatWillKnowIsWaitedForAndItCostsNoAttempt) {

@@ -1,0 +1,60 @@
+#include "tests/simulation/link.hpp"
+
+namespace postern::simulation {
+
+Link::Link(Scheduler& scheduler, std::weak_ptr<Endpoint> relay, std::weak_ptr<Endpoint> agent)
+    : scheduler_(scheduler),
+      ends_{std::move(relay), std::move(agent)},
+      byte_at_a_time_(scheduler.chance(3)),
+      capacity_(1000 + scheduler.below(200'000)),
+      latency_(scheduler.between(0, scheduler.chance(20) ? 200 : 20)) {}
+
+std::size_t Link::send(End from, std::string_view bytes) {
+  const auto way = static_cast<std::size_t>(from);
+  if (cut_) return bytes.size();
+  const std::size_t room = capacity_ - std::min(capacity_, under_way_[way].size());
+  const std::size_t taken = std::min(room, bytes.size());
+  under_way_[way].append(bytes.substr(0, taken));
+  blocked_[way] = taken < bytes.size();
+  if (!under_way_[way].empty() && !std::exchange(carrying_[way], true))
+    scheduler_.after(latency_, [self = shared_from_this(), way] { self->carry(way); });
+  return taken;
+}
+
+void Link::carry(std::size_t way) {
+  carrying_[way] = false;
+  if (cut_ || silent_) return;
+  const std::size_t most = byte_at_a_time_ ? 1 + scheduler_.below(3) : 1 + scheduler_.below(70'000);
+  const std::string some = under_way_[way].substr(0, most);
+  under_way_[way].erase(0, some.size());
+  if (!under_way_[way].empty()) {
+    carrying_[way] = true;
+    const Duration wait = byte_at_a_time_ ? Duration(50) : scheduler_.between(0, 3);
+    scheduler_.after(wait, [self = shared_from_this(), way] { self->carry(way); });
+  }
+  if (const auto to = ends_[1 - way].lock()) to->received(some);
+  if (!std::exchange(blocked_[way], false)) return;
+  if (const auto from = ends_[way].lock()) from->writable();
+}
+
+void Link::cut() {
+  if (std::exchange(cut_, true)) return;
+  for (std::size_t end : {0U, 1U})
+    scheduler_.after(scheduler_.between(0, 500), [self = shared_from_this(), end] { self->tell_gone(end); });
+}
+
+void Link::close(End end) {
+  const auto other = 1 - static_cast<std::size_t>(end);
+  ends_[1 - other].reset();
+  // What was sent before the end still arrives, if the network lets it.
+  scheduler_.after(scheduler_.between(0, 300), [self = shared_from_this(), other] {
+    if (!self->silent_) self->tell_gone(other);
+  });
+}
+
+void Link::tell_gone(std::size_t end) {
+  cut_ = true;
+  if (const auto told = ends_[end].lock()) told->gone();
+}
+
+}  // namespace postern::simulation

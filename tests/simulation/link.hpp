@@ -1,0 +1,49 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "tests/simulation/scheduler.hpp"
+
+namespace postern::simulation {
+
+/// One end of a connection, as the network sees it.
+class Endpoint {
+ public:
+  virtual ~Endpoint() = default;
+  virtual void received(std::string_view bytes) = 0;
+  virtual void writable() = 0;
+  virtual void gone() = 0;  ///< the kernel says so
+};
+
+enum class End : std::size_t { relay, agent };
+
+/// A TCP connection: bytes arrive in order, late and cut anywhere. It can be cut, of which each end learns in
+/// its own time, or fall silent, of which neither does.
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  Link(Scheduler& scheduler, std::weak_ptr<Endpoint> relay, std::weak_ptr<Endpoint> agent);
+
+  /// How much is taken now; the rest when writable() is called.
+  std::size_t send(End from, std::string_view bytes);
+  void cut();
+  void fall_silent() { silent_ = true; }
+  /// This end has gone: the other learns of it.
+  void close(End end);
+
+ private:
+  void carry(std::size_t way);
+  void tell_gone(std::size_t end);
+
+  Scheduler& scheduler_;
+  std::weak_ptr<Endpoint> ends_[2];
+  std::string under_way_[2];  // by sender
+  bool carrying_[2] = {false, false};
+  bool blocked_[2] = {false, false};
+  bool silent_ = false;
+  bool cut_ = false;
+  const bool byte_at_a_time_;
+  const std::size_t capacity_;
+  const Duration latency_;
+};
+
+}  // namespace postern::simulation

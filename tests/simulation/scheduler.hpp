@@ -1,0 +1,43 @@
+#pragma once
+#include <functional>
+#include <map>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+
+namespace postern::simulation {
+
+/// Virtual time, and what is to happen when. One seed decides everything: the same seed is the same run.
+class Scheduler {
+ public:
+  explicit Scheduler(std::uint64_t seed) : random_(seed) {}
+
+  Duration elapsed() const { return now_ - kStart; }
+  SteadyTime now() const { return now_; }
+  Time wall() const { return Time(now_.time_since_epoch()); }
+  void after(Duration wait, std::function<void()> what) { tasks_.emplace(now_ + wait, std::move(what)); }
+  /// The next of them. False when nothing is left, or nothing before `until`.
+  bool step(SteadyTime until) {
+    if (tasks_.empty() || tasks_.begin()->first > until) return false;
+    auto task = tasks_.extract(tasks_.begin());
+    now_ = std::max(now_, task.key());
+    task.mapped()();
+    return true;
+  }
+
+  Random& random() { return random_; }
+  std::uint64_t below(std::uint64_t bound) { return random_.u64() % bound; }
+  bool chance(unsigned percent) { return below(100) < percent; }
+  Duration between(std::int64_t from_ms, std::int64_t to_ms) {
+    const auto span = static_cast<std::uint64_t>((to_ms - from_ms) * 1000 + 1);
+    return std::chrono::milliseconds(from_ms) + Duration(static_cast<std::int64_t>(below(span)));
+  }
+
+ private:
+  static constexpr SteadyTime kStart{std::chrono::hours(1'000'000)};
+  SteadyTime now_ = kStart;
+  SeededRandom random_;
+  std::multimap<SteadyTime, std::function<void()>> tasks_;  // equal times: first come, first served
+};
+
+}  // namespace postern::simulation

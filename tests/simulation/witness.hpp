@@ -1,0 +1,42 @@
+#pragma once
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "agent/journal.hpp"
+
+namespace postern::simulation {
+
+/// What must never happen, happened.
+class Violation : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Sees every call that an app gets, and knows when a second one is nobody's mistake.
+class Witness {
+ public:
+  /// Throws Violation when an earlier call of the same delivery stands unexcused.
+  void called(DeliveryId delivery, std::uint32_t attempt);
+  void answered(DeliveryId delivery, int status);
+  void timed_out(DeliveryId delivery);
+
+  /// The relay has committed an answer of the app to this attempt: with another than 2xx it will ask again.
+  void committed(DeliveryId delivery, std::uint32_t attempt, int status);
+  /// The agent's process is gone, and this is what its journal's file holds.
+  void agent_died(std::string_view file);
+
+  std::size_t calls() const { return calls_made_; }
+  bool saw_success(DeliveryId delivery) const;
+
+ private:
+  struct Call {
+    std::uint32_t attempt = 0;
+    int status = 0;  // 0: none yet
+    bool excused = false;
+  };
+  std::map<DeliveryId, std::vector<Call>> calls_;
+  std::size_t calls_made_ = 0;
+};
+
+}  // namespace postern::simulation
