@@ -117,11 +117,12 @@ void AgentProcess::call_app(const Calls::CallPtr& call, SteadyTime until) {
 }
 
 void AgentProcess::app_answered(const Calls::CallPtr& call, int status) {
-  witness_.answered(call->head().delivery_id, status);
+  std::string body = scheduler_.random().bytes(scheduler_.below(5000));
+  witness_.answered(call->head().delivery_id, status, body);
   tunnel::ResultHead head;
   head.outcome = tunnel::ResultOutcome::delivered;
   head.status = status;
-  tell(call, head, std::string(scheduler_.below(5000), 'a'));
+  tell(call, head, body);
 }
 
 void AgentProcess::app_timed_out(const Calls::CallPtr& call) {

@@ -37,10 +37,19 @@ void SimulatedDisk::write(std::uint64_t process) {
   });
 }
 
+/// A part of what was not synced is there; some of its blocks may never have been written.
+void SimulatedDisk::tear() {
+  written_.resize(synced_ + scheduler_.below(written_.size() - synced_ + 1));
+  if (written_.size() == synced_ || scheduler_.chance(50)) return;
+  const std::size_t from = synced_ + scheduler_.below(written_.size() - synced_);
+  const std::size_t size = std::min<std::size_t>(512, written_.size() - from);
+  written_.replace(from, size, size, '\0');
+}
+
 void SimulatedDisk::crash(Crash how) {
   ++process_;
   queue_.clear();
-  if (how == Crash::power_lost) written_.resize(synced_ + scheduler_.below(written_.size() - synced_ + 1));
+  if (how == Crash::power_lost) tear();
   synced_ = written_.size();
 }
 

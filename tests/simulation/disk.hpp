@@ -29,6 +29,7 @@ class SimulatedDisk {
   };
   void append(std::uint64_t process, std::string bytes, bool replaces);
   void write(std::uint64_t process);
+  void tear();
 
   Scheduler& scheduler_;
   std::vector<Work> queue_;

@@ -167,7 +167,7 @@ void RelayProcess::commit(const Attempt& attempt, const relay::AttemptResult& re
   const relay::Verdict verdict =
       judge({destination_, row.attempt_count, row.tries, now}, result, scheduler_.random());
   const int status = result.attempt.response_status;
-  if (status != 0) witness_.committed(row.id, attempt.number, status);
+  if (status != 0) witness_.committed(row.id, attempt.number, status, result.attempt.response_body);
   row.state = verdict.next;
   row.reason = verdict.reason;
   row.attempt_count += result.attempt.counted ? 1 : 0;

@@ -13,23 +13,27 @@ void Witness::called(DeliveryId delivery, std::uint32_t attempt) {
     throw Violation(fmt::format("{} called twice: attempt {} (answered {}), then attempt {}",
                                 delivery.to_string(), earlier.attempt, earlier.status, attempt));
   }
-  calls.push_back({attempt, 0, false});
+  calls.push_back({.attempt = attempt});
   ++calls_made_;
 }
 
-void Witness::answered(DeliveryId delivery, int status) {
+void Witness::answered(DeliveryId delivery, int status, std::string body) {
   calls_[delivery].back().status = status;
+  calls_[delivery].back().body = std::move(body);
 }
 
 void Witness::timed_out(DeliveryId delivery) {
   calls_[delivery].back().excused = true;
 }
 
-void Witness::committed(DeliveryId delivery, std::uint32_t attempt, int status) {
+void Witness::committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string& body) {
+  auto& calls = calls_[delivery];
+  const auto said = [&](const Call& call) { return call.status == status && call.body == body; };
+  if (std::ranges::none_of(calls, said))
+    throw Violation(
+        fmt::format("{} is recorded with {}, and its app never said so", delivery.to_string(), status));
   const bool success = status >= 200 && status < 300;
-  if (success && !saw_success(delivery))
-    throw Violation(delivery.to_string() + " is recorded as delivered, and its app never said so");
-  for (Call& call : calls_[delivery]) call.excused |= !success && call.attempt <= attempt;
+  for (Call& call : calls) call.excused |= !success && call.attempt <= attempt;
 }
 
 void Witness::agent_died(std::string_view file) {

@@ -18,11 +18,11 @@ class Witness {
  public:
   /// Throws Violation when an earlier call of the same delivery stands unexcused.
   void called(DeliveryId delivery, std::uint32_t attempt);
-  void answered(DeliveryId delivery, int status);
+  void answered(DeliveryId delivery, int status, std::string body);
   void timed_out(DeliveryId delivery);
 
   /// The relay has committed an answer of the app to this attempt: with another than 2xx it will ask again.
-  void committed(DeliveryId delivery, std::uint32_t attempt, int status);
+  void committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string& body);
   /// The agent's process is gone, and this is what its journal's file holds.
   void agent_died(std::string_view file);
 
@@ -33,6 +33,7 @@ class Witness {
   struct Call {
     std::uint32_t attempt = 0;
     int status = 0;  // 0: none yet
+    std::string body = {};
     bool excused = false;
   };
   std::map<DeliveryId, std::vector<Call>> calls_;

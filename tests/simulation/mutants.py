@@ -1,0 +1,89 @@
+"""Plants bugs in a copy of the sources, one at a time, and shows that the simulation finds each.
+
+usage: tests/simulation/mutants.py [--tree DIR]    (DIR: a copy with a configured build/release; else one is made)
+"""
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What is planted, where, and what is replaced by what.
+MUTANTS = [
+    ("a delivery that is under way is called again", "agent/call_book.hpp",
+     "if (found != calls_.end() && (", "if (false && found != calls_.end() && ("),
+    ("what came of a call is not kept", "agent/call_book.hpp",
+     "results_.keep(call->head().delivery_id, {call->attempt(), head, body});", ""),
+    ("what is kept answers its own attempt only", "agent/journal.cpp",
+     "return outcome == tunnel::ResultOutcome::delivered && attempt > head.answered;", "return false;"),
+    ("a torn end of the journal is believed", "agent/journal.cpp",
+     "if (checksum(payload) != read_u32(rest.substr(5))) break;", ""),
+    ("the relay acknowledges a time-out of its own", "relay/tunnel/agent_answer.cpp",
+     "agent.journal && answer.told &&", "agent.journal &&"),
+    ("the relay takes a kept answer for one of the app's that it has not seen", "agent/journal.cpp",
+     "if (attempt == head.attempt) return true;", "if (attempt <= head.attempt) return true;"),
+    ("a byte more than the window is sent", "tunnel-proto/flow.hpp",
+     "return limit_ - sent_; }", "return limit_ - sent_ + 1; }"),
+    ("bytes are not counted against the session", "tunnel-proto/outgoing.cpp", "  session_.sent(size);\n", ""),
+    ("a delivery that has ended gives no credit back", "tunnel-proto/session.cpp",
+     "outgoing_.credit(++credit_)", "outgoing_.credit(credit_)"),
+    ("a stream's window never opens again", "tunnel-proto/session.cpp", "  if (!window.due()) return;\n", "  return;\n"),
+]
+
+
+def build(tree):
+    done = subprocess.run(["cmake", "--build", tree / "build/release", "--target", "simulate_tunnel"], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
+
+
+def simulate(tree, seeds):
+    done = subprocess.run([tree / "build/release/bin/simulate_tunnel", "--seeds", str(seeds)], capture_output=True, text=True)
+    return done.returncode, (done.stdout.strip().splitlines() or ["it broke: " + done.stderr[-300:]])[0]
+
+
+def copied(directory):
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, directory / name)
+    subprocess.run(["cmake", "--preset", "release"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    return directory
+
+
+def try_all(tree):
+    missed = []
+    for name, file, old, new in MUTANTS:
+        path = tree / file
+        whole = path.read_text()
+        assert whole.count(old) == 1, f"{file} has {whole.count(old)} times: {old}"
+        path.write_text(whole.replace(old, new))
+        try:
+            build(tree)
+            code, said = simulate(tree, 10_000)
+        finally:
+            path.write_text(whole)
+        print(f"{'found ' if code else 'MISSED'}  {name}\n        {said}", flush=True)
+        if code == 0:
+            missed.append(name)
+    build(tree)
+    code, said = simulate(tree, 500)
+    print(f"without any: {said}")
+    return missed or code
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--tree", type=Path)
+    tree = options.parse_args().tree
+    if tree:
+        sys.exit(1 if try_all(tree.resolve()) else 0)
+    with tempfile.TemporaryDirectory() as directory:
+        sys.exit(1 if try_all(copied(Path(directory))) else 0)
+
+
+if __name__ == "__main__":
+    main()
