@@ -41,9 +41,9 @@ inline constexpr std::string_view kConnectionLost = "connection_lost";
 
 /// The end of one delivery on this connection.
 struct DeliveryAnswer {
-  ResultHead head;   ///< made up here when the stream broke: outcome not_sent or maybe_sent, error_code says
-                     ///< how: "connection_lost", "agent_reset", "agent_refused", "bad_result", "cancelled"
-  std::string body;  ///< at most max_answer bytes; head.truncated when there was more
+  ResultHead head;    ///< made up here when the stream broke: outcome not_sent or maybe_sent, error_code says
+                      ///< how: "connection_lost", "agent_reset", "agent_refused", "bad_result", "cancelled"
+  std::string body;   ///< at most max_answer bytes; head.truncated when there was more
   bool told = false;  ///< the agent said it; otherwise the head was made up here
 };
 
