@@ -49,7 +49,11 @@ class CallBook {
     const auto found = calls_.find(head.delivery_id);
     // One that has lost its stream before it began is on its way out.
     if (found != calls_.end() && (found->second->begun || found->second->wanted())) {
-      found->second->streams.push_back(std::move(stream));
+      auto& streams = found->second->streams;
+      streams.erase(std::remove_if(streams.begin() + 1, streams.end(),
+                                   [](const auto& other) { return other->cancelled(); }),
+                    streams.end());
+      streams.push_back(std::move(stream));
       return {.fresh = nullptr, .joined = found->second, .known = {}};
     }
     if (auto known = results_.answer_for(head))

@@ -100,8 +100,12 @@ void Forwarder::watch(const std::shared_ptr<Job>& job) {
   job->watchdog.async_wait([self = shared_from_this(), weak = std::weak_ptr(job)](const auto& ec) {
     auto alive = weak.lock();
     if (ec || !alive) return;
-    self->answer(*alive,
-                 not_sent("timeout", "The relay did not send the whole request before its deadline."));
+    AppAnswer late = not_sent("timeout", "The relay did not send the whole request before its deadline.");
+    if (alive->call->begun) {
+      late.head.outcome = tunnel::ResultOutcome::maybe_sent;
+      late.head.error_message = "The app did not answer before the deadline.";
+    }
+    self->answer(*alive, std::move(late));
     alive->cancel.emit(asio::cancellation_type::terminal);
   });
 }

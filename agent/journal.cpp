@@ -14,6 +14,7 @@ enum Type : std::uint8_t { kKept = 1, kDone = 2 };
 constexpr std::size_t kRecordHead = 9;
 constexpr std::size_t kPayloadMost =
     std::size_t{1024} * 1024;  // a head of 80 KiB and a body of 64 KiB fit well
+constexpr std::size_t kIdleFile = std::size_t{64} * 1024;
 constexpr std::size_t kSmallFile = std::size_t{4} * 1024 * 1024;
 
 std::uint32_t checksum(std::string_view bytes) {
@@ -147,6 +148,8 @@ std::string Journal::rewritten() const {
 }
 
 bool Journal::worth_rewriting(std::size_t file_size) const {
+  // Answers of apps do not stay on the disk for longer than they are needed for.
+  if (by_age_.empty()) return file_size > kIdleFile;
   return file_size > kSmallFile && file_size > 2 * bytes_;
 }
 

@@ -117,6 +117,7 @@ void JournalFile::write(Work work) {
   if (work.replaces) {
     const auto replaced = replace_file(path_, work.file, Durable::yes);
     if (!replaced || !reopen()) return report(false);
+    complete_ = true;
   }
   if (work.appended.empty()) return report(true);
   if (fd_ < 0 && !reopen()) return report(false);
@@ -148,6 +149,7 @@ void JournalFile::sync() {
 }
 
 void JournalFile::report(bool good) {
+  if (!good) complete_ = false;
   if (std::exchange(failing_, !good) == !good) return;
   if (good) return log::info("journal.written_again", {{"file", path_.string()}});
   log::error("journal.not_written",

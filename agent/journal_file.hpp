@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -17,6 +18,8 @@ class JournalDisk {
   virtual ~JournalDisk() = default;
   virtual void append(std::string bytes) = 0;
   virtual void replace(std::string file) = 0;  ///< all of it, in one step
+  /// False once something was left out; a replacement that succeeds makes it good.
+  virtual bool complete() const { return true; }
 };
 
 /// A file of mode 0600 and a thread that writes it, in the order of the calls. Bytes are written at once, and
@@ -31,6 +34,7 @@ class JournalFile final : public JournalDisk {
 
   void append(std::string bytes) override;
   void replace(std::string file) override;
+  bool complete() const override { return complete_.load(); }
   void flush();  ///< waits until all before it is on the disk
 
  private:
@@ -64,6 +68,7 @@ class JournalFile final : public JournalDisk {
   bool unsynced_ = false;
   Steady::time_point sync_at_;
   bool failing_ = false;
+  std::atomic<bool> complete_{true};
 };
 
 }  // namespace postern::agent

@@ -39,10 +39,21 @@ void ResultKeeper::forget(std::span<const tunnel::ResultAck> acks) {
 void ResultKeeper::append(std::string bytes) {
   if (!disk_ || bytes.empty()) return;
   size_ += bytes.size();
-  if (!journal_.worth_rewriting(size_)) return disk_->append(std::move(bytes));
+  if (!journal_.worth_rewriting(size_) && !must_repair()) return disk_->append(std::move(bytes));
   std::string file = journal_.rewritten();
   size_ = file.size();
   disk_->replace(std::move(file));
+}
+
+/// What could not be written is written with the rest, as soon as that works; not with each record, since it
+/// is all of the file.
+bool ResultKeeper::must_repair() {
+  constexpr unsigned kEvery = 64;
+  if (disk_->complete()) {
+    since_failure_ = 0;
+    return false;
+  }
+  return since_failure_++ % kEvery == kEvery - 1;
 }
 
 }  // namespace postern::agent

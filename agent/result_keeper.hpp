@@ -30,10 +30,12 @@ class ResultKeeper {
 
  private:
   void append(std::string bytes);
+  bool must_repair();
 
   Journal journal_;
   std::unique_ptr<JournalDisk> disk_;
-  std::size_t size_ = 0;  // of the file
+  std::size_t size_ = 0;        // of the file
+  unsigned since_failure_ = 0;  // appended while the file is not complete
 };
 
 }  // namespace postern::agent

@@ -60,7 +60,8 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
   if (identity.allow.empty())
     log::warn("agent.nothing_allowed",
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
-  auto results = ResultKeeper::open(state_dir.journal_file(), {});
+  state_dir.forget_other_journals(identity.agent_id);
+  auto results = ResultKeeper::open(state_dir.journal_file(identity.agent_id), {});
   if (!results) {
     log::error("agent.journal", {{"error", results.error().message}});
     return kExitFault;

@@ -157,4 +157,13 @@ void StateDir::forget_damaged_join() const {
   if (!begun && begun.error().code == "state_damaged") ::unlink((path_ / "joining.json").c_str());
 }
 
+void StateDir::forget_other_journals(AgentId agent) const {
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, ec)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("journal-") || entry.path() == journal_file(agent)) continue;
+    std::filesystem::remove(entry.path(), ec);
+  }
+}
+
 }  // namespace postern::agent

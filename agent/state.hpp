@@ -60,7 +60,10 @@ class StateDir {
   /// Drops a join that has begun when it cannot be read any more; one that can is kept, to be told again.
   void forget_damaged_join() const;
 
-  std::filesystem::path journal_file() const { return path_ / "journal"; }
+  /// Of that agent: what one relay asked for is never told to another.
+  std::filesystem::path journal_file(AgentId agent) const { return path_ / ("journal-" + agent.to_string()); }
+  /// Journals of agents that this directory held before.
+  void forget_other_journals(AgentId agent) const;
   std::filesystem::path status_file() const { return path_ / "status.json"; }
   const std::filesystem::path& path() const { return path_; }
 

@@ -35,8 +35,7 @@ class RelayEvents {
   virtual void closed(const CloseReason& reason) = 0;
 };
 
-/// error_code of a DeliveryAnswer: the session ended. No agent says it: decode_result() takes it for
-/// malformed.
+/// error_code of a DeliveryAnswer that was not told: the session ended.
 inline constexpr std::string_view kConnectionLost = "connection_lost";
 
 /// The end of one delivery on this connection.

@@ -7,6 +7,8 @@
 namespace postern::relay {
 namespace {
 
+constexpr unsigned kLostMost = 5;
+
 AgentRequest make_request(const AttemptJob& job, const http::Url& url, Outbound outbound) {
   AgentRequest request;
   request.delivery_id = job.leased.delivery.id;
@@ -52,6 +54,9 @@ boost::asio::awaitable<AttemptResult> AgentDestination::attempt(AttemptJob job) 
   const AgentId agent = *job.destination->agent_id;
   AgentAnswer answer = co_await agents_.deliver(agent, std::move(*request));
   if (answer.kept) result.committed = acknowledging(agent, job);
+  // One that breaks its agent's session over and over is to use up its schedule, and not to come back for
+  // ever.
+  answer.resumes = answer.resumes && job.leased.tries - job.leased.delivery.attempt_count < kLostMost;
   record_agent_answer(result, std::move(answer), *job.destination, clock_.now());
   co_return result;
 }

@@ -56,7 +56,7 @@ AgentAnswer to_answer(tunnel::DeliveryAnswer answer, const AgentTraits& agent) {
   if (is_away(head, agent.leaving)) return agent_away();
   AgentAnswer out;
   out.outcome = outcome_of(head);
-  out.resumes = agent.journal && is_broken_off(head);
+  out.resumes = agent.journal && !answer.told && is_broken_off(head);
   out.error_code = head.error_code == "cancelled" ? "timeout" : std::move(head.error_code);
   out.error_message = out.error_code == "timeout" && head.error_message.empty()
                           ? "The agent gave no answer before the deadline."

@@ -91,7 +91,10 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
     auto session = core.registry.find(agent);
     if (!session || session == last) break;
     last = session;
-    answer = co_await deliver_on(std::move(session), delivery, until);
+    AgentAnswer next = co_await deliver_on(std::move(session), delivery, until);
+    // What the first session may have brought to the app stays so, whatever a second one did not.
+    if (answer.resumes && next.outcome == Outcome::not_sent) break;
+    answer = std::move(next);
   }
   core.metrics.in_flight.Decrement();
   core.metrics.delivery(answer.outcome);

@@ -91,6 +91,49 @@ TEST_F(ResultKeeperTest, TheFileStaysSmallHoweverMuchGoesThroughIt) {
   EXPECT_TRUE(open()->answer_for(request(4)));
 }
 
+/// Loses what it is told to.
+class FailingDisk final : public JournalDisk {
+ public:
+  void append(std::string bytes) override {
+    if (broken)
+      good = false;
+    else
+      file += bytes;
+  }
+  void replace(std::string whole) override {
+    if (broken) return;
+    file = std::move(whole);
+    good = true;
+  }
+  bool complete() const override { return good; }
+
+  bool broken = false;
+  bool good = true;
+  std::string file{kJournalMagic};
+};
+
+TEST_F(ResultKeeperTest, WhatADiskHasLeftOutIsWrittenOnceItCan) {
+  auto owned = std::make_unique<FailingDisk>();
+  FailingDisk& disk = *owned;
+  ResultKeeper keeper(Journal({}), std::move(owned), disk.file.size());
+  disk.broken = true;
+  keeper.keep(id(1), answered());
+  disk.broken = false;
+  for (std::uint8_t i = 2; i <= 80; ++i) keeper.keep(id(i), answered());
+  Journal read({});
+  EXPECT_EQ(read.load(disk.file), disk.file.size());
+  EXPECT_EQ(read.entries(), 80U);
+}
+
+TEST_F(ResultKeeperTest, AnswersThatWereAcknowledgedDoNotStayOnTheDisk) {
+  {
+    auto keeper = open();
+    for (std::uint8_t i = 1; i <= 100; ++i) keeper->keep(id(i), answered(1000));
+    for (std::uint8_t i = 1; i <= 100; ++i) forget(*keeper, i);
+  }
+  EXPECT_LT(std::filesystem::file_size(path), 100U);
+}
+
 TEST_F(ResultKeeperTest, WhatCannotBeWrittenIsStillKnownUntilTheEnd) {
   auto keeper = std::make_unique<ResultKeeper>(Journal({}), nullptr, 0);
   keeper->keep(id(1), answered());

@@ -293,6 +293,9 @@ TEST_F(AgentDestinationTest, AnAgentThatWillKnowIsWaitedForAndItCostsNoAttempt) 
   EXPECT_FALSE(result.attempt.counted);
   EXPECT_FALSE(result.committed);
   EXPECT_EQ(result.attempt.outcome, Outcome::maybe_sent);
+  const AttemptResult often = attempt(app, 5);
+  EXPECT_FALSE(often.wait_for_agent);
+  EXPECT_TRUE(often.attempt.counted) << "one that breaks its session over and over uses up its schedule";
 }
 
 TEST_F(AgentDestinationTest, AnAwayAgentIsWaitedFor) {

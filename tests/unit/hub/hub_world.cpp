@@ -98,7 +98,7 @@ std::uint64_t MemoryAuthority::generation(AgentId agent) {
 struct TestAgent::Parts {
   Parts(agent::Identity identity, agent::Limits limits, std::filesystem::path journal)
       : dir(make_dir()), board(dir.status_file(), clock), loop(1) {
-    if (journal.empty()) journal = dir.journal_file();
+    if (journal.empty()) journal = dir.journal_file(identity.agent_id);
     results = agent::ResultKeeper::open(journal, {}).value();
     tunnel::ConnectionLimits connection;
     connection.session.max_deliveries = static_cast<std::uint32_t>(limits.deliveries);
@@ -110,6 +110,7 @@ struct TestAgent::Parts {
   }
   ~Parts() {
     keeper.reset();
+    results.reset();
     std::filesystem::remove_all(dir.path());
   }
   static agent::StateDir make_dir() {
