@@ -69,7 +69,8 @@ void on_each_shard(const std::shared_ptr<ServerCore>& core, Action action) {
 struct Server::State : std::enable_shared_from_this<Server::State> {
   explicit State(std::shared_ptr<ServerCore> shared) : core(std::move(shared)) {}
 
-  Shard& next_shard() { return *core->shards[next++ % core->shards.size()]; }
+  /// Whose turn it is; dealing to it passes the turn on.
+  Shard& next_shard() { return *core->shards[next % core->shards.size()]; }
   awaitable<void> accept_all(std::shared_ptr<State> keeps_this_alive);
   awaitable<void> pause();
   void accept_waiting();
@@ -85,8 +86,11 @@ awaitable<void> Server::State::accept_all(std::shared_ptr<State>) {
     Shard& shard = next_shard();
     auto [error, socket] = co_await acceptor->async_accept(shard.loop, asio::as_tuple(asio::use_awaitable));
     const bool was_stuck = std::exchange(stuck, error && must_pause(error));
-    if (!error) deal(core, shard, std::move(socket));
-    if (!error) accept_waiting();
+    if (!error) {
+      ++next;
+      deal(core, shard, std::move(socket));
+      accept_waiting();
+    }
     if (stuck && !was_stuck)
       log::warn("http.accept_failed", {{"error", error.message()}, {"open", core->open.load()}});
     if (stuck) co_await pause();
@@ -109,7 +113,9 @@ void Server::State::accept_waiting() {
     Shard& shard = next_shard();
     tcp::socket socket(shard.loop);
     acceptor->accept(socket, error);
-    if (!error) deal(core, shard, std::move(socket));
+    if (error) return;
+    ++next;
+    deal(core, shard, std::move(socket));
   }
 }
 

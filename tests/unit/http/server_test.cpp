@@ -346,11 +346,11 @@ TEST(ServerLoopTest, AcceptsAllThatWaitBeforeItServesTheFirst) {
   EXPECT_EQ(server.connections(), 100u) << "one for each time that the loop looks would be ten at most";
 }
 
-TEST_F(ServerTest, DealsConnectionsToAllLoops) {
+void all_loops_get_some(std::size_t loops) {
   std::mutex mutex;
   std::set<std::thread::id> threads;
   HttpListener::Options options;
-  options.loops = 3;
+  options.loops = loops;
   HttpListener other(HttpListener::answering([&](const Request&) {
                        const std::lock_guard lock(mutex);
                        threads.insert(std::this_thread::get_id());
@@ -362,7 +362,12 @@ TEST_F(ServerTest, DealsConnectionsToAllLoops) {
     client.send(kGet);
     EXPECT_EQ(client.read_answer().status, 200);
   }
-  EXPECT_EQ(threads.size(), 3u);
+  EXPECT_EQ(threads.size(), loops);
+}
+
+TEST_F(ServerTest, DealsConnectionsToAllLoops) {
+  all_loops_get_some(2);
+  all_loops_get_some(3);
 }
 
 /// Waits until the test lets it go on.
