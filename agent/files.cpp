@@ -27,21 +27,6 @@ class Descriptor {
   int fd_;
 };
 
-std::unexpected<Error> io_error(std::string_view doing, const std::filesystem::path& path) {
-  const int number = errno;
-  return fail("io_failed", fmt::format("Cannot {} {}: {}.", doing, path.string(), std::strerror(number)));
-}
-
-bool write_all(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t wrote = ::write(fd, content.data(), content.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return false;
-    content.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return true;
-}
-
 Result<void> sync_directory(const std::filesystem::path& directory) {
   const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.ok() || ::fsync(fd.get()) != 0) return io_error("sync", directory);
@@ -75,6 +60,21 @@ Result<void> write_new(const std::filesystem::path& path, std::string_view conte
 }
 
 }  // namespace
+
+std::unexpected<Error> io_error(std::string_view doing, const std::filesystem::path& path) {
+  const int number = errno;
+  return fail("io_failed", fmt::format("Cannot {} {}: {}.", doing, path.string(), std::strerror(number)));
+}
+
+bool write_all(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t wrote = ::write(fd, content.data(), content.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return false;
+    content.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return true;
+}
 
 Result<void> replace_file(const std::filesystem::path& path, std::string_view content, Durable durable) {
   const std::filesystem::path fresh = path.string() + ".new";

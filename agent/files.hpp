@@ -9,6 +9,11 @@
 /// Files of the state directory: small, private, never half written.
 namespace postern::agent {
 
+/// Of errno, `io_failed`: "Cannot <doing> <path>: …".
+std::unexpected<Error> io_error(std::string_view doing, const std::filesystem::path& path);
+/// False with errno when not all of it could be written.
+bool write_all(int fd, std::string_view content);
+
 enum class Durable { yes, no };
 
 /// Replaces `path` as a whole, mode 0600: written beside it, and renamed over it, so that a reader or a crash

@@ -16,10 +16,6 @@ constexpr auto kSyncWithin = std::chrono::milliseconds(5);
 constexpr std::int64_t kFileMost =
     std::int64_t{512} * 1024 * 1024;  // far above what a journal lets it become
 
-std::unexpected<Error> io_error(std::string_view doing, const std::filesystem::path& path) {
-  return fail("io_failed", fmt::format("Cannot {} {}: {}.", doing, path.string(), std::strerror(errno)));
-}
-
 bool read_all(int fd, std::size_t size, std::string& out) {
   out.resize(size);
   std::size_t got = 0;
@@ -80,22 +76,14 @@ void JournalFile::replace(std::string file) {
   wake_.notify_one();
 }
 
-void JournalFile::flush() {
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return next_.empty() && !busy_; });
-}
-
 void JournalFile::run() {
   std::unique_lock lock(mutex_);
   while (wait(lock)) {
     Work work = std::exchange(next_, {});
-    busy_ = true;
     lock.unlock();
     if (!work.empty()) write(std::move(work));
     if (unsynced_ && (Steady::now() >= sync_at_)) sync();
     lock.lock();
-    busy_ = unsynced_;
-    if (!busy_) idle_.notify_all();
   }
 }
 
@@ -121,26 +109,21 @@ void JournalFile::write(Work work) {
   }
   if (work.appended.empty()) return report(true);
   if (fd_ < 0 && !reopen()) return report(false);
-  report(write_all(work.appended));
+  report(write_whole(work.appended));
   if (!std::exchange(unsynced_, true)) sync_at_ = Steady::now() + kSyncWithin;
 }
 
 /// All or nothing: half a record would hide those after it.
-bool JournalFile::write_all(std::string_view bytes) {
-  const std::int64_t before = size_;
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(fd_, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) {
-      const int number = errno;
-      if (::ftruncate(fd_, before) == 0) size_ = before;
-      errno = number;
-      return false;
-    }
-    size_ += wrote;
-    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+bool JournalFile::write_whole(std::string_view bytes) {
+  if (write_all(fd_, bytes)) {
+    size_ += static_cast<std::int64_t>(bytes.size());
+    return true;
   }
-  return true;
+  const int number = errno;
+  struct stat now{};
+  if (::ftruncate(fd_, size_) != 0 && ::fstat(fd_, &now) == 0) size_ = now.st_size;
+  errno = number;
+  return false;
 }
 
 void JournalFile::sync() {

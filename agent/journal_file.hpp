@@ -35,7 +35,6 @@ class JournalFile final : public JournalDisk {
   void append(std::string bytes) override;
   void replace(std::string file) override;
   bool complete() const override { return complete_.load(); }
-  void flush();  ///< waits until all before it is on the disk
 
  private:
   using Steady = std::chrono::steady_clock;
@@ -50,16 +49,15 @@ class JournalFile final : public JournalDisk {
   void run();
   bool wait(std::unique_lock<std::mutex>& lock);
   void write(Work work);
-  bool write_all(std::string_view bytes);
+  bool write_whole(std::string_view bytes);
   void sync();
   void report(bool good);
 
   const std::filesystem::path path_;
   std::mutex mutex_;
-  std::condition_variable wake_, idle_;
+  std::condition_variable wake_;
   Work next_;
   bool stopping_ = false;
-  bool busy_ = false;
   std::thread thread_;
 
   // The thread's, once it runs.

@@ -26,7 +26,6 @@ class ResultKeeper {
   }
 
   std::size_t entries() const { return journal_.entries(); }
-  std::uint64_t evicted() const { return journal_.evicted(); }
 
  private:
   void append(std::string bytes);

@@ -41,7 +41,6 @@ class AgentProcess : public std::enable_shared_from_this<AgentProcess> {
   void connected(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Link>& link);
   bool has_session() const { return connection_ && !connection_->ended(); }
   void die() { dead_ = true; }
-  std::size_t kept() const { return results_->entries(); }
 
  private:
   using Calls = agent::CallBook<AgentStream>;
