@@ -80,7 +80,7 @@ int join_and_serve(const Options& options, const StateDir& state_dir, World& wor
   if (!lock) return complain(lock.error());
   if (state_dir.joined() && !options.force) return complain(already_joined(state_dir));
   if (options.force) state_dir.forget_damaged_join();
-  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits)};
+  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1)};
   auto identity = finish(join(parts, std::move(*token), std::move(*allow)));
   if (!identity) return complain(identity.error());
   log::info("agent.joined", {{"agent", identity->agent_id},
@@ -104,8 +104,8 @@ std::string text_of(const json::object& object, std::string_view key) {
 
 void print_status(const json::object& status) {
   std::string out;
-  for (const char* key :
-       {"phase", "phase_since", "relay", "agent_id", "sessions", "last_delivery_at", "updated_at"}) {
+  for (const char* key : {"phase", "phase_since", "relay", "agent_id", "sessions", "sessions_open",
+                          "last_delivery_at", "updated_at"}) {
     out += fmt::format("{:<17} {}\n", key, text_of(status, key));
   }
   if (const auto* counters = status.if_contains("deliveries"); counters && counters->is_object()) {
@@ -139,7 +139,7 @@ int show_status(const Options& options, const StateDir& state_dir) {
 }
 
 int show_health(const Options& options, const StateDir& state_dir, World& world) {
-  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits)};
+  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1)};
   const auto checks = finish(examine(parts));
   ::fputs(render(checks).c_str(), stdout);
   return healthy(checks) ? 0 : kFailed;

@@ -2,6 +2,8 @@
 
 #include <boost/asio/as_tuple.hpp>
 
+#include <algorithm>
+
 #include "base/with_timeout.hpp"
 
 namespace postern::agent {
@@ -41,6 +43,17 @@ asio::awaitable<error_code> connect(tcp::socket& socket, tcp::endpoint endpoint)
   co_return ec;
 }
 
+std::vector<tcp::endpoint> free_ones_first(const std::vector<tcp::endpoint>& all,
+                                           const std::vector<tcp::endpoint>& taken) {
+  std::vector<tcp::endpoint> out;
+  for (const bool used : {false, true}) {
+    std::ranges::copy_if(all, std::back_inserter(out), [&](const tcp::endpoint& endpoint) {
+      return (std::ranges::count(taken, endpoint) > 0) == used;
+    });
+  }
+  return out;
+}
+
 }  // namespace
 
 asio::awaitable<Result<std::vector<tcp::endpoint>>> look_up(HostPort target) {
@@ -52,9 +65,10 @@ asio::awaitable<Result<std::vector<tcp::endpoint>>> look_up(HostPort target) {
   co_return std::move(found->endpoints);
 }
 
-asio::awaitable<Result<tcp::socket>> dial(HostPort target) {
+asio::awaitable<Result<tcp::socket>> dial(HostPort target, std::vector<tcp::endpoint> taken) {
   auto endpoints = co_await look_up(target);
   if (!endpoints) co_return std::unexpected(endpoints.error());
+  *endpoints = free_ones_first(*endpoints, taken);
   auto executor = co_await asio::this_coro::executor;
   Error last;
   for (const tcp::endpoint& endpoint : *endpoints) {

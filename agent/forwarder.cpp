@@ -25,6 +25,13 @@ http::ClientOptions client_options(const AppTls& tls, const Limits& limits) {
   return options;
 }
 
+tunnel::ResultHead probe_passed() {
+  tunnel::ResultHead head;
+  head.outcome = tunnel::ResultOutcome::delivered;
+  head.status = 204;
+  return head;
+}
+
 std::string app_of(const tunnel::DeliverHead& head) {
   return HostPort{head.host, head.port}.to_string();
 }
@@ -56,6 +63,7 @@ Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits lim
       budget_(limits.budget_bytes) {}
 
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
+  if (delivery->head().probe) return tell(*delivery, probe_passed(), {});
   board_.status().last_delivery_at = clock_.now();
   Calls::Arrival arrival = calls_.arrived(delivery);
   if (arrival.joined) return;

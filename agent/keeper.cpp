@@ -1,23 +1,24 @@
 #include "agent/keeper.hpp"
 
-#include <time.h>
-
 #include <boost/asio/as_tuple.hpp>
 
+#include <algorithm>
+
 #include "agent/dial.hpp"
+#include "agent/sleep_watch.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
 namespace postern::agent {
 
 namespace asio = boost::asio;
+using asio::ip::tcp;
 
 namespace {
 
 constexpr Duration kProbeTime = std::chrono::seconds(2);
 constexpr Duration kFinishing = std::chrono::seconds(30);
 constexpr Duration kFinishingLook = std::chrono::milliseconds(20);
-constexpr Duration kSleptAtLeast = std::chrono::seconds(3);
 
 Uuid fresh_uuid(Random& random) {
   Uuid uuid;
@@ -25,56 +26,7 @@ Uuid fresh_uuid(Random& random) {
   return uuid;
 }
 
-/// How long this machine has been suspended since it booted.
-Duration suspended() {
-  timespec boot{};
-  timespec awake{};
-  ::clock_gettime(CLOCK_BOOTTIME, &boot);
-  ::clock_gettime(CLOCK_MONOTONIC, &awake);
-  return std::chrono::seconds(boot.tv_sec - awake.tv_sec);
-}
-
-SessionEnd never_reached(const Error& error) {
-  SessionEnd end;
-  end.reason.code = error.code;
-  end.reason.message = error.message;
-  return end;
-}
-
 }  // namespace
-
-/// What happens on one connection. Wakes whoever waits for its end.
-class Keeper::Events final : public tunnel::AgentEvents {
- public:
-  explicit Events(std::shared_ptr<Keeper> keeper)
-      : over(keeper->parts_.loop, asio::steady_timer::time_point::max()), keeper_(std::move(keeper)) {}
-
-  void opened(const tunnel::Admission& admission) override {
-    opened_at_ = keeper_->parts_.clock.steady();
-    keeper_->opened(admission);
-  }
-  void delivery(std::shared_ptr<tunnel::IncomingDelivery> delivery) override {
-    keeper_->forwarder_->forward(std::move(delivery));
-  }
-  void acknowledged(std::span<const tunnel::ResultAck> acks) override {
-    keeper_->forwarder_->acknowledged(acks);
-  }
-  void going_away(const tunnel::GoAway& goaway) override { end.goaway = goaway; }
-  void closed(const tunnel::CloseReason& reason) override {
-    end.reason = reason;
-    if (opened_at_) end.lived = keeper_->parts_.clock.steady() - *opened_at_;
-    is_over = true;
-    over.cancel();
-  }
-
-  asio::steady_timer over;
-  bool is_over = false;
-  SessionEnd end;
-
- private:
-  std::shared_ptr<Keeper> keeper_;
-  std::optional<SteadyTime> opened_at_;
-};
 
 Keeper::Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwarder, Settings settings)
     : parts_(parts),
@@ -83,36 +35,46 @@ Keeper::Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwar
       settings_(std::move(settings)),
       tls_(tunnel::TlsContext::client(identity_.pins)),
       instance_(fresh_uuid(parts_.random)),
-      policy_(parts_.random),
-      nap_(parts_.loop),
-      tick_(parts_.loop) {
+      ended_(parts_.loop, asio::steady_timer::time_point::max()),
+      status_tick_(parts_.loop),
+      sleep_tick_(parts_.loop) {
   parts_.board.status().relay = identity_.relay.to_string();
   parts_.board.status().agent_id = identity_.agent_id.to_string();
+  for (std::size_t i = 0; i < settings_.sessions; ++i)
+    lanes_.push_back(std::make_shared<Lane>(*this, i, parts_.loop.get_executor(), parts_.random));
 }
 
 asio::awaitable<int> Keeper::run() {
   const auto self = shared_from_this();
+  const auto executor = parts_.loop.get_executor();
   running_ = true;
-  spawn(parts_.loop.get_executor(), keep_status(self), "agent.status");
-  int exit_status = 0;
-  while (!draining_) {
-    parts_.board.enter(Phase::connecting);
-    const SessionEnd end = co_await hold_session();
-    if (draining_) break;
-    const NextTry next = policy_.after(end);
-    report(end, next);
-    if (next.outlook == Outlook::revoked && settings_.exit_on_revoked) {
-      exit_status = kExitRevoked;
-      break;
-    }
-    co_await sleep(next.wait);
-  }
+  spawn(executor, keep_status(self), "agent.status");
+  spawn(executor, watch_sleep(self), "agent.sleep");
+  running_lanes_ = 1;
+  spawn(executor, run_lane(self, lanes_.front()), "agent.lane");
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (running_lanes_ > 0) co_await ended_.async_wait(token);
   co_await finish_calls();
-  if (stopping_) exit_status = kExitBrokenOff;
+  if (stopping_) exit_status_ = kExitBrokenOff;
   running_ = false;
-  tick_.cancel();
+  status_tick_.cancel();
+  sleep_tick_.cancel();
+  const int exit_status = exit_status_.value_or(0);
   parts_.board.enter(exit_status == kExitRevoked ? Phase::revoked : Phase::stopped);
   co_return exit_status;
+}
+
+/// One that ends by a fault takes the others with it: nobody would notice that it is missing.
+asio::awaitable<void> Keeper::run_lane(std::shared_ptr<Keeper> self, std::shared_ptr<Lane> lane) {
+  try {
+    co_await lane->run();
+  } catch (...) {
+    exit_status_ = kExitBrokenOff;
+    for (const auto& other : lanes_) other->cut("The agent failed.");
+    if (--running_lanes_ == 0) ended_.cancel();
+    throw;  // logged by whoever spawned this
+  }
+  if (--running_lanes_ == 0) ended_.cancel();
 }
 
 /// Calls that have lost their stream: what comes of them is for the journal.
@@ -126,40 +88,40 @@ asio::awaitable<void> Keeper::finish_calls() {
   }
 }
 
-asio::awaitable<SessionEnd> Keeper::hold_session() {
-  auto socket = co_await dial(identity_.relay);
-  if (!socket) co_return never_reached(socket.error());
-  if (draining_) co_return SessionEnd();
-  auto events = std::make_shared<Events>(shared_from_this());
+asio::awaitable<Result<tcp::socket>> Keeper::dial(std::size_t lane) {
+  std::vector<tcp::endpoint> taken;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    if (i != lane && lanes_[i]->remote() != nullptr) taken.push_back(*lanes_[i]->remote());
+  }
+  co_return co_await agent::dial(identity_.relay, std::move(taken));
+}
+
+std::shared_ptr<Link> Keeper::start(std::size_t lane, tcp::socket socket) {
   const tunnel::ConnectionEnv env{parts_.clock, parts_.random, parts_.limits};
-  connection_ = tunnel::AgentConnection::start(std::move(*socket), tls_, env, credential(), events);
-  const auto token = asio::as_tuple(asio::use_awaitable);
-  while (!events->is_over) co_await events->over.async_wait(token);
-  connection_.reset();
-  co_return events->end;
+  auto opened = [weak = weak_from_this()](const tunnel::Admission& admission) {
+    if (const auto self = weak.lock()) self->opened(admission);
+  };
+  return Link::start(std::move(socket), tls_, env, credential(lane), forwarder_, std::move(opened));
 }
 
-asio::awaitable<void> Keeper::sleep(Duration wait) {
-  if (draining_) co_return;
-  nap_.expires_after(wait);
-  const auto token = asio::as_tuple(asio::use_awaitable);
-  co_await nap_.async_wait(token);
-}
-
-tunnel::AgentConnection::Credential Keeper::credential() const {
+tunnel::AgentConnection::Credential Keeper::credential(std::size_t lane) const {
   tunnel::AgentConnection::Credential credential;
   credential.kind = tunnel::Identity::agent;
   credential.id = identity_.agent_id.uuid;
   credential.secret = identity_.secret;
   credential.instance_id = instance_;
+  credential.connection_index = static_cast<std::uint32_t>(lane);
   credential.generation = identity_.generation;
   credential.software = "postern-agent/" POSTERN_VERSION;
+  credential.moving = true;
+  credential.probe = true;
   credential.journal = true;
   return credential;
 }
 
 void Keeper::opened(const tunnel::Admission& admission) {
-  identity_.generation = admission.generation;
+  // Sessions that log in side by side get their numbers in any order.
+  identity_.generation = std::max(identity_.generation, admission.generation);
   if (const auto saved = parts_.state_dir.save(identity_); !saved) {
     // It works without; only a copy of the state would be harder to notice.
     log::warn("agent.state_not_saved", {{"error", saved.error().message}});
@@ -167,77 +129,115 @@ void Keeper::opened(const tunnel::Admission& admission) {
   Status& status = parts_.board.status();
   ++status.sessions;
   status.last_error.reset();
-  parts_.board.enter(draining_ ? Phase::draining : Phase::connected);
+  outlook_ = Outlook::normal;
   log::info("agent.connected", {{"relay", status.relay},
                                 {"agent", status.agent_id},
                                 {"generation", admission.generation},
                                 {"session", status.sessions}});
-  if (status.sessions == 1 && settings_.on_first_session) settings_.on_first_session();
+  if (status.sessions > 1) return;
+  if (settings_.on_first_session) settings_.on_first_session();
+  open_other_lanes();
+}
+
+void Keeper::open_other_lanes() {
+  for (std::size_t i = 1; i < lanes_.size() && !is_ending(); ++i) {
+    ++running_lanes_;
+    spawn(parts_.loop.get_executor(), run_lane(shared_from_this(), lanes_[i]), "agent.lane");
+  }
+}
+
+void Keeper::changed() {
+  const auto connected =
+      std::ranges::count_if(lanes_, [](const auto& lane) { return lane->state() == Lane::State::connected; });
+  parts_.board.status().sessions_open = static_cast<std::size_t>(connected);
+  parts_.board.enter(phase());
+}
+
+Phase Keeper::phase() const {
+  if (draining_) return Phase::draining;
+  const auto any = [this](Lane::State state) {
+    return std::ranges::any_of(lanes_, [state](const auto& lane) { return lane->state() == state; });
+  };
+  if (any(Lane::State::connected)) return Phase::connected;
+  if (outlook_ == Outlook::revoked) return Phase::revoked;
+  if (outlook_ == Outlook::replaced) return Phase::replaced;
+  return any(Lane::State::connecting) ? Phase::connecting : Phase::waiting;
+}
+
+bool Keeper::failed(const SessionEnd& end, const NextTry& next) {
+  outlook_ = next.outlook;
+  report(end, next);
+  parts_.board.enter(phase());
+  if (next.outlook != Outlook::revoked || !settings_.exit_on_revoked) return false;
+  exit_status_ = kExitRevoked;
+  for (const auto& lane : lanes_) lane->leave("drain", "The agent is stopping.");
+  return true;
 }
 
 void Keeper::report(const SessionEnd& end, const NextTry& next) {
   const std::string wait = format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(next.wait));
-  const log::Fields fields = {
-      {"relay", identity_.relay.to_string()}, {"agent", identity_.agent_id},    {"code", end.reason.code},
-      {"message", end.reason.message},        {"failures", policy_.failures()}, {"next_try_in", wait}};
+  const log::Fields fields = {{"relay", identity_.relay.to_string()},
+                              {"agent", identity_.agent_id},
+                              {"code", end.reason.code},
+                              {"message", end.reason.message},
+                              {"next_try_in", wait}};
   parts_.board.failed({end.reason.code, end.reason.message});
   switch (next.outlook) {
     case Outlook::normal:
-      log::warn(end.reason.authenticated ? "agent.disconnected" : "agent.connect_failed", fields);
-      return parts_.board.enter(Phase::waiting);
+      return log::warn(end.reason.authenticated ? "agent.disconnected" : "agent.connect_failed", fields);
     case Outlook::revoked:
       log::error("agent.refused", fields);
       log::error("agent.refused_hint",
                  {{"hint",
                    "The relay does not accept this agent. If it was revoked or deleted, "
                    "join again with a new token and --force; otherwise run doctor."}});
-      return parts_.board.enter(Phase::revoked);
+      return;
     case Outlook::replaced:
       log::error("agent.replaced", fields);
       log::error("agent.replaced_hint",
                  {{"hint",
                    "Another process holds the credential of this agent: a copy of its "
                    "state directory runs elsewhere. Stop one, or enrol each by itself."}});
-      return parts_.board.enter(Phase::replaced);
+      return;
   }
 }
 
 asio::awaitable<void> Keeper::keep_status(std::shared_ptr<Keeper> self) {
   const auto token = asio::as_tuple(asio::use_awaitable);
-  Duration suspended_before = suspended();
   while (self->running_) {
-    self->tick_.expires_after(kStatusPeriod);
-    co_await self->tick_.async_wait(token);
-    if (!self->running_) break;
-    self->parts_.board.tick();
-    const Duration suspended_now = suspended();
-    // The relay may have given up while this machine slept; find out now and not at the next delivery.
-    if (suspended_now - suspended_before >= kSleptAtLeast) {
-      if (self->connection_) self->connection_->probe(kProbeTime);
-      self->nap_.cancel();
+    self->status_tick_.expires_after(kStatusPeriod);
+    co_await self->status_tick_.async_wait(token);
+    if (self->running_) self->parts_.board.tick();
+  }
+}
+
+/// The relay may have given up while this machine slept; find out now and not at the next delivery.
+asio::awaitable<void> Keeper::watch_sleep(std::shared_ptr<Keeper> self) {
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  SleepWatch watch(suspended_since_boot());
+  while (self->running_) {
+    self->sleep_tick_.expires_after(SleepWatch::kLookEvery);
+    co_await self->sleep_tick_.async_wait(token);
+    if (!self->running_ || !watch.has_slept(suspended_since_boot())) continue;
+    log::info("agent.woke_up");
+    for (const auto& lane : self->lanes_) {
+      lane->probe(kProbeTime);
+      lane->wake();
     }
-    suspended_before = suspended_now;
   }
 }
 
 void Keeper::drain() {
   if (std::exchange(draining_, true)) return;
-  const bool was_connected = parts_.board.status().phase == Phase::connected;
   log::info("agent.draining", {{"in_flight", parts_.board.counters().in_flight}});
   parts_.board.enter(Phase::draining);
-  nap_.cancel();
-  if (!connection_) return;
-  if (was_connected) {
-    connection_->go_away({"drain", "The agent is stopping.", {}, {}});
-  } else {
-    connection_->close("closed_by_us", "The agent is stopping.");
-  }
+  for (const auto& lane : lanes_) lane->leave("drain", "The agent is stopping.");
 }
 
 void Keeper::stop() {
   stopping_ = true;
   drain();
-  if (connection_) connection_->close("closed_by_us", "The agent has stopped.");
+  for (const auto& lane : lanes_) lane->cut("The agent has stopped.");
 }
 
 }  // namespace postern::agent

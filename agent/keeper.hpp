@@ -6,9 +6,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "agent/forwarder.hpp"
-#include "agent/reconnect.hpp"
+#include "agent/lane.hpp"
 #include "agent/state.hpp"
 #include "agent/status.hpp"
 #include "tunnel-proto/agent_connection.hpp"
@@ -18,9 +19,10 @@ namespace postern::agent {
 inline constexpr int kExitBrokenOff = 1;
 inline constexpr int kExitRevoked = 3;
 
-/// Keeps one session with the relay: dials, proves itself, hands deliveries to the forwarder, and starts
-/// again when it ends. One loop; all references outlive it.
-class Keeper : public std::enable_shared_from_this<Keeper> {
+/// Keeps the agent's sessions with the relay, each by a Lane: to different addresses of the relay where its
+/// name has several, and the second and later ones once the first has stood. Deliveries of all of them go to
+/// the one forwarder. One loop; all references outlive it.
+class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
  public:
   struct Parts {
     boost::asio::io_context& loop;
@@ -28,11 +30,12 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
     StatusBoard& board;
     const Clock& clock;
     Random& random;
-    tunnel::ConnectionLimits limits;
+    tunnel::ConnectionLimits limits;  ///< of one session
   };
   struct Settings {
     bool exit_on_revoked = false;
     std::function<void()> on_first_session;  ///< may be empty
+    std::size_t sessions = 1;                ///< 1 to tunnel::kSessionsMost
   };
   Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwarder, Settings settings);
 
@@ -46,14 +49,22 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
 
   unsigned long sessions() const { return parts_.board.status().sessions; }
 
+  // --- For the lanes ---
+  bool is_ending() const override { return draining_ || exit_status_.has_value(); }
+  boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> dial(std::size_t lane) override;
+  std::shared_ptr<Link> start(std::size_t lane, boost::asio::ip::tcp::socket socket) override;
+  void changed() override;
+  bool failed(const SessionEnd& end, const NextTry& next) override;
+
  private:
-  class Events;
   boost::asio::awaitable<void> finish_calls();
-  boost::asio::awaitable<SessionEnd> hold_session();
-  boost::asio::awaitable<void> sleep(Duration wait);
+  boost::asio::awaitable<void> run_lane(std::shared_ptr<Keeper> self, std::shared_ptr<Lane> lane);
   boost::asio::awaitable<void> keep_status(std::shared_ptr<Keeper> self);
-  tunnel::AgentConnection::Credential credential() const;
+  boost::asio::awaitable<void> watch_sleep(std::shared_ptr<Keeper> self);
+  tunnel::AgentConnection::Credential credential(std::size_t lane) const;
   void opened(const tunnel::Admission& admission);
+  void open_other_lanes();
+  Phase phase() const;
   void report(const SessionEnd& end, const NextTry& next);
 
   Parts parts_;
@@ -62,10 +73,13 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   Settings settings_;
   const tunnel::TlsContext tls_;
   const Uuid instance_;
-  ReconnectPolicy policy_;
-  boost::asio::steady_timer nap_;  ///< between tries
-  boost::asio::steady_timer tick_;
-  std::shared_ptr<tunnel::AgentConnection> connection_;
+  std::vector<std::shared_ptr<Lane>> lanes_;
+  std::size_t running_lanes_ = 0;
+  boost::asio::steady_timer ended_;  ///< cancelled when the last lane has
+  boost::asio::steady_timer status_tick_;
+  boost::asio::steady_timer sleep_tick_;
+  Outlook outlook_ = Outlook::normal;  ///< of the last failure since a session stood
+  std::optional<int> exit_status_;
   bool draining_ = false;
   bool stopping_ = false;
   bool running_ = false;

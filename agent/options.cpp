@@ -45,6 +45,11 @@ void add_serving(CLI::App& app, Options& options) {
          "--exit-on-revoked", options.exit_on_revoked,
          "Exit with status 3 when the relay no longer knows this agent, instead of asking every 5 minutes")
       ->envname("POSTERN_AGENT_EXIT_ON_REVOKED");
+  app.add_option("--sessions", options.sessions,
+                 "Sessions with the relay side by side, to different addresses where its name has several")
+      ->check(CLI::Range(1, 4))
+      ->capture_default_str()
+      ->envname("POSTERN_AGENT_SESSIONS");
   app.add_option("--concurrency", options.limits.deliveries, "Deliveries at once")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str()

@@ -35,6 +35,7 @@ struct Options {
   bool force = false;
   bool only_join = false;
   bool exit_on_revoked = false;
+  std::size_t sessions = 2;  ///< with the relay, side by side
   bool json = false;
   Limits limits;
   AppTls app_tls;

@@ -49,9 +49,9 @@ asio::awaitable<void> keep(std::shared_ptr<Keeper> keeper, std::optional<int>& e
 
 }  // namespace
 
-tunnel::ConnectionLimits connection_limits(const Limits& limits) {
+tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t sessions) {
   tunnel::ConnectionLimits out;
-  out.session.max_deliveries = static_cast<std::uint32_t>(limits.deliveries);
+  out.session.max_deliveries = static_cast<std::uint32_t>((limits.deliveries + sessions - 1) / sessions);
   return out;
 }
 
@@ -74,10 +74,11 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
       fmt::format("connected relay={} agent={}", identity.relay.to_string(), identity.agent_id.to_string());
   auto forwarder = std::make_shared<Forwarder>(loop.get_executor(), identity.allow, options.limits,
                                                options.app_tls, **results, board, clock);
+  const std::size_t sessions = std::min(options.sessions, options.limits.deliveries);
   auto keeper = std::make_shared<Keeper>(
-      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits)},
+      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits, sessions)},
       std::move(identity), std::move(forwarder),
-      Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }});
+      Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }, sessions});
   spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");
   spawn(loop.get_executor(), keep(keeper, exit_status), "agent.keeper");
   keeper.reset();

@@ -13,7 +13,7 @@ namespace postern::agent {
 int serve(const Options& options, const StateDir& state_dir, Identity identity, const Clock& clock,
           Random& random);
 
-/// The protocol's bounds, with what the options grant.
-tunnel::ConnectionLimits connection_limits(const Limits& limits);
+/// The protocol's bounds, with what the options grant: the sessions share it evenly.
+tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t sessions);
 
 }  // namespace postern::agent

@@ -24,6 +24,7 @@ json::object to_json(const Status& status, Time now) {
                       {"relay", status.relay},
                       {"agent_id", status.agent_id},
                       {"sessions", status.sessions},
+                      {"sessions_open", status.sessions_open},
                       {"last_error", error_json(status.last_error)},
                       {"last_delivery_at",
                        status.last_delivery_at ? json::value(to_rfc3339(*status.last_delivery_at)) : nullptr},
@@ -59,8 +60,8 @@ std::string_view to_text(Phase phase) {
 }
 
 void StatusBoard::enter(Phase phase) {
-  status_.phase = phase;
-  status_.phase_since = clock_.now();
+  if (std::exchange(status_.phase, phase) != phase || status_.phase_since == Time{})
+    status_.phase_since = clock_.now();
   tick();
 }
 

@@ -37,7 +37,8 @@ struct Status {
   Time phase_since;
   std::string relay;
   std::string agent_id;
-  std::uint64_t sessions = 0;  ///< that were established since the process started
+  std::uint64_t sessions = 0;     ///< that were established since the process started
+  std::size_t sessions_open = 0;  ///< that stand now
   std::optional<Error> last_error;
   std::optional<Time> last_delivery_at;
   Counters deliveries;

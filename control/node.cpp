@@ -48,6 +48,7 @@ asio::awaitable<void> Node::drain() {
   parts.health.set_draining();
   co_await pause(times.notice_time);
   parts.ingest->drain();
+  parts.hub->announce();
   asio::post(parts.loops.first(), [&parts] { parts.stop_chores(); });
   const std::size_t requests =
       co_await wait_for_none([&] { return parts.ingest->busy(); }, times.requests_time);

@@ -153,7 +153,7 @@ void Node::Parts::tell_sessions() {
 void Node::Parts::follow_other_nodes() {
   catalog.on_change([this](const relay::Catalog& changed) {
     for (const auto& [id, agent] : changed.agents) {
-      if (agent->state == relay::AgentState::revoked && hub->present(id)) hub->disconnect(id, "revoked");
+      if (agent->state == relay::AgentState::revoked) hub->disconnect(id, "revoked");
     }
   });
   if (nats) wake_through_nats();

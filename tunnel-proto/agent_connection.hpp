@@ -49,6 +49,8 @@ class AgentEvents {
   virtual void opened(const Admission& admission) = 0;
   /// Check the allow-list, forward, answer. At most limits.session.max_deliveries are open at once.
   virtual void delivery(std::shared_ptr<IncomingDelivery> delivery) = 0;
+  /// The relay will go away soon. With Credential::moving: open another session, then go_away() here.
+  virtual void moving(const GoAway& goaway) { (void)goaway; }
   virtual void going_away(const GoAway& goaway) = 0;
   /// The relay has committed these outcomes: with Credential::journal, forget them.
   virtual void acknowledged(std::span<const ResultAck> acks) { (void)acks; }
@@ -72,7 +74,10 @@ class AgentConnection {
     Uuid instance_id{};
     std::uint64_t generation = 0;
     std::string software;
-    bool journal = false;  ///< its user keeps outcomes until acknowledged(): SPEC.md, section 7
+    std::uint32_t connection_index = 0;  ///< below kSessionsMost
+    bool moving = false;                 ///< its user does what moving() asks for
+    bool probe = false;                  ///< its user answers heads with `probe`
+    bool journal = false;                ///< its user keeps outcomes until acknowledged(): SPEC.md, section 7
   };
 
   /// Takes a connected socket; returns at once. `tls` is a client context with the relay's pins.

@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::size_t kMaxFacts = 2048;
 
+std::uint32_t capabilities(const AgentConnection::Credential& credential) {
+  return (credential.journal ? kCapabilityJournal : 0U) | (credential.moving ? kCapabilityMoving : 0U) |
+         (credential.probe ? kCapabilityProbe : 0U);
+}
+
 }  // namespace
 
 std::shared_ptr<AgentConnection> AgentConnection::start(boost::asio::ip::tcp::socket socket,
@@ -43,7 +48,8 @@ void AgentEnd::on_secured() {
   hello.stream_window = env().limits.session.stream_window;
   hello.session_window = env().limits.session.session_window;
   hello.software = credential_.software;
-  hello.capabilities = credential_.journal ? kCapabilityJournal : 0;
+  hello.connection_index = credential_.connection_index;
+  hello.capabilities = capabilities(credential_);
   Exporter exporter = [this](std::string_view context) { return Driver::tls().export_key(context); };
   handshake_ = std::make_unique<AgentHandshake>(std::move(hello), credential_.secret, std::move(exporter),
                                                 env().random);
@@ -120,6 +126,8 @@ void AgentEnd::on_event(const SessionEvent& event) {
       return;
     case SessionEvent::Kind::broken:
       return on_broken(event);
+    case SessionEvent::Kind::moving:
+      return events_->moving(*decode_goaway(event.text));
     case SessionEvent::Kind::going_away:
       return events_->going_away(*session_->peer_goaway());
     case SessionEvent::Kind::ended:

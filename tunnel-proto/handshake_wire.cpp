@@ -33,7 +33,8 @@ std::unexpected<Error> malformed(std::string_view what) {
 bool hello_fits(const wire::Hello& message) {
   return (message.kind() == 1 || message.kind() == 2) && message.nonce().size() == kNonceSize &&
          message.binding() == kBinding && window_fits(message.stream_window()) &&
-         window_fits(message.session_window()) && message.software().size() <= kMaxSoftware;
+         window_fits(message.session_window()) && message.software().size() <= kMaxSoftware &&
+         message.connection_index() < kSessionsMost;
 }
 
 }  // namespace

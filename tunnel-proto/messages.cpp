@@ -142,6 +142,7 @@ Result<std::string> encode(const DeliverHead& head, std::uint64_t body_size) {
   message.set_answered(head.answered);
   message.set_deadline_ms(deadline_ms(head.deadline));
   message.set_tls(head.tls);
+  message.set_probe(head.probe);
   message.set_host(head.host);
   message.set_port(head.port);
   message.set_method(head.method);
@@ -167,6 +168,7 @@ Result<DeliverHead> decode_deliver(std::string_view bytes) {
   head.answered = message.answered();
   head.deadline = from_ms(message.deadline_ms());
   head.tls = message.tls();
+  head.probe = message.probe();
   head.host = std::move(*message.mutable_host());
   head.port = static_cast<std::uint16_t>(message.port());
   head.method = std::move(*message.mutable_method());
@@ -245,6 +247,7 @@ std::string encode(const GoAway& goaway) {
   message.set_last_stream(goaway.last_stream);
   message.set_reconnect_after_ms(deadline_ms(goaway.reconnect_after));
   message.set_spread_ms(deadline_ms(goaway.spread));
+  message.set_phase(goaway.moving ? 1 : 0);
   return message.SerializeAsString();
 }
 
@@ -257,6 +260,7 @@ Result<GoAway> decode_goaway(std::string_view bytes) {
   goaway.last_stream = message.last_stream();
   goaway.reconnect_after = from_ms(message.reconnect_after_ms());
   goaway.spread = from_ms(message.spread_ms());
+  goaway.moving = message.phase() == 1;
   return goaway;
 }
 

@@ -27,6 +27,7 @@ struct DeliverHead {
   std::string target;     ///< raw path and query
   http::Headers headers;  ///< order, case and repeats kept
   std::uint64_t body_size = 0;
+  bool probe = false;  ///< asks the agent and no app: SPEC.md, section 8
 };
 
 enum class ResultOutcome : std::uint8_t {
@@ -65,6 +66,7 @@ struct GoAway {
   Duration reconnect_after{};              ///< relay to agent: when to come back, plus
   Duration spread{};                       ///< a random part of this
   std::uint32_t last_stream = kMaxStream;  ///< set by the session: streams above it were never started
+  bool moving = false;  ///< not yet: the peer is to open another session first. Set by the session
 };
 
 /// Heads must fit in one frame (kMaxMessage): `too_large` otherwise. The encoder changes nothing.

@@ -79,6 +79,9 @@ class RelayConnection {
   /// head had not been put on the wire; code "cancelled". Unknown streams are ignored.
   virtual void cancel(StreamId stream) = 0;
 
+  /// To an agent with kCapabilityMoving: this relay will go away soon, open another session first. Nothing
+  /// changes on this one; the agent answers with its own going_away() when it has done so.
+  virtual void announce(const GoAway& goaway) = 0;
   /// Polite end: no new deliveries, those in flight may finish within limits.drain, then closed("drained").
   virtual void go_away(const GoAway& goaway) = 0;
   /// Ends now: GOAWAY with the code, deliveries in flight are answered with maybe_sent (not_sent where the

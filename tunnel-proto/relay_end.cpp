@@ -172,6 +172,7 @@ void RelayEnd::on_event(const SessionEvent& event) {
       return end(*session_->end());
     case SessionEvent::Kind::opened:
     case SessionEvent::Kind::acknowledged:
+    case SessionEvent::Kind::moving:
       return;
   }
 }
@@ -260,6 +261,12 @@ bool RelayEnd::tell_next() {
   const auto event = session_ ? session_->next_event() : std::nullopt;
   if (event) on_event(*event);
   return event.has_value() || !completed_.empty();
+}
+
+void RelayEnd::announce(const GoAway& goaway) {
+  if (!session_ || finishing()) return;
+  session_->announce(goaway);
+  wake();
 }
 
 void RelayEnd::go_away(const GoAway& goaway) {

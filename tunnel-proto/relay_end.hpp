@@ -22,6 +22,7 @@ class RelayEnd final : public RelayConnection, public ConnectionEnd {
                            AnswerHandler done) override;
   void acknowledge(const ResultAck& ack) override;
   void cancel(StreamId stream) override;
+  void announce(const GoAway& goaway) override;
   void go_away(const GoAway& goaway) override;
   void close(std::string_view code, std::string_view message) override;
   ConnectionStats stats() const override;

@@ -218,9 +218,17 @@ void Session::probe(SteadyTime now, Duration limit) {
   send_ping(now);
 }
 
+void Session::announce(GoAway goaway) {
+  if (end_ || goaway_sent_ || peer_goaway_) return;
+  goaway.moving = true;
+  goaway.last_stream = kMaxStream;
+  outgoing_.goaway(encode(goaway));
+}
+
 void Session::go_away(GoAway goaway) {
   if (end_ || goaway_sent_) return;
   goaway_sent_ = true;
+  goaway.moving = false;
   goaway_last_ = role_ == Role::agent ? next_stream_ - 1 : kMaxStream;
   goaway.last_stream = goaway_last_;
   outgoing_.goaway(encode(goaway));

@@ -30,6 +30,7 @@ struct SessionEvent {
     credit,        ///< relay: credit() has grown from 0
     acknowledged,  ///< agent: RESULT_ACK came; `text` is its payload, which can be decoded
     going_away,    ///< peer_goaway() says how
+    moving,        ///< agent: the relay will go away soon; `text` is the GOAWAY, which can be decoded
     ended,  ///< the session is over, end() says why; the last event. Answers that had come whole can still be
             ///< read
   };
@@ -109,6 +110,8 @@ class Session {
 
   // --- Life and the end ---
 
+  /// Relay: the agent is to open another session first. Nothing changes here until somebody goes away.
+  void announce(GoAway goaway);
   void go_away(GoAway goaway);  ///< no new streams; `ended` with "drained" once the last has finished
   void close(std::string_view code, std::string_view message);  ///< now; the peer is told
   void probe(SteadyTime now, Duration limit);  ///< PING now, and dead if nothing comes within limit

@@ -214,6 +214,12 @@ void Session::on_goaway(const Frame& frame) {
   if (frame.header.stream != 0) return protocol_error("GOAWAY on a stream");
   auto goaway = decode_goaway(frame.payload);
   if (!goaway) return protocol_error(goaway.error().message);
+  if (goaway->moving) {
+    if (role_ == Role::relay) return protocol_error("GOAWAY with a phase comes from a relay only");
+    noise();
+    if (!end_) emit(Kind::moving, 0, std::string(frame.payload));
+    return;
+  }
   if (peer_goaway_) {
     noise();
     if (end_) return;

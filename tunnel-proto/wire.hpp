@@ -68,9 +68,17 @@ enum class ResetCode : std::uint32_t {
 inline constexpr std::uint64_t kInitialStreamWindow = 64 * 1024;
 inline constexpr std::uint64_t kInitialSessionWindow = 1024 * 1024;
 
+// 6. Life and the end
+inline constexpr std::uint32_t kCapabilityMoving = 1U << 1;
+
 // 7. Results that outlive their stream
 inline constexpr std::uint32_t kCapabilityJournal = 1U << 0;
 inline constexpr std::size_t kResultAckSize = 20;  ///< delivery id 16 + attempt 4
 inline constexpr std::size_t kResultAcksMost = 200;
+
+// 8. Several sessions of one agent
+inline constexpr std::uint32_t kSessionsMost = 4;  ///< of one instance; connection_index is below it
+inline constexpr std::size_t kInstancesMost = 8;   ///< of an agent that is enrolled for replicas
+inline constexpr std::uint32_t kCapabilityProbe = 1U << 2;
 
 }  // namespace postern::tunnel

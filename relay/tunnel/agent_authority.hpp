@@ -18,6 +18,7 @@ struct AgentVerifier {
   std::string stored_key;  ///< 32 bytes
   std::string server_key;  ///< 32 bytes
   std::uint64_t generation = 0;
+  bool replicas = false;  ///< several processes may share this identity
 };
 
 /// The same of a join token that is out.

@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint32_t kStreamsPerSession = 1024;
 constexpr auto kDrain = std::chrono::seconds(20);
 /// A session can be replaced while a delivery waits for it; more often than this it is not worth following.
-constexpr int kSessionsTried = 3;
+constexpr int kSessionsTried = 4;
 
 /// Suspends the caller until its session, on its own loop, has the answer. Cancellation stays out of it: a
 /// signal given on the caller's loop must not reach into another's.
@@ -71,12 +71,12 @@ Result<asio::ip::tcp::endpoint> Hub::start() {
 }
 
 bool Hub::present(AgentId agent) const {
-  return state_->core->registry.find(agent) != nullptr;
+  return state_->core->registry.live(agent);
 }
 
 std::optional<std::uint64_t> Hub::generation(AgentId agent) const {
   const SessionRegistry& registry = state_->core->registry;
-  if (registry.find(agent) == nullptr) return std::nullopt;
+  if (!registry.live(agent)) return std::nullopt;
   return registry.generation(agent);
 }
 
@@ -88,8 +88,10 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
   std::shared_ptr<HubSession> last;
   core.metrics.in_flight.Increment();
   for (int i = 0; i < kSessionsTried && may_go_on(answer); ++i) {
-    auto session = core.registry.find(agent);
-    if (!session || session == last) break;
+    // Another session of the same process knows what came of it.
+    const auto instance = last ? std::optional(last->seat().instance) : std::nullopt;
+    auto session = core.registry.pick(agent, core.random, instance, last);
+    if (!session) break;
     last = session;
     AgentAnswer next = co_await deliver_on(std::move(session), delivery, until);
     // What the first session may have brought to the app stays so, whatever a second one did not.
@@ -102,7 +104,8 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
 }
 
 void Hub::acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) {
-  if (const auto session = state_->core->registry.find(agent)) session->acknowledge({delivery, attempt});
+  for (const auto& session : state_->core->registry.of_each_instance(agent))
+    session->acknowledge({delivery, attempt});
 }
 
 void Hub::on_presence(std::function<void(AgentId, bool)> listener) {
@@ -111,15 +114,25 @@ void Hub::on_presence(std::function<void(AgentId, bool)> listener) {
 
 void Hub::disconnect(AgentId agent, std::string_view reason) {
   state_->core->authority.withdrawn(agent);
-  const auto session = state_->core->registry.find(agent);
-  if (!session) return;
-  log::info("agent.disconnect", {{"agent", agent}, {"reason", reason}});
-  session->close(std::string(reason), "The relay ended this agent's access.");
+  const auto sessions = state_->core->registry.of(agent);
+  if (sessions.empty()) return;
+  log::info("agent.disconnect", {{"agent", agent}, {"reason", reason}, {"sessions", sessions.size()}});
+  for (const auto& session : sessions)
+    session->close(std::string(reason), "The relay ended this agent's access.");
+}
+
+void Hub::announce() {
+  HubCore& core = *state_->core;
+  if (core.draining.exchange(true)) return;
+  state_->listener->stop();
+  const tunnel::GoAway goaway{"shutdown", "The relay will stop.", {}, {}};
+  for (const auto& session : core.registry.connections()) session->announce(goaway);
 }
 
 void Hub::drain() {
   HubCore& core = *state_->core;
-  if (core.draining.exchange(true)) return;
+  core.draining = true;
+  if (core.gone.exchange(true)) return;
   state_->listener->stop();
   const tunnel::GoAway goaway{"shutdown", "The relay is stopping.", core.options.return_after,
                               core.options.return_spread};

@@ -56,7 +56,7 @@ struct HubOptions {
 /// The tunnel listener and the sessions of the agents that came in by it. Connections are dealt round robin
 /// to the loops; each lives and dies on its loop, its TLS handshake and authentication included.
 ///
-/// One session an agent: the newest one counts, and the older is told "replaced" and ended.
+/// Several sessions an agent (SPEC.md, section 8): each delivery goes to the less busy of two.
 /// All references and the loops outlive the hub; the loops have stopped before it is destroyed.
 class Hub final : public AgentDirectory {
  public:
@@ -68,7 +68,7 @@ class Hub final : public AgentDirectory {
   Result<boost::asio::ip::tcp::endpoint> start();
 
   bool present(AgentId agent) const override;
-  /// The login's of the session it holds now; nullopt without one.
+  /// Of its newest login; nullopt while no session of it is live here.
   std::optional<std::uint64_t> generation(AgentId agent) const;
   /// Waits for the agent's credit, at most until the deadline (then not_sent, "no_credit"). A delivery that
   /// did not reach the wire of a session that ended, or whose agent keeps a journal, is given to the session
@@ -79,6 +79,9 @@ class Hub final : public AgentDirectory {
   void on_presence(std::function<void(AgentId, bool)> listener) override;
   void disconnect(AgentId agent, std::string_view reason) override;
 
+  /// Stops accepting, and lets the agents open sessions elsewhere while those here go on: before drain(), as
+  /// long before as there is time. Returns at once; safe from any thread, may be called twice.
+  void announce();
   /// Stops accepting and sends the agents away; what is in flight may finish within limits.drain. Returns at
   /// once; connections() says when it is over. Safe from any thread, may be called twice.
   void drain();
@@ -86,7 +89,7 @@ class Hub final : public AgentDirectory {
   void stop();
   /// Open connections, authenticated or not. Safe from any thread.
   std::size_t connections() const;
-  /// Agents that can be delivered to now. Safe from any thread.
+  /// Sessions that can be delivered on now. Safe from any thread.
   std::size_t sessions() const;
 
  private:

@@ -36,7 +36,8 @@ struct HubCore {
   HandshakeGate gate;
   SessionRegistry registry;
   std::vector<std::function<void(AgentId, bool)>> listeners;  ///< fixed before serving starts
-  std::atomic<bool> draining{false};
+  std::atomic<bool> draining{false};                          ///< no connection is taken any more
+  std::atomic<bool> gone{false};                              ///< and the agents have been sent away
 
   void audit(const TunnelAudit& entry) const {
     if (options.audit) options.audit(entry);

@@ -112,6 +112,13 @@ void HubSession::go_away(tunnel::GoAway goaway) {
   });
 }
 
+void HubSession::announce(tunnel::GoAway goaway) {
+  asio::post(executor_, [self = shared_from_this(), goaway = std::move(goaway)] {
+    const bool hears = (self->capabilities_ & tunnel::kCapabilityMoving) != 0;
+    if (self->in_registry_ && hears && self->connection_) self->connection_->announce(goaway);
+  });
+}
+
 void HubSession::look_up(const tunnel::Hello& hello, AccountReply reply) {
   claimed_ = claimed_id(hello);
   if (hello.kind == tunnel::Identity::join) {
@@ -145,7 +152,7 @@ void HubSession::enroll(const tunnel::Hello& hello, const tunnel::Account& accou
                                                                 {"code", refusal ? refusal->code : "ok"}});
     if (!refusal) {
       // What was proven with the secret that has just been replaced counts no more.
-      if (auto older = self->core_->registry.find(agent))
+      for (const auto& older : self->core_->registry.of(agent))
         older->close("revoked", "The agent has joined anew.");
     }
     reply(std::move(refusal));
@@ -162,11 +169,17 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
         {"shutdown", "The relay is stopping.", core_->options.return_after, core_->options.return_spread});
   note_copy(hello);
   verifier_->generation = admission.generation;
-  deliveries_->open(connection_, (hello.capabilities & tunnel::kCapabilityJournal) != 0);
+  seat_ = {hello.instance_id, hello.connection_index};
+  capabilities_ = hello.capabilities;
+  deliveries_->open(connection_, (capabilities_ & tunnel::kCapabilityJournal) != 0,
+                    [weak = weak_from_this()] {
+                      const auto self = weak.lock();
+                      if (self && self->probe_) self->probe_->heard();
+                    });
   in_registry_ = true;
-  const auto older = core_->registry.take(admission.agent_id, shared_from_this(), admission.generation);
-  core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
-  if (older) fence(older);
+  const auto older = core_->registry.take(admission.agent_id, shared_from_this(), seat_, verifier_->replicas,
+                                          admission.generation);
+  for (const auto& session : older) fence(session);
   // Asked again now that disconnect() can find this session: a revocation falls either before this look or
   // after it.
   if (!still_valid()) return close("revoked", "The agent's access has been withdrawn.");
@@ -175,20 +188,61 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
                                 {"software", hello.software},
                                 {"generation", admission.generation}});
   record_login(executor_, core_, admission.agent_id, admission.generation);
-  core_->tell(admission.agent_id, true);
+  if ((capabilities_ & tunnel::kCapabilityProbe) != 0) return start_probe();
+  set_live(true);
+}
+
+void HubSession::start_probe() {
+  probe_ = std::make_shared<SessionProbe>(executor_, core_->clock, core_->random);
+  const auto weak = weak_from_this();
+  probe_->start(connection_, {[weak] {
+                                if (const auto self = weak.lock()) self->set_live(true);
+                              },
+                              [weak](const std::string& why) {
+                                if (const auto self = weak.lock()) self->set_live(false, why);
+                              },
+                              [weak] {
+                                const auto self = weak.lock();
+                                if (self)
+                                  self->close("probe_failed", "Three probes in a row were not answered.");
+                              }});
+}
+
+void HubSession::credit_available() {
+  if (probe_) probe_->credit_available();
+  deliveries_->credit_available();
+}
+
+void HubSession::set_live(bool live, const std::string& why) {
+  if (!in_registry_) return;
+  if (probe_) round_trip_ = probe_->round_trip().count();
+  const AgentId agent = verifier_->agent_id;
+  const bool news = core_->registry.set_live(agent, shared_from_this(), live, why);
+  core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
+  if (live) log::info("agent.live", {{"agent", agent}, {"peer", peer_}});
+  if (!live) log::warn("agent.not_delivering", {{"agent", agent}, {"peer", peer_}, {"why", why}});
+  if (news) core_->tell(agent, live);
+}
+
+SessionLoad HubSession::load() const {
+  SessionLoad load = deliveries_->load();
+  load.round_trip = Duration(round_trip_.load());
+  return load;
 }
 
 void HubSession::fence(const std::shared_ptr<HubSession>& older) {
   log::warn("agent.session_replaced",
             {{"agent", verifier_->agent_id}, {"peer", peer_}, {"older_peer", older->peer_}});
-  core_->audit(audit_entry("agent.replaced", ""));
+  if (older->seat().instance != seat_.instance) core_->audit(audit_entry("agent.replaced", ""));
+  // The same process has come by a newer way: what is under way on the older one may finish.
+  if (older->seat() == seat_) return older->go_away({"replaced", "A newer session has taken over.", {}, {}});
   older->close("replaced", "A newer session of the same agent has taken over.");
 }
 
-/// A state directory that was copied shows an older number than the last login gave out. One behind is a lost
-/// answer.
+/// A state directory that was copied shows an older number than the last logins gave out. A few behind are
+/// lost answers, and sessions of one agent that log in side by side.
 void HubSession::note_copy(const tunnel::Hello& hello) {
-  if (hello.generation + 1 >= verifier_->generation) return;
+  if (hello.generation + tunnel::kSessionsMost >= verifier_->generation) return;
   log::warn("agent.copy_suspected", {{"agent", verifier_->agent_id},
                                      {"peer", peer_},
                                      {"generation_shown", hello.generation},
@@ -209,10 +263,11 @@ void HubSession::going_away(const tunnel::GoAway& goaway) {
 /// From here on nothing new comes to this session; what is on the wire may finish.
 void HubSession::leave() {
   if (std::exchange(in_registry_, false)) {
-    const bool was_current = core_->registry.drop(verifier_->agent_id, shared_from_this());
+    const bool was_last = core_->registry.drop(verifier_->agent_id, shared_from_this());
     core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
-    if (was_current) core_->tell(verifier_->agent_id, false);
+    if (was_last) core_->tell(verifier_->agent_id, false);
   }
+  if (probe_) probe_->stop();
   deliveries_->leave();
 }
 

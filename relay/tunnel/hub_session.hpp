@@ -8,6 +8,7 @@
 
 #include "relay/tunnel/hub_core.hpp"
 #include "relay/tunnel/session_deliveries.hpp"
+#include "relay/tunnel/session_probe.hpp"
 
 namespace postern::relay {
 
@@ -25,17 +26,24 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   void acknowledge(tunnel::ResultAck ack);
   void close(std::string code, std::string message);
   void go_away(tunnel::GoAway goaway);
+  /// The agent is to open a session elsewhere first. One that cannot is left as it is.
+  void announce(tunnel::GoAway goaway);
+  SessionLoad load() const;
+  /// Of whom this is; fixed before it is seated.
+  const SessionSeat& seat() const { return seat_; }
 
   void look_up(const tunnel::Hello& hello, AccountReply reply) override;
   void enroll(const tunnel::Hello& hello, const tunnel::Account& account, tunnel::EnrollRequest request,
               EnrollReply reply) override;
   void opened(const tunnel::Hello& hello, const tunnel::Admission& admission) override;
-  void credit_available() override { deliveries_->credit_available(); }
+  void credit_available() override;
   void going_away(const tunnel::GoAway& goaway) override;
   void closed(const tunnel::CloseReason& reason) override;
 
  private:
   void tell_acks();
+  void set_live(bool live, const std::string& why = {});
+  void start_probe();
   void leave();
   void fence(const std::shared_ptr<HubSession>& older);
   void note_copy(const tunnel::Hello& hello);
@@ -50,6 +58,10 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   HandshakeGate::Place place_;
   std::shared_ptr<tunnel::RelayConnection> connection_;
   std::shared_ptr<SessionDeliveries> deliveries_;
+  std::shared_ptr<SessionProbe> probe_;  ///< null: the agent knows none
+  std::atomic<std::int64_t> round_trip_{0};
+  SessionSeat seat_;
+  std::uint32_t capabilities_ = 0;
   std::string claimed_;  ///< the id in HELLO: not proven until opened() or enroll()
   std::optional<AgentVerifier> verifier_;
   std::optional<JoinVerifier> join_;

@@ -25,14 +25,23 @@ void SessionDeliveries::pump() {
     waiting_.pop_front();
     if (!start(item)) {
       waiting_.push_front(item);
-      return;
+      break;
     }
   }
+  measure();
+}
+
+void SessionDeliveries::measure() {
+  busy_ = static_cast<std::uint32_t>(on_wire_ + waiting_.size());
+  room_ = connection_ && !leaving_ ? connection_->credit() : 0;
 }
 
 /// False when it has to go on waiting.
 bool SessionDeliveries::start(const ItemPtr& item) {
   auto answered = [self = shared_from_this(), item](tunnel::DeliveryAnswer answer) {
+    --self->on_wire_;
+    self->measure();
+    if (answer.told && self->answered_) self->answered_();
     self->finish(item, to_answer(std::move(answer), {self->leaving_, self->journal_}));
   };
   AgentDelivery& delivery = *item->delivery;
@@ -40,6 +49,7 @@ bool SessionDeliveries::start(const ItemPtr& item) {
   auto stream = connection_->deliver(delivery.head, delivery.body, std::move(answered));
   if (stream) {
     item->stream = *stream;
+    ++on_wire_;
     return true;
   }
   if (stream.error().code == "no_credit") return false;
@@ -63,11 +73,13 @@ void SessionDeliveries::finish(const ItemPtr& item, AgentAnswer answer) {
 void SessionDeliveries::leave() {
   leaving_ = true;
   for (const ItemPtr& item : std::exchange(waiting_, {})) finish(item, agent_away());
+  measure();
 }
 
 void SessionDeliveries::end() {
   leave();
   connection_.reset();
+  answered_ = {};
 }
 
 }  // namespace postern::relay

@@ -2,12 +2,14 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 
 #include "base/clock.hpp"
 #include "relay/tunnel/agent_answer.hpp"
+#include "relay/tunnel/session_choice.hpp"
 #include "tunnel-proto/connection.hpp"
 
 namespace postern::relay {
@@ -21,12 +23,18 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   SessionDeliveries(boost::asio::any_io_executor executor, const Clock& clock, std::size_t waiting_limit)
       : executor_(std::move(executor)), clock_(clock), waiting_limit_(waiting_limit) {}
 
-  void open(std::shared_ptr<tunnel::RelayConnection> connection, bool journal) {
+  /// `answered` is called at each answer that the agent gave.
+  void open(std::shared_ptr<tunnel::RelayConnection> connection, bool journal,
+            std::function<void()> answered) {
     connection_ = std::move(connection);
     journal_ = journal;
+    answered_ = std::move(answered);
+    measure();
   }
   void add(AgentDeliveryPtr delivery, SteadyTime until, Done done);
   void credit_available() { pump(); }
+  /// From any thread. Without the round trip.
+  SessionLoad load() const { return {busy_.load(), room_.load(), Duration(0)}; }
   /// The agent is leaving: what waits goes back as agent_away; what is on the wire may finish.
   void leave();
   /// The connection has ended and has answered for all that was on the wire.
@@ -43,6 +51,7 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   using ItemPtr = std::shared_ptr<Item>;
 
   void pump();
+  void measure();
   bool start(const ItemPtr& item);
   void on_deadline(const ItemPtr& item);
   void finish(const ItemPtr& item, AgentAnswer answer);
@@ -51,6 +60,10 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   const Clock& clock_;
   const std::size_t waiting_limit_;
   std::shared_ptr<tunnel::RelayConnection> connection_;
+  std::function<void()> answered_;
+  std::size_t on_wire_ = 0;
+  std::atomic<std::uint32_t> busy_{0};
+  std::atomic<std::uint32_t> room_{0};
   bool leaving_ = false;
   bool journal_ = false;
   std::deque<ItemPtr> waiting_;

@@ -1,6 +1,10 @@
 #include "relay/tunnel/session_registry.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include "relay/tunnel/hub_session.hpp"
+#include "tunnel-proto/wire.hpp"
 
 namespace postern::relay {
 
@@ -14,10 +18,40 @@ void SessionRegistry::remove_connection(const Ptr& session) {
   connections_.erase(session);
 }
 
-SessionRegistry::Ptr SessionRegistry::take(AgentId agent, const Ptr& session, std::uint64_t generation) {
+SessionRegistry::Sessions SessionRegistry::evict(Sessions& sessions, const SessionSeat& seat, bool replicas) {
+  std::set<Uuid> others;
+  for (const Seated& one : sessions) {
+    if (one.seat.instance != seat.instance) others.insert(one.seat.instance);
+  }
+  std::optional<Uuid> oldest;
+  if (replicas && others.size() >= tunnel::kInstancesMost) {
+    const auto first =
+        std::ranges::find_if(sessions, [&](const Seated& one) { return one.seat.instance != seat.instance; });
+    oldest = first->seat.instance;
+  }
+  const auto goes = [&](const Seated& one) {
+    if (one.seat.instance == seat.instance) return one.seat.index == seat.index;
+    return !replicas || one.seat.instance == oldest;
+  };
+  Sessions gone;
+  std::ranges::copy_if(sessions, std::back_inserter(gone), goes);
+  std::erase_if(sessions, goes);
+  return gone;
+}
+
+std::vector<SessionRegistry::Ptr> SessionRegistry::take(AgentId agent, const Ptr& session,
+                                                        const SessionSeat& seat, bool replicas,
+                                                        std::uint64_t generation) {
   const std::lock_guard lock(mutex_);
   generations_[agent] = std::max(generations_[agent], generation);
-  return std::exchange(agents_[agent], session);
+  Sessions& sessions = agents_[agent];
+  std::vector<Ptr> older;
+  for (Seated& gone : evict(sessions, seat, replicas)) {
+    if (gone.live) --live_;
+    older.push_back(std::move(gone.session));
+  }
+  sessions.push_back({session, seat, false, "the first probe is under way"});
+  return older;
 }
 
 std::uint64_t SessionRegistry::generation(AgentId agent) const {
@@ -26,18 +60,106 @@ std::uint64_t SessionRegistry::generation(AgentId agent) const {
   return found == generations_.end() ? 0 : found->second;
 }
 
-bool SessionRegistry::drop(AgentId agent, const Ptr& session) {
+bool SessionRegistry::set_live(AgentId agent, const Ptr& session, bool live, std::string why) {
   const std::lock_guard lock(mutex_);
-  const auto found = agents_.find(agent);
-  if (found == agents_.end() || found->second != session) return false;
-  agents_.erase(found);
-  return true;
+  Seated* one = find(agent, session);
+  if (one == nullptr) return false;
+  one->why = std::move(why);
+  if (one->live == live) return false;
+  const bool before = any_live(agents_[agent]);
+  one->live = live;
+  live_ = live ? live_ + 1 : live_ - 1;
+  return any_live(agents_[agent]) != before;
 }
 
-SessionRegistry::Ptr SessionRegistry::find(AgentId agent) const {
+bool SessionRegistry::drop(AgentId agent, const Ptr& session) {
   const std::lock_guard lock(mutex_);
+  const Seated* one = find(agent, session);
+  if (one == nullptr) return false;
+  const bool was_live = one->live;
+  if (was_live) --live_;
+  Sessions& sessions = agents_[agent];
+  std::erase_if(sessions, [&](const Seated& other) { return other.session == session; });
+  const bool last = was_live && !any_live(sessions);
+  if (sessions.empty()) agents_.erase(agent);
+  return last;
+}
+
+SessionRegistry::Ptr SessionRegistry::pick(AgentId agent, Random& random, const std::optional<Uuid>& instance,
+                                           const Ptr& except) const {
+  const std::lock_guard lock(mutex_);
+  const Sessions* sessions = find(agent);
+  if (sessions == nullptr) return nullptr;
+  std::vector<const Seated*> able;
+  const auto gather = [&](bool any_instance) {
+    for (const Seated& one : *sessions) {
+      if (one.live && one.session != except && (any_instance || one.seat.instance == instance))
+        able.push_back(&one);
+    }
+  };
+  if (instance) gather(false);
+  if (able.empty()) gather(true);
+  if (able.empty()) return nullptr;
+  if (able.size() == 1) return able.front()->session;
+  const auto [a, b] = two_of(able.size(), able.size() == 2 ? 0.0 : random.unit());
+  return is_better(able[b]->session->load(), able[a]->session->load()) ? able[b]->session : able[a]->session;
+}
+
+bool SessionRegistry::live(AgentId agent) const {
+  const std::lock_guard lock(mutex_);
+  const Sessions* sessions = find(agent);
+  return sessions != nullptr && any_live(*sessions);
+}
+
+std::vector<SessionRegistry::Ptr> SessionRegistry::of(AgentId agent) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Ptr> out;
+  if (const Sessions* sessions = find(agent)) {
+    for (const Seated& one : *sessions) out.push_back(one.session);
+  }
+  return out;
+}
+
+std::vector<SessionRegistry::Ptr> SessionRegistry::of_each_instance(AgentId agent) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Ptr> out;
+  std::set<Uuid> seen;
+  if (const Sessions* sessions = find(agent)) {
+    for (const Seated& one : *sessions) {
+      if (seen.insert(one.seat.instance).second) out.push_back(one.session);
+    }
+  }
+  return out;
+}
+
+SessionRegistry::Standing SessionRegistry::standing(AgentId agent) const {
+  const std::lock_guard lock(mutex_);
+  Standing standing;
+  const Sessions* sessions = find(agent);
+  if (sessions == nullptr) return standing;
+  standing.sessions = sessions->size();
+  for (const Seated& one : *sessions) {
+    if (one.live) ++standing.live;
+    if (!one.live) standing.why = one.why;
+  }
+  return standing;
+}
+
+SessionRegistry::Seated* SessionRegistry::find(AgentId agent, const Ptr& session) {
   const auto found = agents_.find(agent);
-  return found == agents_.end() ? nullptr : found->second;
+  if (found == agents_.end()) return nullptr;
+  const auto one =
+      std::ranges::find_if(found->second, [&](const Seated& other) { return other.session == session; });
+  return one == found->second.end() ? nullptr : &*one;
+}
+
+const SessionRegistry::Sessions* SessionRegistry::find(AgentId agent) const {
+  const auto found = agents_.find(agent);
+  return found == agents_.end() ? nullptr : &found->second;
+}
+
+bool SessionRegistry::any_live(const Sessions& sessions) {
+  return std::ranges::any_of(sessions, &Seated::live);
 }
 
 std::vector<SessionRegistry::Ptr> SessionRegistry::connections() const {
@@ -52,7 +174,7 @@ std::size_t SessionRegistry::connection_count() const {
 
 std::size_t SessionRegistry::session_count() const {
   const std::lock_guard lock(mutex_);
-  return agents_.size();
+  return live_;
 }
 
 }  // namespace postern::relay

@@ -1,18 +1,24 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "base/id.hpp"
+#include "base/random.hpp"
+#include "relay/tunnel/session_choice.hpp"
 
 namespace postern::relay {
 
 class HubSession;
 
-/// Which session delivers for an agent, and which connections there are. Safe from any thread; a lock is held
-/// for one look-up at a time and never across a call.
+/// Which sessions deliver for an agent, and which connections there are. Safe from any thread; a lock is held
+/// for one look-up at a time and never across a call that waits.
+///
+/// A session of an agent is *seated* from its login to its end, and *live* while deliveries may go to it.
 class SessionRegistry {
  public:
   using Ptr = std::shared_ptr<HubSession>;
@@ -20,24 +26,56 @@ class SessionRegistry {
   void add_connection(const Ptr& session);
   void remove_connection(const Ptr& session);
 
-  /// Makes `session` the agent's; the one it takes over from, or null.
-  Ptr take(AgentId agent, const Ptr& session, std::uint64_t generation);
+  /// Seats `session`; those whose seats it takes, which are the agent's no more. Without `replicas` that is
+  /// every session of another instance; with them, those of the oldest when there are too many.
+  std::vector<Ptr> take(AgentId agent, const Ptr& session, const SessionSeat& seat, bool replicas,
+                        std::uint64_t generation);
   /// The newest generation that take() has seen of this agent; 0 for none. The catalog may be behind.
   std::uint64_t generation(AgentId agent) const;
-  /// Ends `session`'s time; false when it was not the agent's any more, and then nothing changes: the end of
-  /// an old session never takes away the new one.
+  /// True when this was news about the agent: its first live session, or its last. `why` it is not live.
+  bool set_live(AgentId agent, const Ptr& session, bool live, std::string why = {});
+  /// Ends `session`'s time; true when it was the agent's last live one. One that has lost its seat changes
+  /// nothing: the end of an old session never takes away a new one.
   bool drop(AgentId agent, const Ptr& session);
 
-  Ptr find(AgentId agent) const;
+  /// A live one, by the power of two choices; of `instance` if it has any, and not `except`. Null: none.
+  Ptr pick(AgentId agent, Random& random, const std::optional<Uuid>& instance = {},
+           const Ptr& except = nullptr) const;
+  bool live(AgentId agent) const;
+  /// All that are seated.
+  std::vector<Ptr> of(AgentId agent) const;
+  /// One of each instance, live or not.
+  std::vector<Ptr> of_each_instance(AgentId agent) const;
+  struct Standing {
+    std::size_t sessions = 0;
+    std::size_t live = 0;
+    std::string why;  ///< the newest that is not live: why
+  };
+  Standing standing(AgentId agent) const;
+
   std::vector<Ptr> connections() const;
   std::size_t connection_count() const;
-  std::size_t session_count() const;
+  std::size_t session_count() const;  ///< live ones
 
  private:
+  struct Seated {
+    Ptr session;
+    SessionSeat seat;
+    bool live = false;
+    std::string why;
+  };
+  using Sessions = std::vector<Seated>;  ///< in the order of their logins
+
+  Seated* find(AgentId agent, const Ptr& session);
+  const Sessions* find(AgentId agent) const;
+  static bool any_live(const Sessions& sessions);
+  static Sessions evict(Sessions& sessions, const SessionSeat& seat, bool replicas);
+
   mutable std::mutex mutex_;
-  std::unordered_map<AgentId, Ptr> agents_;
+  std::unordered_map<AgentId, Sessions> agents_;
   std::unordered_set<Ptr> connections_;
   std::unordered_map<AgentId, std::uint64_t> generations_;  // as many as there are agents
+  std::size_t live_ = 0;
 };
 
 }  // namespace postern::relay

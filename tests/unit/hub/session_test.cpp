@@ -323,7 +323,7 @@ TEST_F(Session, JoiningAnewEndsTheSessionOfTheOldSecret) {
 
 TEST_F(Session, ACopyThatShowsAnOldNumberIsNoticed) {
   auto identity = new_identity({});
-  for (int i = 0; i < 4; ++i) {  // the number is not kept between these agents, as in a copied directory
+  for (int i = 0; i < 7; ++i) {  // the number is not kept between these agents, as in a copied directory
     auto agent = start_agent(identity);
     wait_present(identity.agent_id, true);
     agent->drain();

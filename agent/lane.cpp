@@ -1,0 +1,130 @@
+#include "agent/lane.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+
+#include <algorithm>
+
+namespace postern::agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Between tries while the old session still stands, and can be gone in a second.
+constexpr Duration kMovingPause = std::chrono::milliseconds(200);
+
+SessionEnd never_reached(const Error& error) {
+  SessionEnd end;
+  end.reason.code = error.code;
+  end.reason.message = error.message;
+  return end;
+}
+
+}  // namespace
+
+Lane::Lane(LaneHome& home, std::size_t index, const asio::any_io_executor& executor, Random& random)
+    : home_(home), index_(index), policy_(random), nap_(executor) {}
+
+asio::awaitable<void> Lane::run() {
+  const auto self = shared_from_this();
+  while (!home_.is_ending()) {
+    const SessionEnd end = co_await hold_session();
+    if (home_.is_ending()) break;
+    const NextTry next = policy_.after(end);
+    enter(State::waiting);
+    if (home_.failed(end, next)) break;
+    co_await sleep(next.wait);
+  }
+  enter(State::idle);
+  co_await finish();
+}
+
+/// From dialling to the end of a session, through any number of moves.
+asio::awaitable<SessionEnd> Lane::hold_session() {
+  enter(State::connecting);
+  SessionEnd end = co_await open();
+  if (!link_) co_return end;
+  enter(State::connected);
+  while (!link_->is_over() && !link_->has_left()) {
+    if (link_->wants_to_move() && !home_.is_ending()) {
+      co_await move_on();
+    } else {
+      co_await link_->news();
+    }
+  }
+  end = link_->end();
+  if (!link_->is_over()) finishing_.push_back(link_);
+  link_.reset();
+  co_return end;
+}
+
+/// Sets link_ to a session that stands; otherwise it is null, and the end says why.
+asio::awaitable<SessionEnd> Lane::open() {
+  auto socket = co_await home_.dial(index_);
+  if (!socket) co_return never_reached(socket.error());
+  if (home_.is_ending()) co_return SessionEnd();
+  const auto older = std::exchange(link_, home_.start(index_, std::move(*socket)));
+  const auto link = link_;
+  if (older) finishing_.push_back(older);
+  co_await link->news();
+  if (link->is_open()) co_return SessionEnd();
+  link_ = older && !older->is_over() ? older : nullptr;
+  if (older) std::erase(finishing_, older);
+  co_return link->end();
+}
+
+/// One try at a second session. The first goes on meanwhile, and is left once the second stands.
+asio::awaitable<void> Lane::move_on() {
+  const auto older = link_;
+  co_await open();
+  if (link_ == nullptr) link_ = older;  // it is over by now
+  if (link_ != older) co_return older->leave("moved", "The agent has another session.");
+  if (!older->is_over() && !older->has_left()) co_await sleep(kMovingPause);
+}
+
+asio::awaitable<void> Lane::finish() {
+  if (link_) finishing_.push_back(std::exchange(link_, nullptr));
+  while (!finishing_.empty()) {
+    const auto link = finishing_.back();
+    while (!link->is_over()) co_await link->news();
+    std::erase(finishing_, link);
+  }
+}
+
+asio::awaitable<void> Lane::sleep(Duration wait) {
+  if (home_.is_ending()) co_return;
+  nap_.expires_after(wait);
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  co_await nap_.async_wait(token);
+  std::erase_if(finishing_, [](const auto& link) { return link->is_over(); });
+}
+
+void Lane::leave(std::string_view code, std::string_view message) {
+  nap_.cancel();
+  if (link_) link_->leave(code, message);
+  for (const auto& link : finishing_) link->leave(code, message);
+}
+
+void Lane::cut(std::string_view message) {
+  nap_.cancel();
+  if (link_) link_->cut(message);
+  for (const auto& link : finishing_) link->cut(message);
+}
+
+void Lane::wake() {
+  nap_.cancel();
+}
+
+void Lane::probe(Duration limit) {
+  if (link_) link_->probe(limit);
+}
+
+const asio::ip::tcp::endpoint* Lane::remote() const {
+  return link_ ? &link_->remote() : nullptr;
+}
+
+void Lane::enter(State state) {
+  if (std::exchange(state_, state) != state) home_.changed();
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,65 @@
+#pragma once
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <vector>
+
+#include "agent/link.hpp"
+#include "agent/reconnect.hpp"
+
+namespace postern::agent {
+
+/// What a Lane needs of the Keeper it belongs to.
+class LaneHome {
+ public:
+  virtual ~LaneHome() = default;
+  /// No more sessions are to be opened.
+  virtual bool is_ending() const = 0;
+  /// A connection, if possible to an address where no other lane has one.
+  virtual boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> dial(std::size_t lane) = 0;
+  virtual std::shared_ptr<Link> start(std::size_t lane, boost::asio::ip::tcp::socket socket) = 0;
+  virtual void changed() = 0;
+  /// A session has ended, or never came about. True: it is not to be tried again.
+  virtual bool failed(const SessionEnd& end, const NextTry& next) = 0;
+};
+
+/// One of the agent's sessions with its relay: dials, holds, and starts again when it ends. Makes before it
+/// breaks: when the relay says that it will leave, a second session stands before the first is given up.
+/// One loop.
+class Lane : public std::enable_shared_from_this<Lane> {
+ public:
+  enum class State { idle, connecting, connected, waiting };
+
+  Lane(LaneHome& home, std::size_t index, const boost::asio::any_io_executor& executor, Random& random);
+
+  /// Until the home is ending or has had enough, and the last of its links is over.
+  boost::asio::awaitable<void> run();
+  void leave(std::string_view code, std::string_view message);  ///< all links
+  void cut(std::string_view message);
+  void wake();  ///< tries now, if it waits
+  void probe(Duration limit);
+
+  State state() const { return state_; }
+  unsigned failures() const { return policy_.failures(); }
+  /// Of the session that it holds; nullptr without one.
+  const boost::asio::ip::tcp::endpoint* remote() const;
+
+ private:
+  boost::asio::awaitable<SessionEnd> hold_session();
+  boost::asio::awaitable<SessionEnd> open();
+  boost::asio::awaitable<void> move_on();
+  boost::asio::awaitable<void> finish();
+  boost::asio::awaitable<void> sleep(Duration wait);
+  void enter(State state);
+
+  LaneHome& home_;
+  const std::size_t index_;
+  ReconnectPolicy policy_;
+  boost::asio::steady_timer nap_;
+  State state_ = State::idle;
+  std::shared_ptr<Link> link_;                    ///< the session, or the one that is to become it
+  std::vector<std::shared_ptr<Link>> finishing_;  ///< nothing new comes by them
+};
+
+}  // namespace postern::agent
