@@ -167,6 +167,7 @@ struct Agent {
   std::string server_key;        ///< 32 bytes; proves the relay to the agent. Sealed at rest
   std::uint64_t generation = 0;  ///< grows at each login; a copy of the agent's state shows as an old one
   std::string facts_json;        ///< what the agent said of its host when it joined
+  bool replicas = false;         ///< several processes may hold sessions as this agent
   std::optional<Time> last_seen_at;
   Time created_at;
 };

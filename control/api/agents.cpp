@@ -41,11 +41,10 @@ Written written(int status, std::string_view action, const Agent& agent, Transac
           {std::string(action), agent.id.to_string(), {{"name", json_text(agent.name)}}}};
 }
 
-std::string read_name(Fields& fields) {
-  fields.require("name");
-  const auto name = fields.text("name", kNameBytes);
+std::optional<std::string> read_name(Fields& fields) {
+  auto name = fields.text("name", kNameBytes);
   if (name && !is_name(*name)) fields.wrong("name", std::string(kNameRule));
-  return name.value_or("");
+  return name;
 }
 
 }  // namespace
@@ -71,7 +70,9 @@ asio::awaitable<Reply> create_agent(const ApiServices& services, Call call) {
   agent.workspace_id = call.who.workspace_id;
   agent.created_at = services.clock.now();
   Fields fields(*body);
-  agent.name = read_name(fields);
+  fields.require("name");
+  agent.name = read_name(fields).value_or("");
+  agent.replicas = fields.boolean("replicas").value_or(false);
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
   auto job = [&services, agent](Transaction& tx) -> std::expected<Written, Problem> {
     const auto created = AgentRepository(tx, services.keyring).create(agent);
@@ -98,15 +99,19 @@ asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call) {
   auto body = parse_body(call.request.body);
   if (!body) co_return std::unexpected(std::move(body.error()));
   Fields fields(*body);
-  const std::string name = read_name(fields);
+  const auto name = read_name(fields);
+  const auto replicas = fields.boolean("replicas");
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
-  auto job = [&services, id = *id, name, who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+  auto job = [&services, id = *id, name, replicas,
+              who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
     AgentRepository agents(tx, services.keyring);
-    const auto renamed = agents.rename(who.workspace_id, id, name);
-    if (!renamed) return std::unexpected(problem_from(renamed.error()));
-    const auto agent = agents.get(who.workspace_id, id);
+    auto agent = agents.get(who.workspace_id, id);
     if (!agent) return std::unexpected(problem_from(agent.error()));
-    return written(200, "agent.renamed", *agent, tx, services);
+    agent->name = name.value_or(agent->name);
+    agent->replicas = replicas.value_or(agent->replicas);
+    const auto updated = agents.update(who.workspace_id, id, agent->name, agent->replicas);
+    if (!updated) return std::unexpected(problem_from(updated.error()));
+    return written(200, "agent.updated", *agent, tx, services);
   };
   co_return co_await write(services, call, std::move(job));
 }

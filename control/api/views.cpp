@@ -150,11 +150,19 @@ json::object view(const relay::Route& route) {
 
 json::object view(const relay::Agent& agent, const relay::AgentSession* session,
                   const ApiServices& services) {
+  const relay::AgentStanding here = services.agents.standing(agent.id);
+  const bool live = session != nullptr || here.live > 0;
+  const std::string_view connection = live ? "live" : here.sessions > 0 ? "not_delivering" : "away";
   return {{"id", agent.id.to_string()},
           {"name", json_text(agent.name)},
           {"state", relay::to_text(agent.state)},
-          {"present", session != nullptr || services.agents.present(agent.id)},
+          {"replicas", agent.replicas},
+          {"present", live},
+          {"connection", connection},
+          {"not_delivering", here.why.empty() ? json::value() : json::value(json_text(here.why))},
+          {"sessions", here.sessions},
           {"node", session == nullptr ? json::value() : json::value(json_text(session->node))},
+          {"nodes", session == nullptr ? json::array() : json::value_from(session->nodes).as_array()},
           {"present_since", session == nullptr ? json::value() : json::value(to_rfc3339(session->since))},
           {"facts", parsed_or_null(agent.facts_json)},
           {"last_seen_at", optional_time(agent.last_seen_at)},

@@ -152,12 +152,16 @@ constexpr FieldFlag kRouteFields[] = {
 
 constexpr Column kAgentColumns[] = {{"NAME", "name"},
                                     {"STATE", "state"},
-                                    {"PRESENT", "present"},
+                                    {"CONNECTION", "connection"},
                                     {"NODE", "node"},
                                     {"LAST SEEN", "last_seen_at"},
                                     {"ID", "id"}};
 constexpr FieldFlag kAgentFields[] = {
     {.flag = "--name", .field = "name", .help = "A new name", .create = false},
+    {.flag = "--replicas",
+     .field = "replicas",
+     .kind = FieldKind::boolean,
+     .help = "Let several processes hold sessions as this agent"},
 };
 
 constexpr Resource kResources[] = {

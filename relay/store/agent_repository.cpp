@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::string_view kColumns =
     "id, workspace_id, name, state, stored_key, server_key_sealed, generation, facts_json, last_seen_at, "
-    "created_at";
+    "created_at, replicas";
 
 std::string key_place(AgentId id) {
   return "agent.server_key/" + id.to_string();
@@ -24,6 +24,7 @@ Agent agent_at(const Row& row, const Keyring& keyring) {
   agent.facts_json = rows::text_at(row, 7);
   if (!row.is_null(8)) agent.last_seen_at = rows::time_at(row, 8);
   agent.created_at = rows::time_at(row, 9);
+  agent.replicas = row.integer(10) != 0;
   return agent;
 }
 
@@ -42,17 +43,19 @@ Result<void> AgentRepository::create(const Agent& agent) {
   }
   const Value seen = agent.last_seen_at ? Value(rows::time(*agent.last_seen_at)) : Value(nullptr);
   auto made = tx_.execute(
-      fmt::format("INSERT INTO agent ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", kColumns),
+      fmt::format("INSERT INTO agent ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", kColumns),
       {rows::id(agent.id), rows::id(agent.workspace_id), agent.name, rows::number(agent.state),
        Blob{agent.stored_key}, std::move(server_key), static_cast<std::int64_t>(agent.generation),
-       agent.facts_json, seen, rows::time(agent.created_at)});
+       agent.facts_json, seen, rows::time(agent.created_at), std::int64_t{agent.replicas}});
   if (!made) return std::unexpected(name_taken("agent"));
   return {};
 }
 
-Result<void> AgentRepository::rename(WorkspaceId workspace, AgentId id, std::string_view name) {
-  return one_changed(tx_.execute("UPDATE agent SET name = ?3 WHERE id = ?1 AND workspace_id = ?2",
-                                 {rows::id(id), rows::id(workspace), std::string(name)}));
+Result<void> AgentRepository::update(WorkspaceId workspace, AgentId id, std::string_view name,
+                                     bool replicas) {
+  return one_changed(
+      tx_.execute("UPDATE agent SET name = ?3, replicas = ?4 WHERE id = ?1 AND workspace_id = ?2",
+                  {rows::id(id), rows::id(workspace), std::string(name), std::int64_t{replicas}}));
 }
 
 Result<void> AgentRepository::revoke(WorkspaceId workspace, AgentId id) {

@@ -15,15 +15,12 @@ void must(const Result<std::int64_t>& done) {
 }  // namespace
 
 void AgentSessionRepository::arrived(AgentId agent, int node, std::uint64_t generation, Time since) {
-  static const std::string kSql = fmt::format(
-      "INSERT INTO agent_session AS s (agent_id, node, generation, since) "
-      "SELECT id, ?2, ?3, ?4 FROM agent WHERE id = ?1 "
-      "ON CONFLICT (agent_id) DO UPDATE SET node = excluded.node, generation = excluded.generation, "
-      "since = excluded.since WHERE s.generation <= excluded.generation "
-      "OR NOT EXISTS (SELECT 1 FROM node n WHERE n.id = s.node AND {})",
-      kAlive);
   must(tx_.execute(
-      kSql, {rows::id(agent), std::int64_t{node}, static_cast<std::int64_t>(generation), rows::time(since)}));
+      "INSERT INTO agent_session (agent_id, node, generation, since) "
+      "SELECT id, ?2, ?3, ?4 FROM agent WHERE id = ?1 "
+      "ON CONFLICT (agent_id, node) DO UPDATE SET generation = excluded.generation, "
+      "since = excluded.since",
+      {rows::id(agent), std::int64_t{node}, static_cast<std::int64_t>(generation), rows::time(since)}));
 }
 
 void AgentSessionRepository::left(AgentId agent, int node) {
@@ -35,11 +32,15 @@ std::map<AgentId, AgentSession> AgentSessionRepository::between(WorkspaceId work
                                                                 AgentId last) {
   static const std::string kSql = fmt::format(
       "SELECT s.agent_id, n.label, s.since FROM agent_session s JOIN node n ON n.id = s.node "
-      "JOIN agent a ON a.id = s.agent_id WHERE a.workspace_id = ?1 AND a.id >= ?2 AND a.id <= ?3 AND {}",
+      "JOIN agent a ON a.id = s.agent_id WHERE a.workspace_id = ?1 AND a.id >= ?2 AND a.id <= ?3 AND {} "
+      "ORDER BY s.generation DESC, s.since DESC",
       kAlive);
   std::map<AgentId, AgentSession> found;
   tx_.query(kSql, {rows::id(workspace), rows::id(first), rows::id(last)}, [&](const Row& row) {
-    found.emplace(rows::id_at<AgentId>(row, 0), AgentSession{rows::text_at(row, 1), rows::time_at(row, 2)});
+    std::string node = rows::text_at(row, 1);
+    const auto [at, newest] = found.try_emplace(rows::id_at<AgentId>(row, 0));
+    if (newest) at->second = {node, rows::time_at(row, 2), {}};
+    at->second.nodes.push_back(std::move(node));
   });
   return found;
 }

@@ -94,7 +94,8 @@ class AgentRepository {
  public:
   AgentRepository(Transaction& tx, const Keyring& keyring) : tx_(tx), keyring_(keyring) {}
   Result<void> create(const Agent& agent);
-  Result<void> rename(WorkspaceId workspace, AgentId id, std::string_view name);
+  /// What people say of it: the rest is the agent's.
+  Result<void> update(WorkspaceId workspace, AgentId id, std::string_view name, bool replicas);
   Result<void> revoke(WorkspaceId workspace,
                       AgentId id);  ///< forgets the verifiers and every open enrollment
   Result<void> remove(WorkspaceId workspace, AgentId id);  ///< `in_use` while a destination names it

@@ -45,12 +45,24 @@ struct AgentAnswer {
   bool from_journal = false;  ///< the agent knew it: the app was not called for this attempt
 };
 
+/// How an agent is connected to this node.
+struct AgentStanding {
+  std::size_t sessions = 0;
+  std::size_t live = 0;  ///< of them: a probe by the way of deliveries has passed
+  std::string why;       ///< one that is not live: why
+};
+
 /// The agents that hold a session with this node. Safe from any thread; deliver() resumes the caller on its
 /// own executor.
 class AgentDirectory {
  public:
   virtual ~AgentDirectory() = default;
+  /// Deliveries can go to it: at least one of its sessions is live.
   virtual bool present(AgentId agent) const = 0;
+  virtual AgentStanding standing(AgentId agent) const {
+    const std::size_t live = present(agent) ? 1 : 0;
+    return {live, live, {}};
+  }
   /// not_sent with "agent_away" when it holds no session, or lost it before the request was put on the wire.
   virtual boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) = 0;
   /// The outcome of an attempt that the agent told is committed: it need not keep it any longer. May be lost.

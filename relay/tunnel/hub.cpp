@@ -74,6 +74,10 @@ bool Hub::present(AgentId agent) const {
   return state_->core->registry.live(agent);
 }
 
+AgentStanding Hub::standing(AgentId agent) const {
+  return state_->core->registry.standing(agent);
+}
+
 std::optional<std::uint64_t> Hub::generation(AgentId agent) const {
   const SessionRegistry& registry = state_->core->registry;
   if (!registry.live(agent)) return std::nullopt;

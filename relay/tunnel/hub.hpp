@@ -68,6 +68,7 @@ class Hub final : public AgentDirectory {
   Result<boost::asio::ip::tcp::endpoint> start();
 
   bool present(AgentId agent) const override;
+  AgentStanding standing(AgentId agent) const override;
   /// Of its newest login; nullopt while no session of it is live here.
   std::optional<std::uint64_t> generation(AgentId agent) const;
   /// Waits for the agent's credit, at most until the deadline (then not_sent, "no_credit"). A delivery that

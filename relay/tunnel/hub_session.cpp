@@ -70,8 +70,14 @@ HubSession::HubSession(std::shared_ptr<HubCore> core, const asio::ip::tcp::socke
           std::make_shared<SessionDeliveries>(executor_, core_->clock, core_->options.waiting_per_session)) {}
 
 void HubSession::deliver(AgentDeliveryPtr delivery, SteadyTime until, SessionDeliveries::Done done) {
+  // Counted here and not on the loop: whoever picks a session next, a moment later, is to know of this one.
+  ++assigned_;
+  auto counted = [self = shared_from_this(), done = std::move(done)](AgentAnswer answer) {
+    --self->assigned_;
+    done(std::move(answer));
+  };
   asio::dispatch(executor_, [self = shared_from_this(), delivery = std::move(delivery), until,
-                             done = std::move(done)]() mutable {
+                             done = std::move(counted)]() mutable {
     self->deliveries_->add(std::move(delivery), until, std::move(done));
   });
 }
@@ -225,9 +231,9 @@ void HubSession::set_live(bool live, const std::string& why) {
 }
 
 SessionLoad HubSession::load() const {
-  SessionLoad load = deliveries_->load();
-  load.round_trip = Duration(round_trip_.load());
-  return load;
+  const std::uint32_t assigned = assigned_.load();
+  const std::uint32_t capacity = deliveries_->capacity();
+  return {assigned, capacity > assigned ? capacity - assigned : 0, Duration(round_trip_.load())};
 }
 
 void HubSession::fence(const std::shared_ptr<HubSession>& older) {

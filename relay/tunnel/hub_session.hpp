@@ -60,6 +60,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   std::shared_ptr<SessionDeliveries> deliveries_;
   std::shared_ptr<SessionProbe> probe_;  ///< null: the agent knows none
   std::atomic<std::int64_t> round_trip_{0};
+  std::atomic<std::uint32_t> assigned_{0};  ///< deliveries that were given to it and have not ended
   SessionSeat seat_;
   std::uint32_t capabilities_ = 0;
   std::string claimed_;  ///< the id in HELLO: not proven until opened() or enroll()

@@ -17,7 +17,7 @@ struct SessionSeat {
   bool operator==(const SessionSeat&) const = default;
 };
 
-/// How busy one is, as it was last told; it may be out of date by a turn of its loop.
+/// How busy one is, as it was last told.
 struct SessionLoad {
   std::uint32_t busy = 0;  ///< deliveries on the wire and waiting
   std::uint32_t room = 0;  ///< more that the agent would take now

@@ -32,8 +32,8 @@ void SessionDeliveries::pump() {
 }
 
 void SessionDeliveries::measure() {
-  busy_ = static_cast<std::uint32_t>(on_wire_ + waiting_.size());
-  room_ = connection_ && !leaving_ ? connection_->credit() : 0;
+  const bool open = connection_ && !leaving_;
+  capacity_ = open ? static_cast<std::uint32_t>(on_wire_) + connection_->credit() : 0;
 }
 
 /// False when it has to go on waiting.

@@ -33,8 +33,8 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   }
   void add(AgentDeliveryPtr delivery, SteadyTime until, Done done);
   void credit_available() { pump(); }
-  /// From any thread. Without the round trip.
-  SessionLoad load() const { return {busy_.load(), room_.load(), Duration(0)}; }
+  /// How many the agent takes at once, those on the wire included, as it was last told. From any thread.
+  std::uint32_t capacity() const { return capacity_.load(); }
   /// The agent is leaving: what waits goes back as agent_away; what is on the wire may finish.
   void leave();
   /// The connection has ended and has answered for all that was on the wire.
@@ -62,8 +62,7 @@ class SessionDeliveries : public std::enable_shared_from_this<SessionDeliveries>
   std::shared_ptr<tunnel::RelayConnection> connection_;
   std::function<void()> answered_;
   std::size_t on_wire_ = 0;
-  std::atomic<std::uint32_t> busy_{0};
-  std::atomic<std::uint32_t> room_{0};
+  std::atomic<std::uint32_t> capacity_{0};
   bool leaving_ = false;
   bool journal_ = false;
   std::deque<ItemPtr> waiting_;

@@ -132,9 +132,9 @@ std::vector<SessionRegistry::Ptr> SessionRegistry::of_each_instance(AgentId agen
   return out;
 }
 
-SessionRegistry::Standing SessionRegistry::standing(AgentId agent) const {
+AgentStanding SessionRegistry::standing(AgentId agent) const {
   const std::lock_guard lock(mutex_);
-  Standing standing;
+  AgentStanding standing;
   const Sessions* sessions = find(agent);
   if (sessions == nullptr) return standing;
   standing.sessions = sessions->size();

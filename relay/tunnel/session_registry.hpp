@@ -9,6 +9,7 @@
 
 #include "base/id.hpp"
 #include "base/random.hpp"
+#include "relay/tunnel/agent_directory.hpp"
 #include "relay/tunnel/session_choice.hpp"
 
 namespace postern::relay {
@@ -46,12 +47,7 @@ class SessionRegistry {
   std::vector<Ptr> of(AgentId agent) const;
   /// One of each instance, live or not.
   std::vector<Ptr> of_each_instance(AgentId agent) const;
-  struct Standing {
-    std::size_t sessions = 0;
-    std::size_t live = 0;
-    std::string why;  ///< the newest that is not live: why
-  };
-  Standing standing(AgentId agent) const;
+  AgentStanding standing(AgentId agent) const;
 
   std::vector<Ptr> connections() const;
   std::size_t connection_count() const;

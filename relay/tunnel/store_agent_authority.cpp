@@ -43,7 +43,8 @@ std::optional<AgentVerifier> StoreAgentAuthority::find_agent(AgentId id) {
     fresh_.erase(fresh);  // the catalog has moved on: it knows better, a revocation included
   }
   if (agent.state != AgentState::enrolled) return std::nullopt;
-  return AgentVerifier{agent.id, agent.workspace_id, agent.stored_key, agent.server_key, agent.generation};
+  return AgentVerifier{agent.id,         agent.workspace_id, agent.stored_key,
+                       agent.server_key, agent.generation,   agent.replicas};
 }
 
 asio::awaitable<Result<JoinVerifier>> StoreAgentAuthority::find_enrollment(JoinId join) {

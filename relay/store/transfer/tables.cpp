@@ -31,7 +31,8 @@ constexpr Column kAgent[] = {{"id", id},
                              {"generation", integer},
                              {"facts_json", text},
                              {"last_seen_at", integer, true},
-                             {"created_at", integer}};
+                             {"created_at", integer},
+                             {"replicas", integer}};
 
 constexpr Column kEnrollment[] = {{"id", id},
                                   {"agent_id", id},

@@ -96,7 +96,7 @@ std::uint64_t MemoryAuthority::generation(AgentId agent) {
 }
 
 struct TestAgent::Parts {
-  Parts(agent::Identity identity, agent::Limits limits, std::filesystem::path journal)
+  Parts(agent::Identity identity, agent::Limits limits, std::filesystem::path journal, std::size_t sessions)
       : dir(make_dir()), board(dir.status_file(), clock), loop(1) {
     if (journal.empty()) journal = dir.journal_file(identity.agent_id);
     results = agent::ResultKeeper::open(journal, {}).value();
@@ -106,7 +106,7 @@ struct TestAgent::Parts {
                                                         agent::AppTls{}, *results, board, clock);
     keeper = std::make_shared<agent::Keeper>(
         agent::Keeper::Parts{loop, dir, board, clock, random, connection}, std::move(identity),
-        std::move(forwarder), agent::Keeper::Settings{true, {}});
+        std::move(forwarder), agent::Keeper::Settings{true, {}, sessions});
   }
   ~Parts() {
     keeper.reset();
@@ -128,8 +128,9 @@ struct TestAgent::Parts {
   std::thread thread;
 };
 
-TestAgent::TestAgent(agent::Identity identity, agent::Limits limits, std::filesystem::path journal)
-    : parts_(std::make_unique<Parts>(std::move(identity), limits, std::move(journal))) {
+TestAgent::TestAgent(agent::Identity identity, agent::Limits limits, std::filesystem::path journal,
+                     std::size_t sessions)
+    : parts_(std::make_unique<Parts>(std::move(identity), limits, std::move(journal), sessions)) {
   exit_ = asio::co_spawn(parts_->loop, parts_->keeper->run(), asio::use_future);
   parts_->thread = std::thread([loop = &parts_->loop] { loop->run(); });
 }
@@ -191,16 +192,33 @@ void HubTest::start_hub(HubOptions options) {
 }
 
 void HubTest::stop_hub() {
-  if (!hub_) return;
-  hub_->stop();
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  while (hub_->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
-  EXPECT_EQ(hub_->connections(), 0U);
-  loops_.run(turn());  // the listener has closed behind this
-  hub_.reset();
+  if (hub_) end_hub(std::move(hub_));
 }
 
-agent::Identity HubTest::new_identity(std::vector<std::string> allow) {
+void HubTest::end_hub(std::unique_ptr<Hub> hub) {
+  hub->stop();
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (hub->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_EQ(hub->connections(), 0U);
+  loops_.run(turn());  // the listener has closed behind this
+}
+
+std::unique_ptr<Hub> HubTest::succeed_hub() {
+  auto older = std::move(hub_);
+  older->announce();
+  loops_.run(turn());
+  start_hub();
+  return older;
+}
+
+void HubTest::wait_sessions(std::size_t count) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (hub_->sessions() != count && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(hub_->sessions(), count);
+}
+
+agent::Identity HubTest::new_identity(std::vector<std::string> allow, bool replicas) {
   agent::Identity identity;
   identity.agent_id = ids_.of<AgentId>();
   identity.secret = random_.bytes(32);
@@ -209,7 +227,7 @@ agent::Identity HubTest::new_identity(std::vector<std::string> allow) {
   identity.allow = *agent::AllowList::parse(allow);
   const auto keys =
       tunnel::derive_verifiers(tunnel::Identity::agent, identity.agent_id.uuid, identity.secret);
-  authority_.add({identity.agent_id, {}, keys.stored_key, keys.server_key, 0});
+  authority_.add({identity.agent_id, {}, keys.stored_key, keys.server_key, 0, replicas});
   return identity;
 }
 
@@ -232,8 +250,8 @@ tunnel::JoinToken HubTest::new_token(std::optional<AgentId> agent) {
 }
 
 std::unique_ptr<TestAgent> HubTest::start_agent(const agent::Identity& identity, agent::Limits limits,
-                                                std::filesystem::path journal) {
-  return std::make_unique<TestAgent>(identity, limits, std::move(journal));
+                                                std::filesystem::path journal, std::size_t sessions) {
+  return std::make_unique<TestAgent>(identity, limits, std::move(journal), sessions);
 }
 
 Result<agent::Identity> HubTest::join(const tunnel::JoinToken& token, const std::filesystem::path& dir) {

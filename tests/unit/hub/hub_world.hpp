@@ -67,7 +67,8 @@ class MemoryAuthority final : public AgentAuthority {
 class TestAgent {
  public:
   /// `journal`: a file that outlives it; empty: one of its own.
-  TestAgent(agent::Identity identity, agent::Limits limits, std::filesystem::path journal = {});
+  TestAgent(agent::Identity identity, agent::Limits limits, std::filesystem::path journal = {},
+            std::size_t sessions = 1);
   ~TestAgent();
   void drain();  ///< as SIGTERM does; returns when it has ended
   void kill();   ///< as a second SIGTERM does
@@ -86,15 +87,19 @@ class HubTest : public testing::Test {
 
   void start_hub(HubOptions options = quick_options());
   static HubOptions quick_options();
+  /// The hub gives its address to another one, and is the caller's.
+  std::unique_ptr<Hub> succeed_hub();
+  void end_hub(std::unique_ptr<Hub> hub);
   void stop_hub();  ///< polite first
 
-  agent::Identity new_identity(std::vector<std::string> allow);  ///< enrolled by hand
+  agent::Identity new_identity(std::vector<std::string> allow, bool replicas = false);  ///< enrolled by hand
   tunnel::JoinToken new_token(std::optional<AgentId> agent = std::nullopt);
   std::unique_ptr<TestAgent> start_agent(const agent::Identity& identity, agent::Limits limits = {},
-                                         std::filesystem::path journal = {});
+                                         std::filesystem::path journal = {}, std::size_t sessions = 1);
   Result<agent::Identity> join(const tunnel::JoinToken& token, const std::filesystem::path& dir);
 
   void wait_present(AgentId agent, bool present);
+  void wait_sessions(std::size_t count);  ///< live ones of the hub
   void wait_audit(const std::string& action, std::size_t count = 1);
   std::future<AgentAnswer> deliver_later(AgentId agent, AgentRequest request);
   AgentAnswer deliver(AgentId agent, AgentRequest request) {

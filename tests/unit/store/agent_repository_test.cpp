@@ -54,12 +54,12 @@ TEST_P(AgentRepositoryTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
   const Agent agent = make_agent(workspace, "box");
   EXPECT_EQ(read([&](Transaction& tx) { return agents(tx).get(other, agent.id); }).error().code, "not_found");
   EXPECT_TRUE(read([&](Transaction& tx) { return agents(tx).list(other, {}); }).items.empty());
-  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).rename(other, agent.id, "x"); }), "not_found");
+  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).update(other, agent.id, "x", true); }), "not_found");
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).remove(other, agent.id); }), "not_found");
   Enrollment foreign{ids.of<JoinId>(), agent.id, other, "sk", "half", clock.now(), ""};
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).create_enrollment(foreign); }), "not_found");
   make_agent(workspace, "second");
-  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).rename(workspace, agent.id, "second"); }),
+  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).update(workspace, agent.id, "second", false); }),
             "name_taken");
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).touch(agent.id, 7, clock.now()); }), "ok");
   EXPECT_EQ(read([&](Transaction& tx) { return agents(tx).get(workspace, agent.id); })->generation, 7U);
