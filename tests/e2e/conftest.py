@@ -56,8 +56,8 @@ def make(tmp_path, engine, request):
             started.append(lambda: relay.process and relay.kill())
             return relay.start()
 
-        def agent(self, relay, name="agent", allow=()):
-            agent = Agent(tmp_path / name, relay, name, allow)
+        def agent(self, relay, name="agent", allow=(), **kw):
+            agent = Agent(tmp_path / name, relay, name, allow, **kw)
             started.append(lambda: agent.process and agent.kill())
             return agent.join()
 
@@ -65,6 +65,11 @@ def make(tmp_path, engine, request):
             app = App(*args, **kw)
             started.append(app.close)
             return app
+
+        def closed(self, thing):
+            """The same thing, which is closed after the test."""
+            started.append(thing.close)
+            return thing
 
         def black_hole(self):
             hole = BlackHole()
@@ -92,6 +97,7 @@ def pytest_configure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("both", "sqlite", "postgres"), default="both", help="the store (default both)")
+    parser.addoption("--cuts", type=int, default=24, help="how often the line to an agent is cut (default 24)")
     parser.addoption("--freeze", type=float, default=15, help="seconds PostgreSQL stands still (default 15)")
     parser.addoption("--ids", type=int, default=250, help="ids that 64 senders race for (default 250)")
     parser.addoption("--kills", type=int, default=100, help="how often the kill test kills the relay (default 100)")

@@ -26,7 +26,7 @@ class _Server(ThreadingHTTPServer):
 class App:
     """Records every request and answers `respond(received)`: a status, or (status, headers, body)."""
 
-    def __init__(self, respond=lambda received: 200, port=0):
+    def __init__(self, respond=lambda received: 200, port=0, host="127.0.0.1"):
         self.respond = respond
         self.received = []
         self._changed = threading.Condition()
@@ -56,7 +56,7 @@ class App:
             def log_message(self, *args):
                 pass
 
-        self._server = _Server(("127.0.0.1", port), Handler)
+        self._server = _Server((host, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -66,7 +66,7 @@ class App:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return "%s:%d" % self._server.server_address[:2]
 
     @property
     def url(self):

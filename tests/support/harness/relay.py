@@ -79,7 +79,7 @@ class Api:
 
 
 class Relay:
-    def __init__(self, directory, flags=(), env=None, binary=None, database=None):
+    def __init__(self, directory, flags=(), env=None, binary=None, database=None, tunnel_host="127.0.0.1"):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.data = self.directory / "data"
@@ -88,12 +88,14 @@ class Relay:
         self.binary = binary or BIN / "postern"
         self.database = database  # a PostgreSQL URL; None: SQLite
         self.ports = {"ingest": 0, "tunnel": 0, "admin": 0}
+        self.tunnel_host = tunnel_host
         self.process = None
 
     def start(self, timeout=20.0):
         argv = [self.binary, "serve", "--data-dir", self.data]
         for name, port in self.ports.items():
-            argv += [f"--{name}-listen", f"127.0.0.1:{port}"]
+            host = self.tunnel_host if name == "tunnel" else "127.0.0.1"
+            argv += [f"--{name}-listen", f"{host}:{port}"]
         # Deliveries of the tests go to this machine, which the default policy rightly refuses.
         # And they send more through one source than a sender should: tests of the limits set them again.
         env = {"POSTERN_EGRESS_ALLOW_NETWORKS": "127.0.0.0/8", "POSTERN_STORE_LOW_WATER_BYTES": "16MiB",
@@ -152,7 +154,7 @@ class Relay:
 
 
 class Agent:
-    def __init__(self, directory, relay, name, allow):
+    def __init__(self, directory, relay, name, allow, prefix=()):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.state = self.directory / "state"
@@ -161,13 +163,14 @@ class Agent:
         self.info = known[0] if known else relay.api.post("agents", {"name": name})
         self.id = self.info["id"]
         self.relay = relay
+        self.prefix = list(prefix)  # of every command line: nsenter, for one
         self.process = None
 
     def join(self, timeout=20.0):
         self.enrollment = self.relay.api.post(f"agents/{self.id}/enrollment")
         token = self.directory / "join-token"
         token.write_text(self.enrollment["join_token"])
-        argv = [BIN / "postern-agent", "join", "--join-file", token, "--state-dir", self.state]
+        argv = [*self.prefix, BIN / "postern-agent", "join", "--join-file", token, "--state-dir", self.state]
         for target in self.allow:
             argv += ["--allow", target]
         self.process = Process(argv, self.directory / "agent.log")
@@ -175,9 +178,17 @@ class Agent:
         return self
 
     def run(self, timeout=20.0):
-        self.process = Process([BIN / "postern-agent", "run", "--state-dir", self.state], self.directory / "agent.log")
+        argv = [*self.prefix, BIN / "postern-agent", "run", "--state-dir", self.state]
+        self.process = Process(argv, self.directory / "agent.log")
         self.process.wait_line("connected ", timeout)
         return self
+
+    def dial_by(self, address):
+        """From now on it dials the relay by another address: one that a test put in between."""
+        self.stop()
+        file = self.state / "state.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "relay": address}))
+        return self.run()
 
     def stop(self):
         return self.process.stop()
