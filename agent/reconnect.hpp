@@ -8,7 +8,8 @@
 namespace postern::agent {
 
 inline constexpr Duration kBackoffBase = std::chrono::milliseconds(500);
-inline constexpr Duration kBackoffCap = std::chrono::seconds(30);
+inline constexpr Duration kBackoffCap =
+    std::chrono::seconds(5);  ///< a network that has healed is used again within this
 inline constexpr Duration kShortLivedCap =
     std::chrono::seconds(4);  ///< the same where sessions do come about
 inline constexpr Duration kStableAfter =
@@ -33,10 +34,10 @@ struct NextTry {
   Duration wait{};
 };
 
-/// Full jitter, 0.5 s doubling to 30 s; after a stable session, or at the first failure, at most 0.5 s, so
-/// that a relay that restarts finds its agents back within a moment. A session, however short, shows that the
-/// relay is there: on a line that keeps breaking the waits grow to 4 s and no further. What the relay asks
-/// for (GOAWAY, retry_after) comes first.
+/// Full jitter, 0.5 s doubling to 5 s (the relay paces who returns: a herd is its to bound); after a stable
+/// session, or at the first failure, at most 0.5 s, so that a relay that restarts finds its agents back
+/// within a moment. A session, however short, shows that the relay is there: on a line that keeps breaking
+/// the waits grow to 4 s and no further. What the relay asks for (GOAWAY, retry_after) comes first.
 class ReconnectPolicy {
  public:
   explicit ReconnectPolicy(Random& random) : random_(random) {}

@@ -44,8 +44,8 @@ TEST_F(Reconnect, WaitsGrowToACapAndAreSpread) {
     if (i > 10) shortest = std::min(shortest, wait);
   }
   EXPECT_LE(longest, kBackoffCap);
-  EXPECT_GT(longest, seconds(25));
-  EXPECT_LT(shortest, seconds(3));
+  EXPECT_GT(longest, seconds(4));
+  EXPECT_LT(shortest, seconds(1));
 }
 
 TEST_F(Reconnect, AStableSessionStartsTheCountingAnew) {
