@@ -31,9 +31,19 @@ Link::Link(Socket client, const Weather& weather, std::mt19937_64& engine)
       engine_(engine),
       client_(std::move(client)),
       server_(client_.get_executor()),
-      up_{Way::up, client_, server_, {}, 0, asio::steady_timer(client_.get_executor()),
+      up_{Way::up,
+          client_,
+          server_,
+          {},
+          0,
+          asio::steady_timer(client_.get_executor()),
           asio::steady_timer(client_.get_executor())},
-      down_{Way::down, server_, client_, {}, 0, asio::steady_timer(client_.get_executor()),
+      down_{Way::down,
+            server_,
+            client_,
+            {},
+            0,
+            asio::steady_timer(client_.get_executor()),
             asio::steady_timer(client_.get_executor())} {}
 
 void Link::start(const tcp::endpoint& target) {

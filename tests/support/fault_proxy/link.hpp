@@ -14,7 +14,8 @@
 namespace postern::test {
 
 /// One connection through the proxy: two sockets, and for each way what is under way. One loop. It keeps
-/// itself alive while anything is to be moved. An end (FIN) and a break (RST) travel with the bytes, in order.
+/// itself alive while anything is to be moved. An end (FIN) and a break (RST) travel with the bytes, in
+/// order.
 class Link : public std::enable_shared_from_this<Link> {
  public:
   using Socket = boost::asio::ip::tcp::socket;

@@ -17,7 +17,7 @@ def why_not():
     if os.geteuid() != 0:
         return "making network namespaces needs root"
     try:
-        subprocess.run(["unshare", "-n", "ip", "link", "add", "a", "type", "veth", "peer", "name", "b"],
+        subprocess.run(["unshare", "-n", "ip", "link", "add", "end0", "type", "veth", "peer", "name", "end1"],
                        check=True, capture_output=True, text=True)
     except FileNotFoundError as missing:
         return f"there is no {missing.filename}"
