@@ -17,11 +17,12 @@ class Latencies {
   }
   std::size_t count() const { return samples_.size(); }
 
-  /// {"count":…,"p50_us":…,"p90_us":…,"p99_us":…,"max_us":…}
+  /// {"count":…,"p50_us":…,"p90_us":…,"p99_us":…,"p999_us":…,"max_us":…}
   std::string json() {
     std::sort(samples_.begin(), samples_.end());
-    return fmt::format(R"({{"count":{},"p50_us":{:.1f},"p90_us":{:.1f},"p99_us":{:.1f},"max_us":{:.1f}}})",
-                       samples_.size(), at(0.50), at(0.90), at(0.99), at(1.0));
+    return fmt::format(
+        R"({{"count":{},"p50_us":{:.1f},"p90_us":{:.1f},"p99_us":{:.1f},"p999_us":{:.1f},"max_us":{:.1f}}})",
+        samples_.size(), at(0.50), at(0.90), at(0.99), at(0.999), at(1.0));
   }
 
  private:

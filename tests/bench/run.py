@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import neighbour_bench  # noqa: E402
 import overload_bench  # noqa: E402
 import queue_bench as queue  # noqa: E402
+import tunnel_bench  # noqa: E402
 from common import cpu_seconds  # noqa: E402
 from harness import http  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
@@ -56,6 +57,7 @@ class Bench:
     def __init__(self, directory, seconds):
         self.directory, self.seconds = directory, seconds
         self.results = {}
+        self.tables = []  # of measurements that have one of their own
         self._server = None
 
     @property
@@ -159,6 +161,12 @@ class Bench:
         for engine in ("sqlite", "postgres"):
             server = self.server if engine == "postgres" else None
             self.keep(f"neighbour-{engine}", neighbour_bench.neighbour(self.directory, server, self.long_seconds))
+
+    def tunnel(self):
+        """The tunnel's two ends beside bare TLS and beside other tunnels."""
+        bench = tunnel_bench.TunnelBench(self.directory, self.seconds, self.keep)
+        bench.run()
+        self.tables.append(bench.table)
 
     def nodes(self, count):
         """Each node is sent its share; what counts is what all of them have delivered and recorded."""
@@ -288,6 +296,8 @@ class Bench:
     def table(self):
         print(f"\n{'':22}{'per second':>12}{'p50 µs':>10}{'p99 µs':>10}{'CPU µs':>9}  ratio")
         for name, r in self.results.items():
+            if name.startswith("tunnel "):
+                continue
             ratio = self.ratio(name, name.replace("ingest", "bare-sqlite")) if name.startswith("ingest-") else None
             if name.startswith("postgres-ingest-"):
                 ratio = self.ratio(name, name.replace("postgres-ingest", "bare-postgres"))
@@ -318,6 +328,8 @@ def main():
         finally:
             bench.close()
     bench.table()
+    for table in bench.tables:
+        table()
     Path(options.json).write_text(json.dumps(bench.results, indent=1))
     print(f"\nwritten to {options.json}")
 

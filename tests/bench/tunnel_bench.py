@@ -1,0 +1,138 @@
+"""The tunnel beside bare TLS and beside other tunnels, everything encrypted, in one run on one machine."""
+import json
+import subprocess
+import sys
+from contextlib import ExitStack, closing, contextmanager
+
+from harness.fault_proxy import FaultProxy
+from harness.process import BIN, Process
+from tunnel_peers import PEERS
+
+PROGRAM = BIN / "bench_tunnel"
+IN_FLIGHT = (1, 64, 256)
+WAYS_MS = 25  # each way: 50 ms there and back
+
+# What is measured of everything: name -> flags of the load.
+SMALL = {f"small-{n}": ["--in-flight", n] for n in IN_FLIGHT}
+BULK = {"bulk-1": ["--in-flight", 0, "--streams", 1], "bulk-16": ["--in-flight", 0, "--streams", 16]}
+BESIDE = {"small-beside-bulk": ["--in-flight", 1, "--streams", 1]}
+
+
+def _run(*argv):
+    done = subprocess.run([str(a) for a in (PROGRAM, *argv)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr or done.stdout)
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def _server(directory, name, *argv):
+    process = Process([PROGRAM, *argv], directory / f"{name}.log")
+    try:
+        words = dict(word.split("=") for word in process.wait_line("ready ").split()[1:])
+        yield process, int(words["port"]), words["pin"]
+    finally:
+        process.kill()
+
+
+@contextmanager
+def _delay(milliseconds):
+    """How a port is reached: directly, or by a proxy that takes so long each way."""
+    with ExitStack() as stack:
+        def through(port):
+            if not milliseconds:
+                return port
+            proxy = stack.enter_context(closing(FaultProxy(f"127.0.0.1:{port}")))
+            proxy.do(f"latency {milliseconds}")
+            return proxy.port
+        yield through
+
+
+class TunnelBench:
+    """`keep(name, figures)` takes each result. Figures of one run compare, others do not."""
+
+    def __init__(self, directory, seconds, keep):
+        self.directory, self.seconds, self._keep = directory, seconds, keep
+        self.results = {}
+
+    def run(self):
+        for delay in (0, WAYS_MS):
+            with _delay(delay) as through:
+                suffix = f"+{2 * delay}ms" if delay else ""
+                self.bare(through, suffix)
+                self.ours(through, suffix)
+                self.peers(through, suffix)
+
+    def keep(self, who, what, suffix, figures):
+        latency = figures["latency"]
+        shown = {}
+        if latency["count"]:
+            shown = {"per_second": figures["per_second"], **{q: latency[q] for q in ("p50_us", "p99_us", "p999_us")}}
+        if figures["mb_per_second"]:
+            shown["mb_per_second"] = figures["mb_per_second"]
+        self.results[who, what + suffix] = shown
+        self._keep(f"tunnel {who} {what}{suffix}", shown)
+
+    def bare(self, through, suffix):
+        """Bulk through bare TLS, and a bare echo of frames: what this machine can do at all."""
+        with _server(self.directory, "raw", "serve-raw") as (_, port, pin):
+            reach = ["--port", through(port), "--pin", pin, "--seconds", self.seconds]
+            for what, flags in SMALL.items():
+                self.keep("bare", what, suffix, _run("echo", *reach, *flags))
+            for what, flags in BULK.items():
+                self.keep("bare", what, suffix, _run("raw", *reach, *flags))
+
+    def ours(self, through, suffix):
+        for what, flags in {**SMALL, **BULK, **BESIDE}.items():
+            with _server(self.directory, "relay", "relay", "--seconds", self.seconds, *flags) as (relay, port, pin):
+                agent = Process([PROGRAM, "agent", "--port", through(port), "--pin", pin], self.directory / "agent.log")
+                line = relay.wait_line("{", timeout=60 + 3 * self.seconds)
+                agent.kill()
+            self.keep("ours", what, suffix, json.loads(line))
+
+    def peers(self, through, suffix):
+        with _server(self.directory, "tcp", "serve-tcp") as (_, server, _pin):
+            for kind in PEERS:
+                with closing(kind(self.directory, server, through)) as peer:
+                    if peer.missing:
+                        print(f"   {peer.name}: not found: {', '.join(peer.missing)}", file=sys.stderr)
+                        continue
+                    for what, flags in {**SMALL, **BULK, **BESIDE}.items():
+                        self.keep(peer.name, what, suffix,
+                                  _run("tcp", "--port", peer.port, "--seconds", self.seconds, *flags))
+
+    # -- the table --------------------------------------------------------------------------------------------------
+    def table(self):
+        """One row a measurement, one column a tunnel; then what was aimed at."""
+        whos = list(dict.fromkeys(who for who, _ in self.results))
+        print(f"\n{'requests/s, p50/p99/p99.9 µs; or MB/s':24}" + "".join(f"{who:>36}" for who in whos))
+        for what in dict.fromkeys(what for _, what in self.results):
+            print(f"{what:24}" + "".join(f"{self._cell(self.results.get((who, what))):>36}" for who in whos))
+        for line in self.aims():
+            print(line)
+
+    @staticmethod
+    def _cell(figures):
+        if not figures:
+            return ""
+        small = ""
+        if "per_second" in figures:
+            small = "{per_second:,.0f}  {p50_us:,.0f}/{p99_us:,.0f}/{p999_us:,.0f}".format(**figures)
+        bulk = "{mb_per_second:,.0f} MB/s".format(**figures) if "mb_per_second" in figures else ""
+        return "  ".join(part for part in (small, bulk) if part)
+
+    def aims(self):
+        def ratio(what, figure, of="bare", than=None):
+            ours, other = self.results[("ours", what)], self.results[(of, than or what)]
+            return ours[figure] / other[figure]
+
+        for what in BULK:
+            yield f"{what}: {ratio(what, 'mb_per_second'):.2f} of bare TLS (aim 0.8)"
+        for what in SMALL:
+            yield f"{what}: {ratio(what, 'per_second'):.2f} of the bare echo (aim 0.7)"
+        beside = ratio("small-beside-bulk", "p99_us", of="ours", than="small-1")
+        yield f"small-beside-bulk: p99 {beside:.1f} times that without bulk (aim 2)"
+        peers = {who for who, _ in self.results} - {"bare", "ours"}
+        for what in SMALL if peers else ():
+            best, who = max((self.results[who, what]["per_second"], who) for who in peers)
+            yield f"{what}: {self.results['ours', what]['per_second'] / best:.2f} of the best peer, {who}"
