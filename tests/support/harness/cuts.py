@@ -189,9 +189,10 @@ def plan(wire, count, chance):
 
 
 def slow_app(seed):
-    """What an app's `respond` may be: takes up to a fifth of a second, so that every cut finds calls under way."""
+    """What an app's `respond` may be: takes a while, so that cuts find calls under way; and not so long that a backlog,
+    which is sent one by one at first after every cut, grows for ever."""
     chance = random.Random(seed)
-    return lambda received: time.sleep(chance.uniform(0, 0.2)) or 200
+    return lambda received: time.sleep(chance.uniform(0, 0.04)) or 200
 
 
 def run(relay, lines, plans, rate, seed=None):
@@ -217,7 +218,9 @@ def _audit(relay, lines, acknowledged):
     def open_deliveries():
         return [d["id"] for state in ("pending", "leased", "parked") for d in relay.api.items(f"deliveries?state={state}")]
 
-    eventually(lambda: not open_deliveries(), 60)
+    left = None
+    while left != 0 and eventually(lambda: len(open_deliveries()) != left, 30):  # for as long as there is progress
+        left = len(open_deliveries())
     bodies, calls = {}, Counter()
     for line in lines:
         for received in list(line.app.received):
