@@ -14,6 +14,7 @@
 #include "relay/limits/failure_limiter.hpp"
 #include "relay/tunnel/agent_authority.hpp"
 #include "relay/tunnel/agent_directory.hpp"
+#include "relay/tunnel/handshake_pace.hpp"
 #include "tunnel-proto/limits.hpp"
 #include "tunnel-proto/tls_identity.hpp"
 
@@ -39,6 +40,7 @@ struct HubOptions {
   std::string relay_id = "postern";  ///< shown to agents; not secret
   std::size_t handshakes = 256;  ///< at once; more wait in the kernel, each for at most the handshake's time
   std::size_t handshakes_per_source = 64;  ///< of one address; more are closed at once
+  HandshakePace::Rules pace{};             ///< of handshakes after the start
   std::size_t connections = 20'000;        ///< in all; more are closed at once
   std::size_t waiting_per_session = 4096;  ///< deliveries that wait for an agent's credit; more are not sent
   Duration return_after = std::chrono::milliseconds(250);  ///< told to agents when the relay stops

@@ -33,7 +33,8 @@ TunnelListener::TunnelListener(std::span<asio::io_context* const> loops, std::sh
     : loops_(loops.begin(), loops.end()),
       core_(std::move(core)),
       acceptor_(loops_.front()->get_executor()),
-      pause_(loops_.front()->get_executor()) {}
+      pause_(loops_.front()->get_executor()),
+      pace_(core_->options.pace, core_->clock.steady()) {}
 
 Result<tcp::endpoint> TunnelListener::start() {
   const tcp::endpoint& listen = core_->options.listen;
@@ -71,6 +72,17 @@ asio::awaitable<void> TunnelListener::accept_all(std::shared_ptr<TunnelListener>
       co_await pause_.async_wait(token);
     }
     if (core_->gate.full()) co_await wait_for_place();
+    co_await keep_pace();
+  }
+}
+
+asio::awaitable<void> TunnelListener::keep_pace() {
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (acceptor_.is_open()) {
+    const Duration wait = pace_.wait(core_->clock.steady());
+    if (wait == Duration(0)) break;
+    pause_.expires_after(wait);
+    co_await pause_.async_wait(token);
   }
 }
 
@@ -101,6 +113,7 @@ void TunnelListener::take(tcp::socket socket) {
   if (!why.empty()) return core_->metrics.closed_at_accept(why);
   auto place = core_->gate.enter(peer.address());
   if (!place) return core_->metrics.closed_at_accept("too_many_from_source");
+  pace_.begin();  // who was turned away before this costs next to nothing
   socket.set_option(tcp::no_delay(true), ec);
   const auto executor = socket.get_executor();
   spawn(executor, start_session(core_, std::move(socket), std::move(place)), "tunnel.session");

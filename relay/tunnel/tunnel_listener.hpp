@@ -12,8 +12,8 @@
 namespace postern::relay {
 
 /// Accepts, decides in a moment whether to keep, and deals round robin to the loops. Nothing here waits for a
-/// peer. While all places at the handshake are taken it stops accepting: the rest waits in the kernel's
-/// queue.
+/// peer. While all places at the handshake are taken, or more begin than the pace after a start allows, it
+/// stops accepting: the rest waits in the kernel's queue.
 class TunnelListener : public std::enable_shared_from_this<TunnelListener> {
  public:
   TunnelListener(std::span<boost::asio::io_context* const> loops, std::shared_ptr<HubCore> core);
@@ -24,6 +24,7 @@ class TunnelListener : public std::enable_shared_from_this<TunnelListener> {
  private:
   boost::asio::awaitable<void> accept_all(std::shared_ptr<TunnelListener> self);
   boost::asio::awaitable<void> wait_for_place();
+  boost::asio::awaitable<void> keep_pace();
   void take(boost::asio::ip::tcp::socket socket);
   std::string_view why_not(const boost::asio::ip::address& source) const;
 
@@ -31,6 +32,7 @@ class TunnelListener : public std::enable_shared_from_this<TunnelListener> {
   std::shared_ptr<HubCore> core_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer pause_;
+  HandshakePace pace_;
   std::size_t next_ = 0;
 };
 
