@@ -97,6 +97,7 @@ def pytest_configure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=("both", "sqlite", "postgres"), default="both", help="the store (default both)")
+    parser.addoption("--agents", type=int, default=100, help="agents that come back after the relay's death (default 100)")
     parser.addoption("--cuts", type=int, default=24, help="how often the line to an agent is cut (default 24)")
     parser.addoption("--freeze", type=float, default=15, help="seconds PostgreSQL stands still (default 15)")
     parser.addoption("--ids", type=int, default=250, help="ids that 64 senders race for (default 250)")

@@ -82,7 +82,7 @@ class Cut:
 
 
 def log_events(text, agent):
-    """(wall time, event) of an agent's sessions, from a program's log."""
+    """(wall time, event) of an agent's sessions, or of all agents' (""), from a program's log."""
     for line in text.splitlines():
         found = re.match(r"(\S+Z) \w+ +(\S+) (.*)", line)
         if found and found[2] in OURS and f"agent={agent}" in found[3]:

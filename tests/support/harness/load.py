@@ -34,7 +34,7 @@ class Load:
                 sender = sender or http.Sender(self._relays[turn % len(self._relays)].ingest, timeout=5)
                 answer = sender.post("/" + path, headers, body)
                 with self._lock:
-                    self.slowest = max(self.slowest, time.monotonic() - began)
+                    self.note(began, time.monotonic() - began)
                     if 200 <= answer.status < 300:
                         self._acknowledged[answer.json()["event_id"]] = body
                     else:
@@ -43,6 +43,10 @@ class Load:
                 sender = None
                 turn += 1  # a balancer in front of several nodes would do the same
             self._stop.wait(max(0.0, self._pause - (time.monotonic() - began)))
+
+    def note(self, began, took):
+        """An answer came; under the lock."""
+        self.slowest = max(self.slowest, took)
 
     def stop(self):
         self._stop.set()

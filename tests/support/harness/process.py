@@ -43,13 +43,19 @@ class Process:
 
     def wait_line(self, prefix, timeout=20.0):
         """The first line on stdout that starts with prefix."""
+        return self.wait_nth(prefix, 1, timeout)
+
+    def wait_nth(self, prefix, number, timeout=20.0):
+        """The number-th of them."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
+                seen = 0
                 for line in self._lines:
                     if line is None:
                         raise Exited(f"{self.argv[0]} ended with {self.child.wait()}:\n{self.tail()}")
-                    if line.startswith(prefix):
+                    seen += line.startswith(prefix)
+                    if seen == number:
                         return line
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
@@ -88,6 +94,8 @@ class Process:
         return code
 
     def _close(self):
+        if self.child.stdin:
+            self.child.stdin.close()
         self._reader.join(5)
         self.child.stdout.close()
         self._log.close()
