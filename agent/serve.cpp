@@ -50,7 +50,9 @@ asio::awaitable<void> keep(std::shared_ptr<Keeper> keeper, std::optional<int>& e
 }  // namespace
 
 tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t sessions) {
+  constexpr std::uint64_t kWindowBudget = 64 * 1024 * 1024;
   tunnel::ConnectionLimits out;
+  out.session.budget = std::make_shared<tunnel::ByteBudget>(kWindowBudget);
   out.session.max_deliveries = static_cast<std::uint32_t>((limits.deliveries + sessions - 1) / sessions);
   return out;
 }

@@ -38,16 +38,24 @@ class ReceiveWindow {
   }
   void consume(std::uint64_t bytes) { consumed_ += bytes; }  ///< at most what has been taken
 
-  /// Half of it is used up: raise() is due. Earlier would be chatter, later would stall the peer.
-  bool due() const { return limit_ - consumed_ <= window_ / 2; }
-  void raise() { limit_ = consumed_ + window_; }
-  void widen(std::uint64_t window) { window_ = std::max(window, window_); }
+  /// So much has been consumed since the last raise.
+  std::uint64_t used() const { return consumed_ + window_ - std::min(limit_, consumed_ + window_); }
+  /// raise() is due: an eighth of it is used, and enough to be worth a frame. Earlier would be chatter; later
+  /// a sender who is a round trip away would stand still while half of the window is on the way.
+  bool due() const {
+    return used() > 0 && used() >= std::max(window_ / 8, std::min(window_ / 4, kWorthAFrame));
+  }
+  void raise() { limit_ = std::max(limit_, consumed_ + window_); }
+  /// For what is raised from now on: a promise stays.
+  void resize(std::uint64_t window) { window_ = window; }
 
   std::uint64_t window() const { return window_; }
   std::uint64_t limit() const { return limit_; }
   std::uint64_t unread() const { return received_ - consumed_; }
 
  private:
+  static constexpr std::uint64_t kWorthAFrame = 16 * 1024;
+
   std::uint64_t window_;
   std::uint64_t limit_;  // never below received_, which is never below consumed_
   std::uint64_t received_ = 0;

@@ -1,8 +1,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "base/clock.hpp"
+#include "tunnel-proto/window_budget.hpp"
 #include "tunnel-proto/wire.hpp"
 
 namespace postern::tunnel {
@@ -16,10 +18,13 @@ struct SessionLimits {
   std::uint64_t stream_window = kInitialStreamWindow;  ///< what one stream may send before the app reads
   std::uint64_t max_stream_window = 1024 * 1024;       ///< to which a stream that is read fast may grow
   std::uint64_t session_window =
-      kInitialSessionWindow;  ///< on the wire in all, before this end has sorted it
-  /// Received and unread bytes of all streams. At least max_deliveries × stream_window + session_window is
-  /// always kept for the first windows (a smaller budget is raised to that); only the rest lets windows grow.
-  std::uint64_t receive_budget = 16 * 1024 * 1024;
+      kInitialSessionWindow;                           ///< on the wire in all, before this end has sorted it
+  std::uint64_t max_session_window = 8 * 1024 * 1024;  ///< to which it may grow with the path
+  /// By how much the windows of the session may have grown, all together. What it holds unread is at most
+  /// this and max_deliveries × stream_window.
+  std::uint64_t window_growth = 16 * 1024 * 1024;
+  /// What the windows of all sessions of the process may come to; null: no bound but each session's own.
+  std::shared_ptr<ByteBudget> budget;
 
   Duration ping_after = std::chrono::seconds(15);  ///< silent this long: PING
   Duration dead_after = std::chrono::seconds(25);  ///< silent this long: closed as "peer_silent"

@@ -9,6 +9,9 @@
 namespace postern::tunnel {
 namespace {
 
+// A frame is not cut shorter than this to fit: it would cost more than it saves.
+constexpr std::size_t kLeastCut = 1024;
+
 /// A control frame of one number.
 template <class Number>
 void write_number(std::string& out, FrameType type, StreamId stream, Number value) {
@@ -20,7 +23,7 @@ void write_number(std::string& out, FrameType type, StreamId stream, Number valu
 
 void Outgoing::wake(Stream& stream) {
   const bool ready = stream.head_sent && stream.body_left() > 0 && stream.send.available() > 0;
-  if (ready && !stream.in_ready.is_linked()) ready_.push_back(stream);
+  if (ready && !stream.in_ready.is_linked()) ready_.push(stream);
 }
 
 bool Outgoing::empty() const {
@@ -70,9 +73,10 @@ bool Outgoing::write_head(std::string& out, Stream& stream) {
   return ended;
 }
 
-bool Outgoing::write_data(std::string& out, Stream& stream) {
+bool Outgoing::write_data(std::string& out, Stream& stream, std::size_t room) {
+  const std::uint64_t fits = room < kHeaderSize + kLeastCut ? kMaxData : room - kHeaderSize;
   const std::uint64_t allowed =
-      std::min({stream.send.available(), session_.available(), std::uint64_t{kMaxData}});
+      std::min({stream.send.available(), session_.available(), std::uint64_t{kMaxData}, fits});
   const std::size_t size = std::min<std::size_t>(stream.body_left(), allowed);
   const bool ended = size == stream.body_left();
   append_frame(out, FrameType::data, stream.id, std::string_view(*stream.body).substr(stream.body_sent, size),
@@ -80,12 +84,8 @@ bool Outgoing::write_data(std::string& out, Stream& stream) {
   stream.body_sent += size;
   stream.send.sent(size);
   session_.sent(size);
-  ready_.pop_front();
-  if (ended) {
-    stream.body.reset();
-  } else {
-    wake(stream);
-  }
+  ready_.sent(stream, kHeaderSize + size, !ended && stream.send.available() > 0);
+  if (ended) stream.body.reset();
   return ended;
 }
 

@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "tunnel-proto/fair_queue.hpp"
 #include "tunnel-proto/messages.hpp"
 #include "tunnel-proto/stream.hpp"
 
 namespace postern::tunnel {
 
-/// What a session has to send and in which order: control, then heads, then one DATA frame of each ready
-/// stream in turn. Control is state rather than a queue: the newest PONG, WINDOW and CREDIT replace older
+/// What a session has to send and in which order: control, then heads, then DATA of the stream whose turn it
+/// is (FairQueue). Control is state rather than a queue: the newest PONG, WINDOW and CREDIT replace older
 /// ones that have not left. Only RESETs and RESULT_ACKs queue.
 class Outgoing {
  public:
@@ -47,8 +48,9 @@ class Outgoing {
   /// Nothing that could be sent now. Streams that wait for a window do not count.
   bool empty() const;
 
-  /// Appends frames until `out` has `enough` bytes or nothing can go. `on_sent(stream, ended)` is told of
-  /// each head and of each stream's last frame, and may destroy the stream.
+  /// Appends frames until `out` has `enough` bytes or nothing can go; a last DATA frame is cut to end there.
+  /// `on_sent(stream, ended)` is told of each head and of each stream's last frame, and may
+  /// destroy the stream.
   template <class OnSent>
   void produce(std::string& out, std::size_t enough, OnSent on_sent) {
     write_control(out);
@@ -57,9 +59,10 @@ class Outgoing {
       const bool ended = write_head(out, stream);
       on_sent(stream, ended);
     }
-    while (out.size() < enough && can_send_data()) {
-      Stream& stream = ready_.front();
-      if (write_data(out, stream)) on_sent(stream, true);
+    while (out.size() < enough && session_.available() > 0) {
+      Stream* const stream = ready_.front();
+      if (stream == nullptr) return;
+      if (write_data(out, *stream, enough - out.size())) on_sent(*stream, true);
     }
   }
   /// The last words: control alone.
@@ -73,7 +76,7 @@ class Outgoing {
 
   bool can_send_data() const { return !ready_.empty() && session_.available() > 0; }
   bool write_head(std::string& out, Stream& stream);
-  bool write_data(std::string& out, Stream& stream);
+  bool write_data(std::string& out, Stream& stream, std::size_t room);
   void write_acks(std::string& out);
 
   static constexpr std::size_t kAcksMost = 8192;
@@ -89,7 +92,7 @@ class Outgoing {
   std::deque<ResultAck> acks_;
   StreamList<&Stream::in_windows> windows_;
   StreamList<&Stream::in_heads> heads_;
-  StreamList<&Stream::in_ready> ready_;
+  FairQueue ready_;
 };
 
 }  // namespace postern::tunnel

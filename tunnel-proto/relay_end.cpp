@@ -2,9 +2,18 @@
 
 #include <boost/asio/post.hpp>
 
+#include <functional>
 #include <utility>
 
 namespace postern::tunnel {
+namespace {
+
+/// Two that fall together by accident share their turns, and no more.
+std::uint64_t target_of(const DeliverHead& head) {
+  return std::hash<std::string_view>()(head.host) * 65'537 + head.port;
+}
+
+}  // namespace
 
 std::shared_ptr<RelayConnection> RelayConnection::start(boost::asio::ip::tcp::socket socket,
                                                         const TlsContext& tls, ConnectionEnv env,
@@ -130,7 +139,7 @@ Result<StreamId> RelayEnd::deliver(const DeliverHead& head, std::shared_ptr<cons
   auto bytes = encode(head, body ? body->size() : 0);
   if (!bytes) return std::unexpected(bytes.error());
   if (body && body->empty()) body.reset();
-  const auto stream = session_->open(std::move(*bytes), std::move(body));
+  const auto stream = session_->open(std::move(*bytes), std::move(body), target_of(head));
   if (!stream) return stream;
   pending_.emplace(*stream, Pending{std::move(done), std::nullopt, {}});
   wake();

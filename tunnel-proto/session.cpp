@@ -7,11 +7,10 @@
 namespace postern::tunnel {
 namespace {
 
-/// What is left of the budget when every stream that can be open has its first window.
-std::uint64_t growth(const SessionLimits& limits) {
-  const std::uint64_t first = limits.max_deliveries * limits.stream_window + limits.session_window;
-  return limits.receive_budget > first ? limits.receive_budget - first : 0;
-}
+// A round trip is not believed to be shorter: on a busy machine what follows a frame takes longer than the
+// PING of an idle session told.
+constexpr Duration kShortestRoundTrip = std::chrono::milliseconds(5);
+constexpr Duration kMeasureEvery = std::chrono::seconds(10);
 
 const Error kDrained = {"drained", "every delivery has finished, and the session was to end"};
 
@@ -29,7 +28,8 @@ Session::Session(const Settings& settings, SteadyTime now)
       outgoing_(head_type(settings.role), settings.peer_session_window),
       credit_(settings.role == Role::agent ? settings.limits.max_deliveries : 0),
       session_receive_(settings.limits.session_window),
-      growth_left_(growth(settings.limits)),
+      session_raised_at_(now),
+      budget_(settings.limits.window_growth, settings.limits.budget),
       now_(now),
       last_heard_(now),
       resets_(settings.limits.reset_burst + settings.limits.max_deliveries,
@@ -76,7 +76,9 @@ void Session::tick(SteadyTime now) {
     return close("peer_silent", "the peer has sent nothing for too long");
   }
   const bool pinged = ping_sent_ && *ping_sent_ >= last_heard_;
-  if (now - last_heard_ >= limits_.ping_after && !pinged) send_ping(now);
+  if (now - last_heard_ < limits_.ping_after || pinged) return;
+  send_ping(now);
+  budget_.shrink(session_receive_, limits_.session_window);
 }
 
 SteadyTime Session::next_deadline() const {
@@ -105,7 +107,7 @@ std::uint32_t Session::credit() const {
   return static_cast<std::uint32_t>(std::min(granted, room));
 }
 
-Result<StreamId> Session::open(std::string head, Body body) {
+Result<StreamId> Session::open(std::string head, Body body, std::uint64_t target) {
   if (end_ || draining()) return fail("closed", "the session takes no new deliveries");
   if (credit() == 0) return fail("no_credit", "the agent takes no more deliveries now");
   const StreamId id = next_stream_;
@@ -113,6 +115,8 @@ Result<StreamId> Session::open(std::string head, Body body) {
   ++opened_;
   Stream& stream =
       streams_.try_emplace(id, id, peer_stream_window_, limits_.stream_window, now_).first->second;
+  budget_.open(limits_.stream_window);
+  stream.target = target;
   stream.head = std::move(head);
   stream.body = std::move(body);
   outgoing_.start(stream);
@@ -154,15 +158,25 @@ std::optional<Session::Piece> Session::read(StreamId id, SteadyTime now) {
 void Session::raise_window(Stream& stream, SteadyTime now) {
   ReceiveWindow& window = stream.receive;
   if (!window.due()) return;
-  const bool fast = round_trip_ > Duration(0) && now - stream.raised_at < 2 * round_trip_;
-  const std::uint64_t wider = std::min(window.window() * 2, limits_.max_stream_window);
-  if (fast && wider > window.window() && wider - window.window() <= growth_left_) {
-    growth_left_ -= wider - window.window();
-    window.widen(wider);
-  }
+  if (used_fast(window, stream.raised_at)) budget_.grow(window, limits_.max_stream_window);
   window.raise();
   stream.raised_at = now;
   outgoing_.stream_window(stream);
+  measure_again();
+}
+
+/// At more than a quarter of it in a round trip.
+bool Session::used_fast(const ReceiveWindow& window, SteadyTime raised_at) const {
+  if (round_trip_ == Duration(0)) return false;
+  using Seconds = std::chrono::duration<double>;
+  const Seconds round_trip = std::max(round_trip_, kShortestRoundTrip);
+  const double quarters = 4 * static_cast<double>(window.used()) / static_cast<double>(window.window());
+  return Seconds(now_ - raised_at) < quarters * round_trip;
+}
+
+/// Bytes flow, so nobody is silent and nobody asks.
+void Session::measure_again() {
+  if (!ping_sent_ && now_ - measured_at_ >= kMeasureEvery) send_ping(now_);
 }
 
 bool Session::reset(StreamId id, ResetCode code) {
@@ -188,7 +202,7 @@ void Session::erase(StreamId id) {
   if (found == streams_.end()) return;
   const Stream& stream = found->second;
   buffered_ -= stream.unread.size();
-  growth_left_ += stream.receive.window() - limits_.stream_window;
+  budget_.close(limits_.stream_window, stream.receive.window());
   if (piece_stream_ == id) piece_stream_ = 0;
   streams_.erase(found);
   if (role_ == Role::agent && !goaway_sent_ && !end_) outgoing_.credit(++credit_);
@@ -207,7 +221,7 @@ Stream* Session::find(StreamId id) {
 // ---------------------------------------------------------------------------------------------
 
 void Session::send_ping(SteadyTime now) {
-  ping_sent_ = now;
+  ping_sent_ = measured_at_ = now;
   outgoing_.ping(++ping_token_);
 }
 

@@ -14,6 +14,7 @@
 #include "tunnel-proto/outgoing.hpp"
 #include "tunnel-proto/stream.hpp"
 #include "tunnel-proto/token_bucket.hpp"
+#include "tunnel-proto/window_budget.hpp"
 
 namespace postern::tunnel {
 
@@ -51,9 +52,9 @@ struct SessionEvent {
 /// times in; bytes and events out; no I/O, no clock, no thread. SPEC.md, sections 4 to 6, says what it does;
 /// SessionLimits says how much of it a peer can ask for.
 ///
-/// What a peer can make it hold is bounded: unread bytes by receive_budget, one partial frame (80 KiB), and
-/// max_deliveries streams with one head each. What it holds to send is bounded by its user (max_deliveries
-/// bodies) and max_queued_control.
+/// What a peer can make it hold is bounded: unread bytes by max_deliveries × stream_window + window_growth,
+/// one partial frame (80 KiB), and max_deliveries streams with one head each. What it holds to send is
+/// bounded by its user (max_deliveries bodies) and max_queued_control.
 class Session {
  public:
   struct Settings {
@@ -87,8 +88,8 @@ class Session {
 
   // --- Streams ---
 
-  /// Relay. Errors: `no_credit`, `closed`.
-  Result<StreamId> open(std::string head, Body body);
+  /// Relay. Streams of one `target` share its turns to send. Errors: `no_credit`, `closed`.
+  Result<StreamId> open(std::string head, Body body, std::uint64_t target = 0);
   /// Relay: how many streams can be opened now.
   std::uint32_t credit() const;
   /// Agent: the answer, whole. Ignored when the stream has gone. Once a stream.
@@ -154,6 +155,8 @@ class Session {
   void tell_readable(Stream& stream);
   void erase(StreamId id);
   void raise_window(Stream& stream, SteadyTime now);
+  bool used_fast(const ReceiveWindow& window, SteadyTime raised_at) const;
+  void measure_again();
   void protocol_error(std::string message) { close("protocol", message); }
   void finish(Error error);
   void finish_if_drained();
@@ -175,13 +178,15 @@ class Session {
   bool credit_told_ = false;
 
   ReceiveWindow session_receive_;
+  SteadyTime session_raised_at_;
+  WindowBudget budget_;
   std::uint64_t buffered_ = 0;
-  std::uint64_t growth_left_ = 0;  // of the budget, for windows to widen
-  StreamId piece_stream_ = 0;      // whose DATA frame is in the middle of arriving; 0: nobody's
+  StreamId piece_stream_ = 0;  // whose DATA frame is in the middle of arriving; 0: nobody's
 
   SteadyTime now_;  // of the latest call that told
   SteadyTime last_heard_;
   std::optional<SteadyTime> ping_sent_;
+  SteadyTime measured_at_;
   std::uint64_t ping_token_ = 0;
   std::optional<SteadyTime> probe_until_;
   std::optional<SteadyTime> blocked_since_;

@@ -79,7 +79,10 @@ void Session::on_piece(const FrameReader::Item& item) {
 void Session::sorted(std::uint64_t bytes) {
   session_receive_.consume(bytes);
   if (!session_receive_.due()) return;
+  if (used_fast(session_receive_, session_raised_at_))
+    budget_.grow(session_receive_, limits_.max_session_window);
   session_receive_.raise();
+  session_raised_at_ = now_;
   outgoing_.session_window(session_receive_.limit());
 }
 
@@ -123,6 +126,7 @@ void Session::on_deliver(const Frame& frame) {
     return;  // sent before the relay saw GOAWAY, which tells it that this one was not started
   Stream& stream =
       streams_.try_emplace(id, id, peer_stream_window_, limits_.stream_window, now_).first->second;
+  budget_.open(limits_.stream_window);
   stream.head_received = true;
   stream.end_received = frame.header.end();
   emit(Kind::opened, id, std::string(frame.payload));

@@ -23,6 +23,7 @@ struct Stream {
       : id(number), send(peer_window), receive(own_window), raised_at(now) {}
 
   const StreamId id;
+  std::uint64_t target = 0;  ///< whose turns it shares: FairQueue
 
   // Out
   std::string head;  ///< waits in `heads` until it is sent

@@ -18,9 +18,10 @@
 namespace postern::tunnel {
 namespace {
 
-// Below this much unsent the kernel asks for more. Higher: control frames wait behind bodies in the kernel,
-// where they cannot overtake. Lower: bulk stalls between wake-ups.
-constexpr int kUnsentInKernel = 128 * 1024;
+// Below this much unsent the kernel asks for more. Higher: control frames and small requests wait behind bodies in
+// the kernel, where they cannot overtake. Lower: more wake-ups for the same bytes. Measured on loopback, a gigabyte
+// beside small requests: 128 KiB 1.36 s of CPU and a median of 590 µs, 32 KiB 1.40 s and 270 µs, 16 KiB no better.
+constexpr int kUnsentInKernel = 32 * 1024;
 constexpr unsigned kTcpUserTimeoutMs = 20'000;
 constexpr std::size_t kExported = 32;
 

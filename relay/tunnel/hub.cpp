@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint32_t kStreamsPerSession = 1024;
 constexpr auto kDrain = std::chrono::seconds(20);
+constexpr std::uint64_t kWindowBudget = 256 * 1024 * 1024;
 /// A session can be replaced while a delivery waits for it; more often than this it is not worth following.
 constexpr int kSessionsTried = 4;
 
@@ -47,6 +48,7 @@ bool may_go_on(const AgentAnswer& answer) {
 tunnel::ConnectionLimits HubOptions::default_limits() {
   tunnel::ConnectionLimits limits;
   limits.session.max_deliveries = kStreamsPerSession;
+  limits.session.budget = std::make_shared<tunnel::ByteBudget>(kWindowBudget);
   limits.drain = kDrain;
   return limits;
 }

@@ -50,8 +50,8 @@ struct HubOptions {
   /// Called on the loop of the connection; must not block. May be empty.
   std::function<void(const TunnelAudit&)> audit;
 
-  /// Those of the protocol, with 1 024 streams a session and a drain that leaves the process time to end
-  /// within 30 s.
+  /// Those of the protocol, with 1 024 streams a session, 256 MiB for the windows of all of them, and a drain
+  /// that leaves the process time to end within 30 s.
   static tunnel::ConnectionLimits default_limits();
 };
 

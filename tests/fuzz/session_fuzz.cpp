@@ -93,7 +93,7 @@ class Fuzzed {
     limits.max_deliveries = 8;
     limits.stream_window = 20'000;
     limits.session_window = 60'000;
-    limits.receive_budget = 8 * 20'000 + 60'000 + 10'000;
+    limits.window_growth = 10'000;
     return limits;
   }
   static std::string number(FrameType type, StreamId stream, Input& in) {

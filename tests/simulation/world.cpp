@@ -13,7 +13,7 @@ tunnel::SessionLimits some_limits(Scheduler& scheduler) {
   limits.max_deliveries = 1 + static_cast<std::uint32_t>(scheduler.below(12));
   limits.stream_window = tunnel::kMaxData + scheduler.below(50'000);
   limits.session_window = tunnel::kMaxData + scheduler.below(100'000);
-  limits.receive_budget = scheduler.below(2'000'000);
+  limits.window_growth = scheduler.below(1'000'000);
   return limits;
 }
 

@@ -119,6 +119,45 @@ TEST(Session, ControlGoesBeforeBodies) {
   EXPECT_EQ(static_cast<FrameType>(wire[36]), FrameType::deliver);
 }
 
+TEST(Session, AHeadAndItsBodyFitIntoOneRecordBesideBulk) {
+  SessionPair pair;
+  pair.settle();
+  for (int i = 0; i < 10; ++i)
+    ASSERT_TRUE(pair.relay.session.open("bulk", body_of_size(1 << 20), /*target=*/1));
+  std::string wire;
+  pair.relay.session.produce(wire, 32 * 1024);
+  const auto small = pair.relay.session.open("small", body_of_size(1024), /*target=*/2);
+  ASSERT_TRUE(small);
+  wire.clear();
+  pair.relay.session.produce(wire, 32 * 1024);
+  ASSERT_EQ(wire.size(), 32U * 1024) << "two whole records";
+  EXPECT_EQ(static_cast<FrameType>(wire[0]), FrameType::deliver);
+  const auto body = parse_header(std::string_view(wire).substr(kHeaderSize + 5), kMaxMessage);
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->type, FrameType::data);
+  EXPECT_EQ(body->stream, *small);
+  EXPECT_TRUE(body->end());
+}
+
+TEST(Session, ASessionsWindowGrowsWithThePathAndShrinksInSilence) {
+  SessionLimits limits;
+  limits.budget = std::make_shared<ByteBudget>(64 << 20);
+  SessionPair pair(limits);
+  pair.now = at(std::chrono::milliseconds(10));
+  pair.settle();
+  const StreamId stream = pair.open("h", body_of_size(40 << 20));
+  bool end = false;
+  while (!end && pair.step(1 << 20)) read_all(pair.agent, stream, pair.now, &end);
+  EXPECT_EQ(limits.budget->taken(), limits.max_stream_window + limits.stream_window +
+                                        limits.max_session_window - limits.session_window)
+      << "the agent's stream and session at their largest, and the relay's stream";
+  pair.agent.session.answer(stream, "done", nullptr);
+  pair.settle();
+  read_all(pair.relay, stream, pair.now);
+  pair.agent.session.tick(pair.now + limits.ping_after);
+  EXPECT_EQ(limits.budget->taken(), 0U);
+}
+
 TEST(Session, WindowsGrowForAReaderThatKeepsUp) {
   SessionPair pair;
   pair.now = at(std::chrono::milliseconds(10));
@@ -135,7 +174,8 @@ TEST(Session, WindowsGrowForAReaderThatKeepsUp) {
 
 TEST(Session, WindowsGrowOnlyWithinTheBudget) {
   SessionLimits limits;
-  limits.receive_budget = limits.max_deliveries * limits.stream_window + limits.session_window + 100'000;
+  limits.window_growth = 100'000;
+  limits.max_session_window = limits.session_window;
   SessionPair pair(limits);
   pair.now = at(std::chrono::milliseconds(10));
   pair.settle();
