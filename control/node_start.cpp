@@ -151,11 +151,7 @@ void Node::Parts::tell_sessions() {
 
 /// What another node changes is taken over here: configuration, keys, and the end of agents.
 void Node::Parts::follow_other_nodes() {
-  catalog.on_change([this](const relay::Catalog& changed) {
-    for (const auto& [id, agent] : changed.agents) {
-      if (agent->state == relay::AgentState::revoked) hub->disconnect(id, "revoked");
-    }
-  });
+  catalog.on_change([this](const relay::Catalog&) { hub->check_access(); });
   if (nats) wake_through_nats();
   store->event_log->on_catalog_change([this] {
     reloader->request();

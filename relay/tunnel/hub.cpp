@@ -135,6 +135,10 @@ void Hub::announce() {
   for (const auto& session : core.registry.connections()) session->announce(goaway);
 }
 
+void Hub::check_access() {
+  for (const auto& session : state_->core->registry.connections()) session->check_access();
+}
+
 void Hub::drain() {
   HubCore& core = *state_->core;
   core.draining = true;

@@ -81,6 +81,9 @@ class Hub final : public AgentDirectory {
   void acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) override;
   void on_presence(std::function<void(AgentId, bool)> listener) override;
   void disconnect(AgentId agent, std::string_view reason) override;
+  /// The authority may think otherwise of some agents now: every session looks again whether it may go on,
+  /// and one that may not is ended. Safe from any thread; returns at once.
+  void check_access();
 
   /// Stops accepting, and lets the agents open sessions elsewhere while those here go on: before drain(), as
   /// long before as there is time. Returns at once; safe from any thread, may be called twice.

@@ -125,6 +125,14 @@ void HubSession::announce(tunnel::GoAway goaway) {
   });
 }
 
+void HubSession::check_access() {
+  asio::post(executor_, [self = shared_from_this()] {
+    if (!self->in_registry_ || self->still_valid()) return;
+    log::info("agent.access_withdrawn", {{"agent", self->claimed_}, {"peer", self->peer_}});
+    self->close("revoked", "The agent's access has been withdrawn.");
+  });
+}
+
 void HubSession::look_up(const tunnel::Hello& hello, AccountReply reply) {
   claimed_ = claimed_id(hello);
   if (hello.kind == tunnel::Identity::join) {

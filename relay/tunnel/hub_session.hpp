@@ -31,6 +31,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   SessionLoad load() const;
   /// Of whom this is; fixed before it is seated.
   const SessionSeat& seat() const { return seat_; }
+  void check_access();  ///< ends it when the authority no longer stands by what it has proven
 
   void look_up(const tunnel::Hello& hello, AccountReply reply) override;
   void enroll(const tunnel::Hello& hello, const tunnel::Account& account, tunnel::EnrollRequest request,

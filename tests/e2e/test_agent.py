@@ -1,6 +1,7 @@
 """Private delivery through the tunnel, with the real agent."""
 import os
 import random
+import threading
 import time
 from collections import Counter
 
@@ -119,6 +120,24 @@ def test_a_revoked_agent_is_cut_off(relay, make):
     event_id = post(relay, source, b"{}")
     assert relay.api.wait_delivery(event_id, "parked")["attempt_count"] == 0
     assert app.received == []
+
+
+def test_revoking_cuts_a_session_off_and_gives_back_what_it_had_within_a_second(relay, make):
+    gate = threading.Event()
+    app = make.app(lambda received: gate.wait(20) and 200)
+    agent = make.agent(relay, allow=[app.address])
+    source = connect(relay, agent, app.address)
+    event_id = post(relay, source, b"{}")
+    app.wait()
+    began = time.monotonic()
+    relay.api.post(f"agents/{agent.id}/revoke")
+    parked = relay.api.wait_delivery(event_id, "parked", timeout=5)
+    took = time.monotonic() - began
+    gate.set()
+    assert took < 1.0, took
+    assert parked["reason"] == "agent_away"
+    assert not relay.api.get(f"agents/{agent.id}")["present"]
+    print(f"revoked and given back after {took * 1000:.0f} ms")
 
 
 def test_state_is_private(relay, make):

@@ -112,6 +112,22 @@ def test_work_follows_the_tunnel(cluster, make):
     assert delivery["attempt_count"] == 1
 
 
+@pytest.mark.parametrize("how", ["revoked", "deleted"])
+def test_access_that_one_node_withdraws_ends_at_the_other_within_a_second(cluster, make, how):
+    nodes = cluster(2)
+    agent = make.agent(nodes[0])
+    assert eventually(lambda: nodes[1].api.get(f"agents/{agent.id}")["present"])
+    began = time.monotonic()
+    if how == "revoked":
+        nodes[1].api.post(f"agents/{agent.id}/revoke")
+    else:
+        nodes[1].api.ok("DELETE", f"agents/{agent.id}")
+    assert eventually(lambda: "agent.disconnected" in nodes[0].log(), timeout=5)
+    took = time.monotonic() - began
+    assert took < 1.0, took
+    print(f"{how} through the other node: ended after {took * 1000:.0f} ms")
+
+
 def test_an_agent_joins_through_one_node_and_serves_through_another(cluster, make):
     nodes = cluster(2)
     app = make.app()

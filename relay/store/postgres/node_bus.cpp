@@ -8,7 +8,10 @@ namespace postern::relay {
 namespace {
 
 constexpr Duration kPause = std::chrono::milliseconds(50);
-constexpr Duration kCatalogLook = std::chrono::seconds(2);
+/// An agent that is revoked through another node is cut off within a second, also when the notification was
+/// lost.
+constexpr Duration kCatalogLook = std::chrono::milliseconds(500);
+constexpr Duration kAwayPause = std::chrono::seconds(2);
 constexpr std::string_view kWakeChannel = "postern_wake";
 // A payload is shorter than 8,000 bytes; ids take 33 each.
 constexpr std::size_t kIdsAtOnce = 200;
@@ -135,7 +138,7 @@ void NodeBus::listen() {
     } catch (const std::exception& fault) {
       log::debug("node.bus_away", {{"error", fault.what()}});
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, kCatalogLook, [this] { return stopping_; });
+      wake_.wait_for(lock, kAwayPause, [this] { return stopping_; });
     }
   }
 }
@@ -150,7 +153,7 @@ void NodeBus::receive(pg::Connection& connection) {
   if (!woken.empty() && on_wake_) on_wake_(std::move(woken));
 }
 
-/// After each notification, and every two seconds in case one was missed.
+/// After each notification, and twice a second in case one was missed.
 void NodeBus::look_at_catalog(pg::Connection& connection) {
   const std::int64_t version = connection.run("SELECT version FROM catalog_state").integer(0, 0);
   const auto listener = [this] {

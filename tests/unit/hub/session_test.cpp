@@ -104,6 +104,22 @@ TEST_F(Session, ARevokedAgentIsDisconnectedAtOnceAndStaysOut) {
   EXPECT_EQ(deliver(identity.agent_id, request_to(app_.port())).error_code, "agent_away");
 }
 
+TEST_F(Session, WhatTheAuthorityNoLongerStandsByEndsAtALookWhoeverWithdrewIt) {
+  const auto revoked = new_identity({});
+  const auto joined_elsewhere = new_identity({});
+  const auto other = new_identity({allow(app_.port())});
+  const auto one = start_agent(revoked);
+  const auto two = start_agent(joined_elsewhere);
+  const auto three = start_agent(other);
+  for (const auto* identity : {&revoked, &joined_elsewhere, &other}) wait_present(identity->agent_id, true);
+  authority_.revoke(revoked.agent_id);
+  authority_.add({joined_elsewhere.agent_id, {}, std::string(32, 's'), std::string(32, 'k'), 0});
+  hub_->check_access();
+  EXPECT_EQ(one->exit_status(), agent::kExitRevoked);
+  EXPECT_EQ(two->exit_status(), agent::kExitRevoked);
+  EXPECT_EQ(deliver(other.agent_id, request_to(app_.port())).body, "ok");
+}
+
 TEST_F(Session, RevokingBreaksOffWhatIsInFlightAsMaybeSent) {
   DeafApp deaf;
   const auto identity = new_identity({allow(deaf.port())});
