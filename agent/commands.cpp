@@ -6,6 +6,8 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 
+#include <cstdlib>
+
 #include "agent/doctor.hpp"
 #include "agent/join.hpp"
 #include "agent/serve.hpp"
@@ -49,7 +51,7 @@ Result<void> replace_allow(const Options& options, const StateDir& state_dir, Id
   return state_dir.save(identity);
 }
 
-int run(const Options& options, const StateDir& state_dir, World& world) {
+int run(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world) {
   if (!state_dir.joined()) return complain(state_dir.identity().error());
   const auto lock = state_dir.lock();
   if (!lock) return complain(lock.error());
@@ -57,7 +59,7 @@ int run(const Options& options, const StateDir& state_dir, World& world) {
   if (!identity) return complain(identity.error());
   if (auto replaced = replace_allow(options, state_dir, *identity); !replaced)
     return complain(replaced.error());
-  return serve(options, state_dir, std::move(*identity), world.clock, world.random);
+  return serve(options, state_dir, std::move(*identity), std::move(proxies), world.clock, world.random);
 }
 
 Error already_joined(const StateDir& state_dir) {
@@ -69,7 +71,7 @@ Error already_joined(const StateDir& state_dir) {
                       state_dir.path().string(), who)};
 }
 
-int join_and_serve(const Options& options, const StateDir& state_dir, World& world,
+int join_and_serve(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world,
                    std::istream& standard_input) {
   auto token = read_token(options, standard_input);
   if (!token) return complain(token.error());
@@ -80,7 +82,7 @@ int join_and_serve(const Options& options, const StateDir& state_dir, World& wor
   if (!lock) return complain(lock.error());
   if (state_dir.joined() && !options.force) return complain(already_joined(state_dir));
   if (options.force) state_dir.forget_damaged_join();
-  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1)};
+  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1), proxies};
   auto identity = finish(join(parts, std::move(*token), std::move(*allow)));
   if (!identity) return complain(identity.error());
   log::info("agent.joined", {{"agent", identity->agent_id},
@@ -93,7 +95,7 @@ int join_and_serve(const Options& options, const StateDir& state_dir, World& wor
         stdout);
     return 0;
   }
-  return serve(options, state_dir, std::move(*identity), world.clock, world.random);
+  return serve(options, state_dir, std::move(*identity), std::move(proxies), world.clock, world.random);
 }
 
 std::string text_of(const json::object& object, std::string_view key) {
@@ -138,8 +140,9 @@ int show_status(const Options& options, const StateDir& state_dir) {
   return running && text_of(status, "phase") == "connected" ? 0 : kFailed;
 }
 
-int show_health(const Options& options, const StateDir& state_dir, World& world) {
-  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1)};
+int show_health(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world) {
+  const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1),
+                        std::move(proxies)};
   const auto checks = finish(examine(parts));
   ::fputs(render(checks).c_str(), stdout);
   return healthy(checks) ? 0 : kFailed;
@@ -149,16 +152,19 @@ int show_health(const Options& options, const StateDir& state_dir, World& world)
 
 int run_command(const Options& options, std::istream& standard_input) {
   const StateDir state_dir(options.state_dir);
+  if (options.command == Command::status) return show_status(options, state_dir);
   World world;
+  auto proxies =
+      proxy_rules(options.proxy, [](const char* name) -> const char* { return std::getenv(name); });
+  if (!proxies) return complain(proxies.error());
   switch (options.command) {
     case Command::join:
-      return join_and_serve(options, state_dir, world, standard_input);
+      return join_and_serve(options, state_dir, std::move(*proxies), world, standard_input);
     case Command::run:
-      return run(options, state_dir, world);
-    case Command::status:
-      return show_status(options, state_dir);
+      return run(options, state_dir, std::move(*proxies), world);
+    case Command::status:  // above: it dials nobody
     case Command::doctor:
-      return show_health(options, state_dir, world);
+      return show_health(options, state_dir, std::move(*proxies), world);
   }
   return kFailed;
 }

@@ -4,7 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 
-#include "agent/dial.hpp"
+#include "agent/dial_relay.hpp"
 #include "agent/tls_probe.hpp"
 
 namespace postern::agent {
@@ -75,7 +75,7 @@ std::string fix_for(const tunnel::CloseReason& reason) {
 }
 
 asio::awaitable<Check> check_session(JoinParts parts, Identity identity) {
-  auto socket = co_await dial(identity.relay);
+  auto socket = co_await dial_relay(identity.relay, parts.proxies);
   if (!socket)
     co_return fails("authentication", socket.error().message, "Try again; the network is unsteady.");
   auto executor = co_await asio::this_coro::executor;
@@ -114,27 +114,65 @@ asio::awaitable<Check> check_authentication(JoinParts parts, Identity identity) 
   co_return co_await check_session(parts, std::move(identity));
 }
 
-asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vector<Check>& checks) {
-  const std::string relay = identity.relay.to_string();
-  auto found = co_await look_up(identity.relay);
-  if (!found) {
-    checks.push_back(
-        fails("relay name", found.error().message, "Check the resolver of this host (/etc/resolv.conf)."));
-    for (const char* name : {"relay connection", "relay identity", "authentication"})
-      checks.push_back(skipped(name));
-    co_return;
+/// What looks the relay's name up: the proxy, where there is one on the way.
+asio::awaitable<Check> check_name(HostPort relay) {
+  auto found = co_await look_up(relay);
+  if (!found)
+    co_return fails("relay name", found.error().message,
+                    "Check the resolver of this host (/etc/resolv.conf).");
+  co_return pass("relay name", fmt::format("{} is {}", relay.host, found->front().address().to_string()));
+}
+
+/// The proxy itself: that it can be reached. What it says of the relay is the relay connection's line.
+asio::awaitable<Check> check_proxy(HostPort proxy) {
+  auto socket = co_await dial(proxy);
+  if (!socket)
+    co_return fails("proxy", socket.error().message,
+                    "Correct --proxy or HTTPS_PROXY, or except the relay with NO_PROXY.");
+  co_return pass("proxy", "through " + proxy.to_string());
+}
+
+std::string fix_for_dialling(const Error& error, const std::string& relay) {
+  if (error.code == "proxy_auth_required") return "Say http://USER:PASSWORD@HOST:PORT as the proxy.";
+  if (error.code == "proxy_refused")
+    return fmt::format("Have the proxy allow CONNECT to {}, or except the relay with NO_PROXY.", relay);
+  if (error.code.starts_with("proxy_"))
+    return "Check that host and port in the proxy's URL are those of an HTTP proxy.";
+  return fmt::format("Let this host connect out to {} (TCP), and check that the relay runs.", relay);
+}
+
+/// From here to a connection to the relay; nothing when a step failed, and then the last check says so.
+asio::awaitable<std::optional<asio::ip::tcp::socket>> check_way(ProxyRules proxies, HostPort relay,
+                                                                std::vector<Check>& checks) {
+  const Proxy* proxy = proxies.on_the_way_to(relay);
+  if (proxies.proxy && !proxy) checks.push_back(pass("proxy", "none on the way to " + relay.host));
+  Check first;
+  if (proxy)
+    first = co_await check_proxy(proxy->at);
+  else
+    first = co_await check_name(relay);
+  const bool ready = first.verdict == Verdict::pass;
+  checks.push_back(std::move(first));
+  if (!ready) {
+    checks.push_back(skipped("relay connection"));
+    co_return std::nullopt;
   }
-  checks.push_back(
-      pass("relay name", fmt::format("{} is {}", identity.relay.host, found->front().address().to_string())));
-  auto socket = co_await dial(identity.relay);
+  auto socket = co_await dial_relay(relay, proxies);
   if (!socket) {
-    checks.push_back(
-        fails("relay connection", socket.error().message,
-              fmt::format("Let this host connect out to {} (TCP), and check that the relay runs.", relay)));
+    checks.push_back(fails("relay connection", socket.error().message,
+                           fix_for_dialling(socket.error(), relay.to_string())));
+    co_return std::nullopt;
+  }
+  checks.push_back(pass("relay connection", "TCP to " + relay.to_string()));
+  co_return std::move(*socket);
+}
+
+asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vector<Check>& checks) {
+  auto socket = co_await check_way(parts.proxies, identity.relay, checks);
+  if (!socket) {
     for (const char* name : {"relay identity", "authentication"}) checks.push_back(skipped(name));
     co_return;
   }
-  checks.push_back(pass("relay connection", "TCP to " + relay));
   const auto tls = probe_tls(std::move(*socket), identity.pins);
   if (!tls) {
     checks.push_back(

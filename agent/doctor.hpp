@@ -17,10 +17,10 @@ struct Check {
   std::string fix;  ///< what to do about it; only with fail
 };
 
-/// Checks every step in order: state, DNS, TCP, TLS and pin, authentication bound to it, each app on the
-/// allow-list. What cannot be checked because an earlier step failed is skipped. While the agent runs, its
-/// own word counts for the authentication (a second session would push the first one out); otherwise one is
-/// held for a moment.
+/// Checks every step in order: state, proxy (where one is set) or DNS, TCP, TLS and pin, authentication bound
+/// to it, each app on the allow-list. What cannot be checked because an earlier step failed is skipped. While
+/// the agent runs, its own word counts for the authentication (a second session would push the first one
+/// out); otherwise one is held for a moment.
 boost::asio::awaitable<std::vector<Check>> examine(JoinParts parts);
 
 bool healthy(const std::vector<Check>& checks);

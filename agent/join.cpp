@@ -9,7 +9,7 @@
 
 #include <fstream>
 
-#include "agent/dial.hpp"
+#include "agent/dial_relay.hpp"
 #include "base/backoff.hpp"
 #include "base/bytes.hpp"
 #include "base/log.hpp"
@@ -126,9 +126,10 @@ tunnel::AgentConnection::Credential credential_of(const tunnel::JoinToken& token
 
 asio::awaitable<Try> try_once(JoinParts parts, tunnel::JoinToken token) {
   Try result;
-  auto socket = co_await dial({token.host, token.port});
+  auto socket = co_await dial_relay({token.host, token.port}, parts.proxies);
   if (!socket) {
     result.error = socket.error();
+    result.again = result.error.code != "proxy_auth_required";  // asking again can lock the user out
     co_return result;
   }
   auto executor = co_await asio::this_coro::executor;

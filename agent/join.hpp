@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/options.hpp"
+#include "agent/proxy.hpp"
 #include "agent/state.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -27,12 +28,13 @@ struct JoinParts {
   const Clock& clock;
   Random& random;
   tunnel::ConnectionLimits limits;
+  ProxyRules proxies = {};
 };
 
 /// Joins and saves who this agent is now. The secret is on disk before the relay learns its verifiers, and a
 /// join that broke off is told again with the very same secret, so that a lost answer costs nothing. Passing
 /// trouble of the network is tried over a few times. Errors: `state_damaged`, `io_failed`, `expired`,
-/// `auth_failed`, `already_used`, `pin_mismatch`, and what a connection can end with.
+/// `auth_failed`, `already_used`, `pin_mismatch`, those of dial_relay(), and what a connection can end with.
 boost::asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token, AllowList allow);
 
 }  // namespace postern::agent

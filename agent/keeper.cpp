@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "agent/dial.hpp"
+#include "agent/dial_relay.hpp"
 #include "agent/sleep_watch.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
@@ -93,7 +93,7 @@ asio::awaitable<Result<tcp::socket>> Keeper::dial(std::size_t lane) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     if (i != lane && lanes_[i]->remote() != nullptr) taken.push_back(*lanes_[i]->remote());
   }
-  co_return co_await agent::dial(identity_.relay, std::move(taken));
+  co_return co_await dial_relay(identity_.relay, parts_.proxies, std::move(taken));
 }
 
 std::shared_ptr<Link> Keeper::start(std::size_t lane, tcp::socket socket) {

@@ -10,6 +10,7 @@
 
 #include "agent/forwarder.hpp"
 #include "agent/lane.hpp"
+#include "agent/proxy.hpp"
 #include "agent/state.hpp"
 #include "agent/status.hpp"
 #include "tunnel-proto/agent_connection.hpp"
@@ -31,6 +32,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
     const Clock& clock;
     Random& random;
     tunnel::ConnectionLimits limits;  ///< of one session
+    ProxyRules proxies = {};
   };
   struct Settings {
     bool exit_on_revoked = false;

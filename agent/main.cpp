@@ -19,11 +19,14 @@ void refuse_dumps() {
 #endif
 }
 
-/// Shortens the time in which other users of this host can read a join token in the process list.
-void hide_tokens(int argc, char** argv) {
+/// Shortens the time in which other users of this host can read a secret in the process list.
+void hide_secrets(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string_view argument(argv[i]);
-    if (argument.starts_with(postern::tunnel::kJoinTokenPrefix)) std::fill_n(argv[i], argument.size(), 'x');
+    const bool is_proxy = argument.starts_with("--proxy=") ||
+                          (i > 1 && std::string_view(argv[i - 1]) == "--proxy");  // may hold a password
+    if (is_proxy || argument.starts_with(postern::tunnel::kJoinTokenPrefix))
+      std::fill_n(argv[i], argument.size(), 'x');
   }
 }
 
@@ -33,7 +36,7 @@ int main(int argc, char** argv) {
   refuse_dumps();
   ::signal(SIGPIPE, SIG_IGN);
   const auto options = postern::agent::parse_command_line(argc, argv);
-  hide_tokens(argc, argv);
+  hide_secrets(argc, argv);
   if (!options) return options.error();
   postern::log::configure(options->log_level, options->log_format);
   try {

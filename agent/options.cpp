@@ -40,6 +40,16 @@ void add_allow(CLI::App& app, Options& options, const char* text) {
       ->envname("POSTERN_AGENT_ALLOW");
 }
 
+void add_proxy(CLI::App& app, Options& options) {
+  app.add_option(
+         "--proxy", options.proxy,
+         "Dial the relay through this HTTP proxy (CONNECT): http://[USER:PASSWORD@]HOST:PORT. Without "
+         "it HTTPS_PROXY counts, and NO_PROXY excepts from either. A password is better given in "
+         "POSTERN_AGENT_PROXY than in a command line")
+      ->type_name("URL")
+      ->envname("POSTERN_AGENT_PROXY");
+}
+
 void add_serving(CLI::App& app, Options& options) {
   app.add_flag(
          "--exit-on-revoked", options.exit_on_revoked,
@@ -147,6 +157,7 @@ std::expected<Options, int> parse_command_line(int argc, const char* const* argv
       ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
       ->type_name("FORMAT")
       ->envname("POSTERN_AGENT_LOG_FORMAT");
+  add_proxy(app, options);
   add_commands(app, options);
   try {
     app.parse(argc, argv);

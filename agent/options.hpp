@@ -39,6 +39,7 @@ struct Options {
   bool json = false;
   Limits limits;
   AppTls app_tls;
+  std::string proxy;  ///< may hold a password; empty: as the environment says
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
 };

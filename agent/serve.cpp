@@ -57,8 +57,8 @@ tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t ses
   return out;
 }
 
-int serve(const Options& options, const StateDir& state_dir, Identity identity, const Clock& clock,
-          Random& random) {
+int serve(const Options& options, const StateDir& state_dir, Identity identity, ProxyRules proxies,
+          const Clock& clock, Random& random) {
   if (identity.allow.empty())
     log::warn("agent.nothing_allowed",
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
@@ -78,7 +78,8 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
                                                options.app_tls, **results, board, clock);
   const std::size_t sessions = std::min(options.sessions, options.limits.deliveries);
   auto keeper = std::make_shared<Keeper>(
-      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits, sessions)},
+      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits, sessions),
+                    std::move(proxies)},
       std::move(identity), std::move(forwarder),
       Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }, sessions});
   spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");

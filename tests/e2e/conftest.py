@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from harness.app import App, BlackHole, DeafApp  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
+from harness.proxy import Proxy  # noqa: E402
 from harness.relay import Agent, Relay  # noqa: E402
 
 
@@ -70,6 +71,10 @@ def make(tmp_path, engine, request):
             """The same thing, which is closed after the test."""
             started.append(thing.close)
             return thing
+        def proxy(self, *args, **kw):
+            proxy = Proxy(*args, **kw)
+            started.append(proxy.close)
+            return proxy
 
         def black_hole(self):
             hole = BlackHole()

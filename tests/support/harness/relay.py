@@ -154,11 +154,12 @@ class Relay:
 
 
 class Agent:
-    def __init__(self, directory, relay, name, allow, prefix=()):
+    def __init__(self, directory, relay, name, allow, prefix=(), env=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.state = self.directory / "state"
         self.allow = list(allow)
+        self.env = env or {}
         known = [a for a in relay.api.items("agents") if a["name"] == name]
         self.info = known[0] if known else relay.api.post("agents", {"name": name})
         self.id = self.info["id"]
@@ -173,13 +174,13 @@ class Agent:
         argv = [*self.prefix, BIN / "postern-agent", "join", "--join-file", token, "--state-dir", self.state]
         for target in self.allow:
             argv += ["--allow", target]
-        self.process = Process(argv, self.directory / "agent.log")
+        self.process = Process(argv, self.directory / "agent.log", self.env)
         self.process.wait_line("connected ", timeout)
         return self
 
     def run(self, timeout=20.0):
         argv = [*self.prefix, BIN / "postern-agent", "run", "--state-dir", self.state]
-        self.process = Process(argv, self.directory / "agent.log")
+        self.process = Process(argv, self.directory / "agent.log", self.env)
         self.process.wait_line("connected ", timeout)
         return self
 
