@@ -89,6 +89,10 @@ class AgentConnection {
   /// After joinable(), once. `invalid` when facts_json is over 2 KiB.
   virtual Result<void> enroll(const EnrollRequest& request) = 0;
 
+  /// How many deliveries may be in flight from now on (limits.session.max_deliveries until then): more are
+  /// granted at once, fewer come about as those end that are there. Nothing before opened().
+  virtual void grant(std::uint32_t deliveries) = 0;
+
   /// Asks now whether the relay is there (after a change of network or a sleep): closed("peer_silent") when
   /// nothing comes within `limit`.
   virtual void probe(Duration limit) = 0;

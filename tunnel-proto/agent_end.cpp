@@ -203,6 +203,12 @@ void AgentEnd::on_turn() {
   events->closed(*reason());
 }
 
+void AgentEnd::grant(std::uint32_t deliveries) {
+  if (!session_ || finishing()) return;
+  session_->grant(deliveries);
+  wake();
+}
+
 void AgentEnd::probe(Duration limit) {
   if (!session_ || finishing()) return;
   session_->probe(now(), limit);

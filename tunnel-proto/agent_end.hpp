@@ -58,6 +58,7 @@ class AgentEnd final : public AgentConnection, public ConnectionEnd {
   void start_up() { begin(); }
 
   Result<void> enroll(const EnrollRequest& request) override;
+  void grant(std::uint32_t deliveries) override;
   void probe(Duration limit) override;
   void go_away(const GoAway& goaway) override;
   void close(std::string_view code, std::string_view message) override;

@@ -12,6 +12,12 @@ namespace {
 constexpr Duration kShortestRoundTrip = std::chrono::milliseconds(5);
 constexpr Duration kMeasureEvery = std::chrono::seconds(10);
 
+/// Time-outs come in flocks: as many as there are deliveries in flight.
+TokenBucket resets_for(const SessionLimits& limits, SteadyTime now) {
+  return {limits.reset_burst + limits.max_deliveries, limits.resets_per_second + limits.max_deliveries / 4,
+          now};
+}
+
 const Error kDrained = {"drained", "every delivery has finished, and the session was to end"};
 
 FrameType head_type(Role role) {
@@ -32,8 +38,7 @@ Session::Session(const Settings& settings, SteadyTime now)
       budget_(settings.limits.window_growth, settings.limits.budget),
       now_(now),
       last_heard_(now),
-      resets_(settings.limits.reset_burst + settings.limits.max_deliveries,
-              settings.limits.resets_per_second + settings.limits.max_deliveries / 4, now),
+      resets_(resets_for(settings.limits, now)),
       noise_(settings.limits.noise_burst, settings.limits.noise_per_second, now) {
   if (role_ == Role::agent) outgoing_.credit(credit_);
   send_ping(now);  // the first round trip: windows grow by it
@@ -126,6 +131,31 @@ Result<StreamId> Session::open(std::string head, Body body, std::uint64_t target
   return id;
 }
 
+void Session::grant(std::uint32_t deliveries) {
+  if (role_ != Role::agent || end_) return;
+  const std::uint32_t before = std::exchange(limits_.max_deliveries, deliveries);
+  if (deliveries <= before) {
+    withheld_ += before - deliveries;
+    return;
+  }
+  const std::uint32_t more = deliveries - before;
+  const std::uint32_t back = std::min(withheld_, more);
+  withheld_ -= back;
+  resets_ = resets_for(limits_, now_);
+  if (goaway_sent_ || more == back) return;
+  credit_ += more - back;
+  outgoing_.credit(credit_);
+}
+
+/// The end of a stream is room for the next one, unless fewer are to be in flight from now on.
+void Session::restore_credit() {
+  if (withheld_ > 0) {
+    --withheld_;
+  } else {
+    outgoing_.credit(++credit_);
+  }
+}
+
 void Session::answer(StreamId id, std::string head, Body body) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->head_sent || stream->in_heads.is_linked()) return;
@@ -205,7 +235,7 @@ void Session::erase(StreamId id) {
   budget_.close(limits_.stream_window, stream.receive.window());
   if (piece_stream_ == id) piece_stream_ = 0;
   streams_.erase(found);
-  if (role_ == Role::agent && !goaway_sent_ && !end_) outgoing_.credit(++credit_);
+  if (role_ == Role::agent && !goaway_sent_ && !end_) restore_credit();
   if (role_ == Role::relay && !credit_told_ && credit() > 0) {
     credit_told_ = true;
     emit(Kind::credit);

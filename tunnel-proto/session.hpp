@@ -92,6 +92,9 @@ class Session {
   Result<StreamId> open(std::string head, Body body, std::uint64_t target = 0);
   /// Relay: how many streams can be opened now.
   std::uint32_t credit() const;
+  /// Agent: how many deliveries may be in flight from now on. More are granted at once; fewer come about as
+  /// those end that are there.
+  void grant(std::uint32_t deliveries);
   /// Agent: the answer, whole. Ignored when the stream has gone. Once a stream.
   void answer(StreamId stream, std::string head, Body body);
 
@@ -157,6 +160,7 @@ class Session {
   void raise_window(Stream& stream, SteadyTime now);
   bool used_fast(const ReceiveWindow& window, SteadyTime raised_at) const;
   void measure_again();
+  void restore_credit();
   void protocol_error(std::string message) { close("protocol", message); }
   void finish(Error error);
   void finish_if_drained();
@@ -172,9 +176,10 @@ class Session {
   Outgoing outgoing_;  // lists of streams_: destroyed first
   std::deque<SessionEvent> events_;
 
-  StreamId next_stream_ = 1;  // relay: the next id; agent: one past the highest seen
-  std::uint64_t opened_ = 0;  // streams opened so far, counted against credit_
-  std::uint64_t credit_;      // the most opened_ may become
+  StreamId next_stream_ = 1;    // relay: the next id; agent: one past the highest seen
+  std::uint64_t opened_ = 0;    // streams opened so far, counted against credit_
+  std::uint64_t credit_;        // the most opened_ may become
+  std::uint32_t withheld_ = 0;  // agent: deliveries whose end raises no credit, since fewer are granted now
   bool credit_told_ = false;
 
   ReceiveWindow session_receive_;

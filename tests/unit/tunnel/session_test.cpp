@@ -439,6 +439,87 @@ TEST(SessionEnd, AWholeAnswerSurvivesTheLoss) {
   EXPECT_EQ(pair.relay.session.read(stream, pair.now)->bytes.size(), 100U);
 }
 
+// --- A grant that changes
+
+SessionLimits granting(std::uint32_t deliveries) {
+  SessionLimits limits;
+  limits.max_deliveries = deliveries;
+  return limits;
+}
+
+void answer_one(SessionPair& pair, StreamId stream) {
+  pair.agent.session.answer(stream, "r", nullptr);
+  pair.settle();
+  pair.relay.session.read(stream, pair.now);
+}
+
+TEST(SessionGrant, MoreIsThereAtOnce) {
+  SessionPair pair(granting(1024), granting(1));
+  pair.settle();
+  pair.open();
+  EXPECT_EQ(pair.relay.session.credit(), 0U);
+  pair.agent.session.grant(4);
+  pair.settle();
+  EXPECT_EQ(pair.relay.session.credit(), 3U);
+  EXPECT_EQ(pair.relay.count(Kind::credit), 2U) << "the first grant, and the change";
+}
+
+TEST(SessionGrant, FewerComeAboutAsThoseEndThatAreThere) {
+  SessionPair pair(granting(1024), granting(3));
+  pair.settle();
+  const StreamId streams[] = {pair.open(), pair.open(), pair.open()};
+  pair.settle();
+  pair.agent.session.grant(1);
+  pair.settle();
+  for (const StreamId stream : streams) {
+    EXPECT_EQ(pair.relay.session.credit(), 0U);
+    answer_one(pair, stream);
+  }
+  EXPECT_EQ(pair.relay.session.credit(), 1U);
+  const StreamId one_more = pair.open();
+  pair.settle();
+  answer_one(pair, one_more);
+  EXPECT_EQ(pair.relay.session.credit(), 1U);
+  EXPECT_FALSE(pair.agent.session.ended());
+}
+
+TEST(SessionGrant, DownAndUpAgainIsAsBefore) {
+  SessionPair pair(granting(1024), granting(3));
+  pair.settle();
+  const StreamId stream = pair.open();
+  pair.settle();
+  pair.agent.session.grant(1);
+  pair.agent.session.grant(5);
+  pair.settle();
+  EXPECT_EQ(pair.relay.session.credit(), 4U);
+  answer_one(pair, stream);
+  EXPECT_EQ(pair.relay.session.credit(), 5U);
+}
+
+TEST(SessionGrant, ARelayIsHeldToTheOldGrantUntilItKnowsTheNewOne) {
+  SessionPair pair(granting(1024), granting(2));
+  pair.settle();
+  pair.agent.session.grant(1);
+  pair.open();
+  pair.open();
+  pair.settle();
+  EXPECT_FALSE(pair.agent.session.ended()) << pair.agent.end_code();
+  EXPECT_EQ(pair.agent.session.open_streams(), 2U);
+}
+
+TEST(SessionGrant, ManyMoreMayTimeOutTogether) {
+  SessionPair pair(granting(1024), granting(1));
+  pair.settle();
+  pair.agent.session.grant(600);
+  pair.settle();
+  std::vector<StreamId> streams;
+  for (int i = 0; i < 600; ++i) streams.push_back(pair.open());
+  pair.settle();
+  for (const StreamId stream : streams) pair.relay.session.reset(stream, ResetCode::cancelled);
+  pair.settle();
+  EXPECT_FALSE(pair.agent.session.ended()) << pair.agent.end_code();
+}
+
 TEST(SessionEnd, NothingHappensAfterIt) {
   SessionPair pair;
   pair.settle();
