@@ -54,6 +54,15 @@ void ByteBudget::give_back(const std::string& app, std::size_t bytes) {
   const auto found = by_app_.find(app);
   found->second -= bytes;
   if (found->second == 0) by_app_.erase(found);
+  let_in();
+}
+
+void ByteBudget::resize(std::size_t total) {
+  total_ = total;
+  let_in();
+}
+
+void ByteBudget::let_in() {
   for (Waiter* waiter : waiters_) {
     if (waiter->granted || !fits(waiter->app, waiter->bytes)) continue;
     charge(waiter->app, waiter->bytes);

@@ -38,6 +38,9 @@ class ByteBudget {
     std::size_t bytes_ = 0;
   };
 
+  /// What is held already stays held.
+  void resize(std::size_t total);
+
   /// Empty when `limit` passed, or the caller was cancelled, before there was room; at once when there never
   /// can be.
   boost::asio::awaitable<Hold> take(std::string app, std::size_t bytes, Duration limit);
@@ -56,8 +59,9 @@ class ByteBudget {
   bool fits(const std::string& app, std::size_t bytes) const;
   void charge(const std::string& app, std::size_t bytes);
   void give_back(const std::string& app, std::size_t bytes);
+  void let_in();
 
-  const std::size_t total_;
+  std::size_t total_;
   std::size_t used_ = 0;
   std::map<std::string, std::size_t> by_app_;
   std::list<Waiter*> waiters_;

@@ -38,11 +38,21 @@ std::string app_of(const tunnel::DeliverHead& head) {
 
 }  // namespace
 
+/// What is served between two changes.
+struct Forwarder::Rules {
+  AllowList allow;
+  Limits limits;
+  AppTls tls;
+  std::shared_ptr<http::Client> client;  ///< the same one for as long as it would be made the same way
+};
+
 struct Forwarder::Job {
-  Job(Calls::CallPtr made, SteadyTime deadline, const asio::any_io_executor& executor)
-      : call(std::move(made)), until(deadline), watchdog(executor) {}
+  Job(Calls::CallPtr made, std::shared_ptr<const Rules> now, SteadyTime deadline,
+      const asio::any_io_executor& executor)
+      : call(std::move(made)), rules(std::move(now)), until(deadline), watchdog(executor) {}
 
   const Calls::CallPtr call;
+  const std::shared_ptr<const Rules> rules;
   SteadyTime until;
   asio::steady_timer watchdog;
   asio::cancellation_signal cancel;
@@ -53,14 +63,21 @@ struct Forwarder::Job {
 Forwarder::Forwarder(asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
                      ResultKeeper& results, StatusBoard& board, const Clock& clock)
     : executor_(std::move(executor)),
-      allow_(std::move(allow)),
-      limits_(limits),
       results_(results),
       board_(board),
       clock_(clock),
       calls_(results, 2 * limits.deliveries),
-      client_(client_options(tls, limits)),
-      budget_(limits.budget_bytes) {}
+      budget_(limits.budget_bytes) {
+  serve(std::move(allow), limits, tls);
+}
+
+void Forwarder::serve(AllowList allow, Limits limits, const AppTls& tls) {
+  const bool same_client = rules_ && rules_->tls == tls && rules_->limits.deliveries == limits.deliveries;
+  auto client = same_client ? rules_->client : std::make_shared<http::Client>(client_options(tls, limits));
+  rules_ = std::make_shared<const Rules>(Rules{std::move(allow), limits, tls, std::move(client)});
+  calls_.allow(2 * limits.deliveries);
+  budget_.resize(limits.budget_bytes);
+}
 
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
   if (delivery->head().probe) return tell(*delivery, probe_passed(), {});
@@ -79,7 +96,7 @@ void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
 
 void Forwarder::begin(Calls::CallPtr call) {
   const SteadyTime until = clock_.steady() + call->head().deadline;
-  auto job = std::make_shared<Job>(std::move(call), until, executor_);
+  auto job = std::make_shared<Job>(std::move(call), rules_, until, executor_);
   ++board_.counters().in_flight;
   // Weak: the delivery keeps its handler, and the job keeps the delivery. Who joins later needs none: without
   // a stream the call goes on, or has not begun and finds out when it would.
@@ -142,23 +159,23 @@ Duration Forwarder::left(const Job& job) const {
   return std::max(Duration(0), job.until - clock_.steady());
 }
 
-Result<void> Forwarder::permit(const tunnel::DeliverHead& head) const {
-  if (!allow_.allows(head.host, head.port)) {
+Result<void> Forwarder::permit(const Rules& rules, const tunnel::DeliverHead& head) {
+  if (!rules.allow.allows(head.host, head.port)) {
     return fail("not_allowed",
-                fmt::format("{} is not on this agent's allow-list. To allow it, restart the agent with "
-                            "--allow {}.",
+                fmt::format("{} is not on this agent's allow-list. To allow it, add {} to its agent.toml, or "
+                            "restart it with --allow.",
                             app_of(head), app_of(head)));
   }
-  if (head.body_size > limits_.body_bytes) {
+  if (head.body_size > rules.limits.body_bytes) {
     return fail("body_too_large", fmt::format("The body has {} bytes; this agent takes {}.", head.body_size,
-                                              limits_.body_bytes));
+                                              rules.limits.body_bytes));
   }
   return {};
 }
 
 asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
   const tunnel::DeliverHead& head = job->head();
-  const auto permitted = permit(head);
+  const auto permitted = permit(*job->rules, head);
   if (!permitted) {
     if (permitted.error().code == "not_allowed") ++board_.counters().refused;
     co_return not_sent(permitted.error().code, permitted.error().message);
@@ -197,7 +214,7 @@ asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::Cl
     co_return not_sent("timeout", "The deadline passed before the app could be called.");
   if (!calls_.begin(*job->call))
     co_return not_sent("cancelled", "The relay gave the delivery up before the app was called.");
-  auto response = co_await client_.send(origin_of(job->head()), std::move(request), limit);
+  auto response = co_await job->rules->client->send(origin_of(job->head()), std::move(request), limit);
   if (!response) co_return to_answer(response.error());
   co_return to_answer(std::move(*response));
 }

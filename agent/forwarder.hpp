@@ -22,11 +22,16 @@ namespace postern::agent {
 ///
 /// A delivery is taken to its app once, however often its stream breaks (SPEC.md, section 7): a call that has
 /// begun goes on to its deadline without a stream, its outcome is kept, and the same delivery coming again
-/// joins the call or is told what came of it. One loop; `results`, `board` and `clock` outlive it.
+/// joins the call or is told what came of it.
+///
+/// What it serves can change at any time: a delivery keeps to its end what it began with. One loop;
+/// `results`, `board` and `clock` outlive it.
 class Forwarder : public std::enable_shared_from_this<Forwarder> {
  public:
   Forwarder(boost::asio::any_io_executor executor, AllowList allow, Limits limits, const AppTls& tls,
             ResultKeeper& results, StatusBoard& board, const Clock& clock);
+  /// From the next delivery on.
+  void serve(AllowList allow, Limits limits, const AppTls& tls);
 
   /// Answers the delivery in the end, whatever happens, unless the relay gives it up or the connection
   /// breaks; then nothing is begun for it any more.
@@ -37,6 +42,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   std::size_t running() const { return calls_.size(); }
 
  private:
+  struct Rules;
   struct Job;
   using Calls = CallBook<tunnel::IncomingDelivery>;
   void begin(Calls::CallPtr call);
@@ -45,7 +51,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   boost::asio::awaitable<AppAnswer> attempt(std::shared_ptr<Job> job);
   boost::asio::awaitable<Result<std::shared_ptr<const std::string>>> read_body(std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
-  Result<void> permit(const tunnel::DeliverHead& head) const;
+  static Result<void> permit(const Rules& rules, const tunnel::DeliverHead& head);
   void answer(Job& job, AppAnswer answer);
   void count(const tunnel::ResultHead& head);
   void ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error);
@@ -53,13 +59,11 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   Duration left(const Job& job) const;
 
   boost::asio::any_io_executor executor_;
-  const AllowList allow_;
-  const Limits limits_;
   ResultKeeper& results_;
   StatusBoard& board_;
   const Clock& clock_;
   Calls calls_;
-  http::Client client_;
+  std::shared_ptr<const Rules> rules_;
   ByteBudget budget_;
 };
 

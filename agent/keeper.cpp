@@ -126,6 +126,8 @@ void Keeper::opened(const tunnel::Admission& admission) {
     // It works without; only a copy of the state would be harder to notice.
     log::warn("agent.state_not_saved", {{"error", saved.error().message}});
   }
+  // It may have changed while this connection was made.
+  for (const auto& lane : lanes_) lane->grant(parts_.limits.session.max_deliveries);
   Status& status = parts_.board.status();
   ++status.sessions;
   status.last_error.reset();
@@ -225,6 +227,12 @@ asio::awaitable<void> Keeper::watch_sleep(std::shared_ptr<Keeper> self) {
       lane->wake();
     }
   }
+}
+
+void Keeper::grant(std::uint32_t deliveries) {
+  const auto sessions = static_cast<std::uint32_t>(lanes_.size());
+  parts_.limits.session.max_deliveries = (deliveries + sessions - 1) / sessions;
+  for (const auto& lane : lanes_) lane->grant(parts_.limits.session.max_deliveries);
 }
 
 void Keeper::drain() {

@@ -49,6 +49,9 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   /// Breaks off what is in flight and lets run() end with kExitBrokenOff, within limits.close.
   void stop();
 
+  /// How many deliveries may be in flight from now on: the sessions share it evenly, those that follow too.
+  void grant(std::uint32_t deliveries);
+
   unsigned long sessions() const { return parts_.board.status().sessions; }
 
   // --- For the lanes ---

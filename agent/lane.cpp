@@ -119,6 +119,10 @@ void Lane::probe(Duration limit) {
   if (link_) link_->probe(limit);
 }
 
+void Lane::grant(std::uint32_t deliveries) {
+  if (link_) link_->grant(deliveries);
+}
+
 const asio::ip::tcp::endpoint* Lane::remote() const {
   return link_ ? &link_->remote() : nullptr;
 }

@@ -39,6 +39,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void cut(std::string_view message);
   void wake();  ///< tries now, if it waits
   void probe(Duration limit);
+  void grant(std::uint32_t deliveries);  ///< of one session
 
   State state() const { return state_; }
   unsigned failures() const { return policy_.failures(); }

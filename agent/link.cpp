@@ -50,6 +50,10 @@ void Link::probe(Duration limit) {
   if (connection_) connection_->probe(limit);
 }
 
+void Link::grant(std::uint32_t deliveries) {
+  if (connection_) connection_->grant(deliveries);
+}
+
 void Link::opened(const tunnel::Admission& admission) {
   opened_at_ = clock_.steady();
   on_opened_(admission);

@@ -41,6 +41,7 @@ class Link final : public tunnel::AgentEvents, public std::enable_shared_from_th
   void leave(std::string_view code, std::string_view message);
   void cut(std::string_view message);
   void probe(Duration limit);
+  void grant(std::uint32_t deliveries);
 
   void opened(const tunnel::Admission& admission) override;
   void delivery(std::shared_ptr<tunnel::IncomingDelivery> delivery) override;

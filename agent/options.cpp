@@ -33,8 +33,13 @@ const std::map<std::string, log::Level> kLevels{{"debug", log::Level::debug},
                                                 {"error", log::Level::error}};
 const std::map<std::string, log::Format> kFormats{{"text", log::Format::text}, {"json", log::Format::json}};
 
+/// Notes that it was given, so that the configuration file does not have the last word.
+CLI::Option* note(CLI::Option* option, Options& options, std::string key) {
+  return option->each([&options, key = std::move(key)](const std::string&) { options.given.insert(key); });
+}
+
 void add_allow(CLI::App& app, Options& options, const char* text) {
-  app.add_option("--allow", options.allow, text)
+  note(app.add_option("--allow", options.allow, text), options, "allow")
       ->type_name("HOST:PORT")
       ->delimiter(',')
       ->envname("POSTERN_AGENT_ALLOW");
@@ -60,24 +65,30 @@ void add_serving(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 4))
       ->capture_default_str()
       ->envname("POSTERN_AGENT_SESSIONS");
-  app.add_option("--concurrency", options.limits.deliveries, "Deliveries at once")
+  note(app.add_option("--concurrency", options.limits.deliveries, "Deliveries at once"), options,
+       "concurrency")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str()
       ->envname("POSTERN_AGENT_CONCURRENCY");
-  app.add_option("--body-limit", options.limits.body_bytes,
-                 "Longest request body, in bytes (suffixes: kb, mb, gb)")
+  note(app.add_option("--body-limit", options.limits.body_bytes,
+                      "Longest request body, in bytes (suffixes: kb, mb, gb)"),
+       options, "body_limit")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str()
       ->envname("POSTERN_AGENT_BODY_LIMIT");
-  app.add_option("--memory-budget", options.limits.budget_bytes,
-                 "Request bodies in memory together, in bytes")
+  note(app.add_option("--memory-budget", options.limits.budget_bytes,
+                      "Request bodies in memory together, in bytes"),
+       options, "memory_budget")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str()
       ->envname("POSTERN_AGENT_MEMORY_BUDGET");
-  app.add_option("--app-ca-file", options.app_tls.ca_file, "Extra trust anchors (PEM) for https apps")
+  note(app.add_option("--app-ca-file", options.app_tls.ca_file, "Extra trust anchors (PEM) for https apps"),
+       options, "app_ca_file")
       ->check(CLI::ExistingFile)
       ->envname("POSTERN_AGENT_APP_CA_FILE");
-  app.add_flag("--app-tls-insecure", options.app_tls.insecure, "Do not verify the certificates of https apps")
+  note(app.add_flag("--app-tls-insecure", options.app_tls.insecure,
+                    "Do not verify the certificates of https apps"),
+       options, "app_tls_insecure")
       ->envname("POSTERN_AGENT_APP_TLS_INSECURE");
 }
 
@@ -149,7 +160,12 @@ std::expected<Options, int> parse_command_line(int argc, const char* const* argv
       ->type_name("DIR")
       ->capture_default_str()
       ->envname("POSTERN_AGENT_STATE_DIR");
-  app.add_option("--log-level", options.log_level, "debug, info, warn or error")
+  app.add_option("--config", options.config_file,
+                 "Configuration file (TOML), read again when it changes and at SIGHUP; without one, "
+                 "STATE_DIR/agent.toml or /etc/postern-agent/agent.toml, when there")
+      ->type_name("FILE")
+      ->envname("POSTERN_AGENT_CONFIG");
+  note(app.add_option("--log-level", options.log_level, "debug, info, warn or error"), options, "log_level")
       ->transform(CLI::CheckedTransformer(kLevels, CLI::ignore_case).description(""))
       ->type_name("LEVEL")
       ->envname("POSTERN_AGENT_LOG_LEVEL");

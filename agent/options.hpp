@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <expected>
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,11 +26,14 @@ struct Limits {
 struct AppTls {
   std::string ca_file;
   bool insecure = false;
+  bool operator==(const AppTls&) const = default;
 };
 
 struct Options {
   Command command = Command::run;
   std::filesystem::path state_dir;
+  std::string config_file;                   ///< empty: where config_candidates() says
+  std::set<std::string, std::less<>> given;  ///< settings of the file that a flag or the environment has
   std::string token;
   std::string join_file;  ///< "-": standard input
   std::vector<std::string> allow;

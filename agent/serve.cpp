@@ -7,6 +7,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "agent/keeper.hpp"
+#include "agent/reloader.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
@@ -38,6 +39,15 @@ asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keep
   if (!once_more) ::_exit(kExitForced);
 }
 
+asio::awaitable<void> on_hangup(asio::signal_set& signals, std::shared_ptr<Reloader> reloader) {
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (true) {
+    auto [ec, signal] = co_await signals.async_wait(token);
+    if (ec) co_return;
+    reloader->reload();
+  }
+}
+
 asio::awaitable<void> keep(std::shared_ptr<Keeper> keeper, std::optional<int>& exit_status) {
   try {
     exit_status = co_await keeper->run();
@@ -59,7 +69,14 @@ tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t ses
 
 int serve(const Options& options, const StateDir& state_dir, Identity identity, ProxyRules proxies,
           const Clock& clock, Random& random) {
-  if (identity.allow.empty())
+  auto loaded = load_serving(options, identity.allow);
+  if (!loaded) {
+    log::error("agent.config", {{"error", loaded.error().message}});
+    return kExitFault;
+  }
+  const Serving& serving = loaded->serving;
+  log::set_level(serving.log_level);
+  if (serving.allow.empty())
     log::warn("agent.nothing_allowed",
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
   state_dir.forget_other_journals(identity.agent_id);
@@ -72,18 +89,25 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
   std::optional<int> exit_status;
   asio::io_context loop(1);
   asio::signal_set signals(loop, SIGTERM, SIGINT);
+  asio::signal_set hangups(loop, SIGHUP);
   const std::string connected =
       fmt::format("connected relay={} agent={}", identity.relay.to_string(), identity.agent_id.to_string());
-  auto forwarder = std::make_shared<Forwarder>(loop.get_executor(), identity.allow, options.limits,
-                                               options.app_tls, **results, board, clock);
-  const std::size_t sessions = std::min(options.sessions, options.limits.deliveries);
+  auto forwarder = std::make_shared<Forwarder>(loop.get_executor(), serving.allow, serving.limits,
+                                               serving.app_tls, **results, board, clock);
+  const AllowList saved = identity.allow;
+  const std::size_t sessions = std::min(options.sessions, serving.limits.deliveries);
   auto keeper = std::make_shared<Keeper>(
-      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(options.limits, sessions),
+      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(serving.limits, sessions),
                     std::move(proxies)},
-      std::move(identity), std::move(forwarder),
+      std::move(identity), forwarder,
       Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }, sessions});
+  auto reloader = std::make_shared<Reloader>(
+      Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper}, options, saved);
+  reloader->start(*loaded);
+  spawn(loop.get_executor(), on_hangup(hangups, reloader), "agent.hangups");
   spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");
   spawn(loop.get_executor(), keep(keeper, exit_status), "agent.keeper");
+  forwarder.reset();
   keeper.reset();
   // Idle connections to the apps must not hold a finished process up.
   while (!exit_status && loop.run_one() > 0) {

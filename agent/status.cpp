@@ -16,6 +16,12 @@ json::value error_json(const std::optional<Error>& error) {
   return json::object{{"code", error->code}, {"message", error->message}};
 }
 
+json::object config_json(const ConfigStatus& config) {
+  return json::object{{"file", config.file.empty() ? json::value(nullptr) : json::value(config.file)},
+                      {"loaded_at", to_rfc3339(config.loaded_at)},
+                      {"error", error_json(config.error)}};
+}
+
 json::object to_json(const Status& status, Time now) {
   const Counters& counters = status.deliveries;
   return json::object{{"pid", ::getpid()},
@@ -34,6 +40,7 @@ json::object to_json(const Status& status, Time now) {
                                                   {"not_sent", counters.not_sent},
                                                   {"maybe_sent", counters.maybe_sent},
                                                   {"refused", counters.refused}}},
+                      {"config", config_json(status.config)},
                       {"updated_at", to_rfc3339(now)}};
 }
 

@@ -31,6 +31,13 @@ struct Counters {
   std::uint64_t refused = 0;     ///< of not_sent: not on the allow-list
 };
 
+/// Which configuration file holds.
+struct ConfigStatus {
+  std::string file;  ///< empty: none
+  Time loaded_at;
+  std::optional<Error> error;  ///< of the last look, when what was found was not taken
+};
+
 /// What the agent does just now. One thread.
 struct Status {
   Phase phase = Phase::connecting;
@@ -42,6 +49,7 @@ struct Status {
   std::optional<Error> last_error;
   std::optional<Time> last_delivery_at;
   Counters deliveries;
+  ConfigStatus config;
 };
 
 /// Keeps the status file up to date: at once on a change of phase, otherwise as often as tick() is called.

@@ -7,13 +7,15 @@
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
 
+#include <atomic>
+
 #include "base/clock.hpp"
 
 namespace postern::log {
 namespace {
 
 struct State {
-  Level least = Level::info;
+  std::atomic<Level> least = Level::info;
   Format format = Format::text;
   std::shared_ptr<spdlog::logger> sink;
   State() : sink(spdlog::stderr_logger_mt("postern")) {
@@ -73,6 +75,10 @@ std::string as_json(Level level, std::string_view event, Fields fields) {
 void configure(Level least, Format format) {
   state().least = least;
   state().format = format;
+}
+
+void set_level(Level least) {
+  state().least = least;
 }
 
 bool enabled(Level level) {

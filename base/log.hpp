@@ -38,6 +38,7 @@ using Fields = std::initializer_list<Field>;
 
 /// Call once, before any thread starts. Default: info, text.
 void configure(Level least, Format format);
+void set_level(Level least);  ///< at any time
 bool enabled(Level level);
 void write(Level level, std::string_view event, Fields fields = {});
 

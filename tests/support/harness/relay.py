@@ -178,8 +178,8 @@ class Agent:
         self.process.wait_line("connected ", timeout)
         return self
 
-    def run(self, timeout=20.0):
-        argv = [*self.prefix, BIN / "postern-agent", "run", "--state-dir", self.state]
+    def run(self, *options, timeout=20.0):
+        argv = [*self.prefix, BIN / "postern-agent", "run", "--state-dir", self.state, *options]
         self.process = Process(argv, self.directory / "agent.log", self.env)
         self.process.wait_line("connected ", timeout)
         return self
@@ -196,6 +196,15 @@ class Agent:
 
     def kill(self):
         return self.process.kill()
+
+    def configure(self, text):
+        """As an editor does: a new file, renamed over the old one."""
+        new = self.state / "agent.toml.new"
+        new.write_text(text)
+        new.rename(self.state / "agent.toml")
+
+    def status(self):
+        return json.loads((self.state / "status.json").read_text())
 
     def log(self):
         return (self.directory / "agent.log").read_text(errors="replace")

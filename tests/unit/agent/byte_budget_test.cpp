@@ -111,5 +111,29 @@ TEST_F(Budget, WhoIsCancelledLeavesTheQueueAndHoldsNothing) {
   EXPECT_EQ(budget_.used(), 0U);
 }
 
+TEST_F(Budget, GrowingLetsInWhoWaits) {
+  std::optional<Hold> one;
+  std::optional<Hold> two;
+  take("a", 60, one);
+  take("b", 60, two);
+  ASSERT_FALSE(two);
+  budget_.resize(200);
+  turn();
+  EXPECT_TRUE(two && *two);
+}
+
+TEST_F(Budget, ShrinkingTakesNothingBack) {
+  std::optional<Hold> one;
+  std::optional<Hold> two;
+  take("a", 60, one);
+  budget_.resize(50);
+  EXPECT_EQ(budget_.used(), 60U);
+  take("b", 10, two);
+  EXPECT_FALSE(two);
+  one.reset();
+  turn();
+  EXPECT_TRUE(two && *two);
+}
+
 }  // namespace
 }  // namespace postern::agent

@@ -85,5 +85,16 @@ TEST(Options, MistakesAreUsageErrorsAndHelpIsNot) {
   EXPECT_EQ(parse({"--version"}).error(), 0);
 }
 
+TEST(Options, WhatWasGivenIsNotedForTheConfigurationFile) {
+  ::setenv("POSTERN_AGENT_BODY_LIMIT", "1kb", 1);
+  const auto options = parse({"run", "--config", "/c.toml", "--concurrency", "3", "--log-level", "warn"});
+  ::unsetenv("POSTERN_AGENT_BODY_LIMIT");
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->config_file, "/c.toml");
+  EXPECT_EQ(options->limits.deliveries, 3U);
+  EXPECT_EQ(options->limits.body_bytes, 1024U);
+  EXPECT_THAT(options->given, testing::UnorderedElementsAre("concurrency", "body_limit", "log_level"));
+}
+
 }  // namespace
 }  // namespace postern::agent

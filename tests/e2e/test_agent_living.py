@@ -1,0 +1,90 @@
+"""An agent from day to day: its configuration changes while it works."""
+import os
+import signal
+import threading
+
+from harness import sign
+from harness.wait import eventually
+
+SECRET = "a github secret of some length"
+
+
+def connect(relay, agent, address, name="private", **fields):
+    source = relay.api.source(f"from-{name}", "github", [SECRET])
+    destination = relay.api.destination(name, "agent", f"http://{address}/hooks", agent_id=agent.id, **fields)
+    relay.api.route(source, destination)
+    return source
+
+
+def post(relay, source, body):
+    answer = relay.post(source, sign.github(SECRET, body), body)
+    assert answer.status == 202, answer
+    return answer.json()["event_id"]
+
+
+def serving(make, relay, **texts):
+    """An agent that reads its apps from its configuration file."""
+    agent = make.agent(relay, allow=["nobody.example:1"])
+    agent.stop()
+    agent.configure(texts["config"])
+    return agent.run()
+
+
+def loaded(agent):
+    return agent.status()["config"]["loaded_at"]
+
+
+def reconfigure(agent, text):
+    before = loaded(agent)
+    agent.configure(text)
+    assert eventually(lambda: loaded(agent) != before)
+
+
+def test_a_change_of_the_file_drops_no_delivery_and_no_session(relay, make):
+    go_on = threading.Event()
+    app = make.app(lambda received: go_on.wait(20) and 200)
+    other = make.app()
+    agent = serving(make, relay, config=f'allow = ["{app.address}"]\nconcurrency = 4\n')
+    source = connect(relay, agent, app.address, concurrency=8)
+    held = [post(relay, source, os.urandom(20)) for _ in range(8)]
+    app.wait(4)
+    # Four more are granted at once; the app leaves the list, and those that were begun go on all the same.
+    reconfigure(agent, f'allow = ["{app.address}", "{other.address}"]\nconcurrency = 8\n')
+    app.wait(8)
+    reconfigure(agent, f'allow = ["{other.address}"]\nconcurrency = 1\n')
+    go_on.set()
+    for event_id in held:
+        assert relay.api.wait_delivery(event_id, "delivered")["attempt_count"] == 1
+    assert len(app.received) == 8
+    assert agent.status()["sessions"] == 1
+    refused = connect(relay, agent, app.address, "again", retry_schedule=["0"])
+    delivery = relay.api.wait_delivery(post(relay, refused, b"{}"), "dead")
+    assert delivery["attempts"][-1]["error_code"] == "not_allowed"
+    allowed = connect(relay, agent, other.address, "other")
+    for _ in range(3):
+        relay.api.wait_delivery(post(relay, allowed, os.urandom(20)), "delivered")
+
+
+def test_a_file_that_is_wrong_changes_nothing(relay, make):
+    app = make.app()
+    good = f'allow = ["{app.address}"]\n'
+    agent = serving(make, relay, config=good)
+    source = connect(relay, agent, app.address)
+    agent.configure(good + "concurency = 3\n")
+    assert eventually(lambda: agent.status()["config"]["error"])
+    error = agent.status()["config"]["error"]
+    assert "agent.toml:2" in error["message"] and "did you mean concurrency" in error["message"]
+    relay.api.wait_delivery(post(relay, source, b"{}"), "delivered")
+    reconfigure(agent, good)
+    assert agent.status()["config"]["error"] is None
+
+
+def test_sighup_reads_it_again(relay, make):
+    app = make.app()
+    agent = serving(make, relay, config=f'allow = ["{app.address}"]\n')
+    before = loaded(agent)
+    agent.process.child.send_signal(signal.SIGHUP)
+    assert eventually(lambda: loaded(agent) != before)
+    source = connect(relay, agent, app.address)
+    relay.api.wait_delivery(post(relay, source, b"{}"), "delivered")
+    assert agent.status()["sessions"] == 1
