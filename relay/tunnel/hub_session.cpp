@@ -223,8 +223,8 @@ void HubSession::start_probe() {
 }
 
 void HubSession::credit_available() {
-  if (probe_) probe_->credit_available();
   deliveries_->credit_available();
+  if (probe_) probe_->credit_available();
 }
 
 void HubSession::set_live(bool live, const std::string& why) {

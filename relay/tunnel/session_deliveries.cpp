@@ -25,15 +25,22 @@ void SessionDeliveries::pump() {
     waiting_.pop_front();
     if (!start(item)) {
       waiting_.push_front(item);
-      break;
+      capacity_ = static_cast<std::uint32_t>(on_wire_);
+      return;
     }
   }
   measure();
 }
 
+/// Credit comes back a moment after an answer: what the agent once took it takes again, until it is seen not
+/// to.
 void SessionDeliveries::measure() {
-  const bool open = connection_ && !leaving_;
-  capacity_ = open ? static_cast<std::uint32_t>(on_wire_) + connection_->credit() : 0;
+  if (!connection_ || leaving_) {
+    capacity_ = 0;
+    return;
+  }
+  const std::uint32_t seen = static_cast<std::uint32_t>(on_wire_) + connection_->credit();
+  if (seen > capacity_) capacity_ = seen;
 }
 
 /// False when it has to go on waiting.
