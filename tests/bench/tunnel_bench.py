@@ -1,16 +1,26 @@
 """The tunnel beside bare TLS and beside other tunnels, everything encrypted, in one run on one machine."""
 import json
+import re
+import resource
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 from harness.fault_proxy import FaultProxy
+from harness.herd import AgentHost, add_agents
 from harness.process import BIN, Process
+from harness.relay import Relay
+from harness.wait import eventually
 from tunnel_peers import PEERS
 
 PROGRAM = BIN / "bench_tunnel"
 IN_FLIGHT = (1, 64, 256)
 WAYS_MS = 25  # each way: 50 ms there and back
+IDLE = (1000, 10_000)  # sessions
+WARM = 200
+OPEN_FILES = 65_536
 
 # What is measured of everything: name -> flags of the load.
 SMALL = {f"small-{n}": ["--in-flight", n] for n in IN_FLIGHT}
@@ -48,12 +58,27 @@ def _delay(milliseconds):
         yield through
 
 
+def _resident_kib(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
+
+
+def _affordable():
+    """How many idle sessions a relay takes here: a quarter of the files it may open, less those that warm it up."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, OPEN_FILES), max(hard, OPEN_FILES)))
+        hard = max(hard, OPEN_FILES)
+    except ValueError:
+        pass  # not ours to raise
+    return hard // 4 - 2 * WARM
+
+
 class TunnelBench:
     """`keep(name, figures)` takes each result. Figures of one run compare, others do not."""
 
     def __init__(self, directory, seconds, keep):
         self.directory, self.seconds, self._keep = directory, seconds, keep
-        self.results = {}
+        self.results, self.idle = {}, []
 
     def run(self):
         for delay in (0, WAYS_MS):
@@ -62,6 +87,7 @@ class TunnelBench:
                 self.bare(through, suffix)
                 self.ours(through, suffix)
                 self.peers(through, suffix)
+        self.memory()
 
     def keep(self, who, what, suffix, figures):
         latency = figures["latency"]
@@ -101,6 +127,30 @@ class TunnelBench:
                         self.keep(peer.name, what, suffix,
                                   _run("tcp", "--port", peer.port, "--seconds", self.seconds, *flags))
 
+    def memory(self):
+        """What an idle session costs the real relay. The first pay for pools that all share, and are not counted."""
+        counts = (IDLE[0], min(IDLE[1], _affordable()))
+        if counts[1] < IDLE[1]:
+            print(f"   so few files may be open here that a relay takes {counts[1]} idle sessions", file=sys.stderr)
+        relay = Relay(self.directory / "idle", env={"POSTERN_LOG_LEVEL": "warn"}).start()
+        agents = add_agents(relay, WARM + counts[1])
+        with ExitStack() as stack:
+            stack.callback(lambda: relay.kill())
+            self._hold(stack, relay, "warm", agents[:WARM])
+            before, held = _resident_kib(relay.process.pid), WARM
+            for count in counts:
+                self._hold(stack, relay, f"idle-{count}", agents[held:WARM + count])
+                held = WARM + count
+                grown = _resident_kib(relay.process.pid) - before
+                self._keep(f"tunnel idle-{count}", {"relay_kib_per_session": round(grown / count, 1)})
+                self.idle.append(f"{count:,} idle sessions: {grown / count:.1f} KiB each on the relay (aim 24)")
+
+    def _hold(self, stack, relay, name, agents):
+        host = stack.enter_context(closing(AgentHost(relay, self.directory / name, agents)))
+        if not eventually(lambda: host.counts()["connected"] == len(agents), 120):
+            raise RuntimeError(f"{name}: {host.counts()} of {len(agents)}")
+        time.sleep(1)  # what their handshakes needed is given back
+
     # -- the table --------------------------------------------------------------------------------------------------
     def table(self):
         """One row a measurement, one column a tunnel; then what was aimed at."""
@@ -108,7 +158,7 @@ class TunnelBench:
         print(f"\n{'requests/s, p50/p99/p99.9 µs; or MB/s':24}" + "".join(f"{who:>36}" for who in whos))
         for what in dict.fromkeys(what for _, what in self.results):
             print(f"{what:24}" + "".join(f"{self._cell(self.results.get((who, what))):>36}" for who in whos))
-        for line in self.aims():
+        for line in [*self.aims(), *self.idle]:
             print(line)
 
     @staticmethod

@@ -44,8 +44,9 @@ def test_all_agents_are_back_after_a_kill(relay, make, request, capsys):
         time.sleep(1)
         relay.kill()
         assert eventually(lambda: host.counts()["connected"] == 0)
+        wall = time.time()
         relay.start()
-        started, wall = time.monotonic(), time.time()
+        started = time.monotonic()
         assert eventually(lambda: host.counts()["connected"] == count, BACK), host.counts()
         back = time.monotonic() - started
     finally:
