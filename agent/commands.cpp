@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include <cstdlib>
+#include <thread>
 
 #include "agent/doctor.hpp"
 #include "agent/join.hpp"
@@ -20,6 +21,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr int kFailed = 1;
+constexpr int kRotationLooks = 150;
+constexpr Duration kRotationLook = std::chrono::milliseconds(100);
 
 /// Outlives every loop.
 struct World {
@@ -83,7 +86,7 @@ int join_and_serve(const Options& options, const StateDir& state_dir, ProxyRules
   if (state_dir.joined() && !options.force) return complain(already_joined(state_dir));
   if (options.force) state_dir.forget_damaged_join();
   const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1), proxies};
-  auto identity = finish(join(parts, std::move(*token), std::move(*allow)));
+  auto identity = finish(join(parts, std::move(*token), std::move(*allow), options.ca));
   if (!identity) return complain(identity.error());
   log::info("agent.joined", {{"agent", identity->agent_id},
                              {"relay", identity->relay.to_string()},
@@ -148,6 +151,28 @@ int show_health(const Options& options, const StateDir& state_dir, ProxyRules pr
   return healthy(checks) ? 0 : kFailed;
 }
 
+/// The running agent looks for the wish every few seconds (kStatusPeriod).
+int ask_rotation(const StateDir& state_dir) {
+  const auto before = state_dir.identity();
+  if (!before) return complain(before.error());
+  if (auto asked = state_dir.ask_rotation(); !asked) return complain(asked.error());
+  if (!state_dir.running()) {
+    ::fputs("The agent does not run: it changes its secret when it next connects.\n", stdout);
+    return 0;
+  }
+  for (int i = 0; i < kRotationLooks; ++i) {
+    const auto now = state_dir.identity();
+    if (now && now->key_epoch > before->key_epoch) {
+      ::fputs("The secret has been changed.\n", stdout);
+      return 0;
+    }
+    std::this_thread::sleep_for(kRotationLook);
+  }
+  return complain({"not_yet",
+                   "The agent has not changed its secret yet; it does so once it is connected. See "
+                   "postern-agent status."});
+}
+
 }  // namespace
 
 int run_command(const Options& options, std::istream& standard_input) {
@@ -163,6 +188,8 @@ int run_command(const Options& options, std::istream& standard_input) {
     case Command::run:
       return run(options, state_dir, std::move(*proxies), world);
     case Command::status:  // above: it dials nobody
+    case Command::rotate:
+      return ask_rotation(state_dir);
     case Command::doctor:
       return show_health(options, state_dir, std::move(*proxies), world);
   }

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "agent/dial_relay.hpp"
+#include "agent/secret_rotation.hpp"
 #include "agent/tls_probe.hpp"
 
 namespace postern::agent {
@@ -51,11 +52,15 @@ class Visit final : public tunnel::AgentEvents {
   tunnel::CloseReason reason;
 };
 
-tunnel::AgentConnection::Credential credential_of(const Identity& identity, Random& random) {
+tunnel::AgentConnection::Credential credential_of(const Identity& identity, SecretRotation& rotation,
+                                                  Random& random) {
   tunnel::AgentConnection::Credential credential;
   credential.kind = tunnel::Identity::agent;
   credential.id = identity.agent_id.uuid;
-  credential.secret = identity.secret;
+  SecretPick pick = rotation.pick(identity);
+  credential.secret = std::move(pick.secret);
+  credential.key_epoch = pick.key_epoch;
+  credential.previous_instance_id = identity.instance;
   random.fill(reinterpret_cast<char*>(credential.instance_id.data()), credential.instance_id.size());
   credential.generation = identity.generation;
   credential.software = "postern-agent/" POSTERN_VERSION " doctor";
@@ -74,19 +79,24 @@ std::string fix_for(const tunnel::CloseReason& reason) {
   return "Read the relay's log at this moment; it names the peer address and this agent.";
 }
 
-asio::awaitable<Check> check_session(JoinParts parts, Identity identity) {
+asio::awaitable<Check> check_session(JoinParts parts, Identity identity, SecretRotation rotation = {}) {
   auto socket = co_await dial_relay(identity.relay, parts.proxies);
   if (!socket)
     co_return fails("authentication", socket.error().message, "Try again; the network is unsteady.");
   auto executor = co_await asio::this_coro::executor;
   auto visit = std::make_shared<Visit>(executor);
-  const auto tls = tunnel::TlsContext::client(identity.pins);
+  const auto tls = relay_tls(identity.trust(), identity.relay);
+  if (!tls)
+    co_return fails("authentication", tls.error().message, "Name a readable file of CA certificates.");
   const tunnel::ConnectionEnv env{parts.clock, parts.random, parts.limits};
-  visit->connection = tunnel::AgentConnection::start(std::move(*socket), tls, env,
-                                                     credential_of(identity, parts.random), visit);
+  visit->connection = tunnel::AgentConnection::start(std::move(*socket), *tls, env,
+                                                     credential_of(identity, rotation, parts.random), visit);
   const auto wait = asio::as_tuple(asio::use_awaitable);
   while (!visit->is_over) co_await visit->over.async_wait(wait);
+  if (visit->reason.code == "auth_failed" && rotation.refused(identity))
+    co_return co_await check_session(parts, std::move(identity), rotation);
   if (!visit->admission) co_return fails("authentication", visit->reason.message, fix_for(visit->reason));
+  rotation.admitted(identity);
   identity.generation = visit->admission->generation;
   const auto saved = parts.state_dir.save(identity);
   if (!saved) co_return fails("authentication", saved.error().message, "Make the state directory writable.");
@@ -173,7 +183,7 @@ asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vecto
     for (const char* name : {"relay identity", "authentication"}) checks.push_back(skipped(name));
     co_return;
   }
-  const auto tls = probe_tls(std::move(*socket), identity.pins);
+  const auto tls = probe_tls(std::move(*socket), identity);
   if (!tls) {
     checks.push_back(
         fails("relay identity", tls.error().message,
@@ -183,7 +193,8 @@ asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vecto
     checks.push_back(skipped("authentication"));
     co_return;
   }
-  checks.push_back(pass("relay identity", *tls + ", the pinned key"));
+  checks.push_back(pass("relay identity", *tls + (identity.ca.empty() ? ", the pinned key"
+                                                                      : ", its name vouched for by a CA")));
   auto authentication = co_await check_authentication(parts, std::move(identity));
   checks.push_back(std::move(authentication));
 }

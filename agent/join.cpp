@@ -103,7 +103,7 @@ class Joiner final : public tunnel::AgentEvents {
 
 /// Whoever answered is not the relay; asking again so soon would not change that.
 bool is_stranger(std::string_view code) {
-  return code == "pin_mismatch" || code == "relay_not_proven";
+  return code == "pin_mismatch" || code == "relay_not_proven" || code == "untrusted";
 }
 
 /// How one try ended: with an agent id, or with a reason and whether another try can help.
@@ -124,7 +124,7 @@ tunnel::AgentConnection::Credential credential_of(const tunnel::JoinToken& token
   return credential;
 }
 
-asio::awaitable<Try> try_once(JoinParts parts, tunnel::JoinToken token) {
+asio::awaitable<Try> try_once(JoinParts parts, tunnel::JoinToken token, std::string ca) {
   Try result;
   auto socket = co_await dial_relay({token.host, token.port}, parts.proxies);
   if (!socket) {
@@ -134,9 +134,14 @@ asio::awaitable<Try> try_once(JoinParts parts, tunnel::JoinToken token) {
   }
   auto executor = co_await asio::this_coro::executor;
   auto joiner = std::make_shared<Joiner>(executor, parts, token.join_id);
-  const auto tls = tunnel::TlsContext::client(token.pins);
+  const auto tls = relay_tls({token.pins, ca}, {token.host, token.port});
+  if (!tls) {
+    result.error = tls.error();
+    result.again = false;
+    co_return result;
+  }
   const tunnel::ConnectionEnv env{parts.clock, parts.random, parts.limits};
-  joiner->connection = tunnel::AgentConnection::start(std::move(*socket), tls, env,
+  joiner->connection = tunnel::AgentConnection::start(std::move(*socket), *tls, env,
                                                       credential_of(token, parts.random), joiner);
   const auto wait = asio::as_tuple(asio::use_awaitable);
   while (!joiner->is_over) co_await joiner->over.async_wait(wait);
@@ -184,7 +189,8 @@ std::string host_facts() {
   return boost::json::serialize(facts);
 }
 
-asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token, AllowList allow) {
+asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token, AllowList allow,
+                                       std::string ca) {
   auto relay = parse_host_port(HostPort{token.host, token.port}.to_string());
   if (!relay)
     co_return fail("join_token_invalid", "The token's relay address is not usable: " + relay.error().message);
@@ -192,7 +198,7 @@ asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token,
   Backoff backoff(std::chrono::milliseconds(500), std::chrono::seconds(10));
   Try last;
   for (int i = 0; i < kTries; ++i) {
-    last = co_await try_once(parts, token);
+    last = co_await try_once(parts, token, ca);
     if (last.agent || !last.again || i + 1 == kTries) break;
     log::warn("agent.join_retry", {{"relay", HostPort{token.host, token.port}.to_string()},
                                    {"code", last.error.code},
@@ -202,6 +208,7 @@ asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token,
   }
   if (!last.agent) co_return std::unexpected(explained(last.error, token, parts.clock.now()));
   Identity identity{*last.agent, last.secret, *relay, token.pins, std::move(allow), 0};
+  identity.ca = std::move(ca);
   const auto saved = parts.state_dir.save(identity);
   if (!saved) co_return std::unexpected(saved.error());
   co_return std::move(identity);

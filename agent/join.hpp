@@ -31,10 +31,12 @@ struct JoinParts {
   ProxyRules proxies = {};
 };
 
-/// Joins and saves who this agent is now. The secret is on disk before the relay learns its verifiers, and a
-/// join that broke off is told again with the very same secret, so that a lost answer costs nothing. Passing
-/// trouble of the network is tried over a few times. Errors: `state_damaged`, `io_failed`, `expired`,
-/// `auth_failed`, `already_used`, `pin_mismatch`, those of dial_relay(), and what a connection can end with.
-boost::asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token, AllowList allow);
+/// Joins and saves who this agent is now. With `ca` (RelayTrust::ca) a CA vouches for the relay in place of
+/// the token's pins. The secret is on disk before the relay learns its verifiers, and a join that broke off
+/// is told again with the very same secret, so that a lost answer costs nothing. Passing trouble of the
+/// network is tried over a few times. Errors: `state_damaged`, `io_failed`, `expired`, `auth_failed`,
+/// `already_used`, `pin_mismatch`, those of dial_relay(), and what a connection can end with.
+boost::asio::awaitable<Result<Identity>> join(JoinParts parts, tunnel::JoinToken token, AllowList allow,
+                                              std::string ca = {});
 
 }  // namespace postern::agent

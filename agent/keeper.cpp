@@ -33,13 +33,14 @@ Keeper::Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwar
       identity_(std::move(identity)),
       forwarder_(std::move(forwarder)),
       settings_(std::move(settings)),
-      tls_(tunnel::TlsContext::client(identity_.pins)),
       instance_(fresh_uuid(parts_.random)),
+      previous_instance_(std::exchange(identity_.instance, instance_)),
       ended_(parts_.loop, asio::steady_timer::time_point::max()),
       status_tick_(parts_.loop),
       sleep_tick_(parts_.loop) {
   parts_.board.status().relay = identity_.relay.to_string();
   parts_.board.status().agent_id = identity_.agent_id.to_string();
+  rotations_.resize(settings_.sessions);
   for (std::size_t i = 0; i < settings_.sessions; ++i)
     lanes_.push_back(std::make_shared<Lane>(*this, i, parts_.loop.get_executor(), parts_.random));
 }
@@ -48,6 +49,7 @@ asio::awaitable<int> Keeper::run() {
   const auto self = shared_from_this();
   const auto executor = parts_.loop.get_executor();
   running_ = true;
+  save();  // which process this is, before the relay learns of it
   spawn(executor, keep_status(self), "agent.status");
   spawn(executor, watch_sleep(self), "agent.sleep");
   running_lanes_ = 1;
@@ -96,21 +98,38 @@ asio::awaitable<Result<tcp::socket>> Keeper::dial(std::size_t lane) {
   co_return co_await dial_relay(identity_.relay, parts_.proxies, std::move(taken));
 }
 
-std::shared_ptr<Link> Keeper::start(std::size_t lane, tcp::socket socket) {
+Result<std::shared_ptr<Link>> Keeper::start(std::size_t lane, tcp::socket socket) {
+  const auto tls = relay_tls(identity_.trust(), identity_.relay);
+  if (!tls) return std::unexpected(tls.error());
   const tunnel::ConnectionEnv env{parts_.clock, parts_.random, parts_.limits};
-  auto opened = [weak = weak_from_this()](const tunnel::Admission& admission) {
-    if (const auto self = weak.lock()) self->opened(admission);
+  const auto weak = weak_from_this();
+  Link::Told told;
+  told.opened = [weak, lane](const tunnel::Admission& admission) {
+    if (const auto self = weak.lock()) self->opened(lane, admission);
   };
-  return Link::start(std::move(socket), tls_, env, credential(lane), forwarder_, std::move(opened));
+  told.rotation_asked = [weak, lane] {
+    if (const auto self = weak.lock()) self->rotate(lane);
+  };
+  told.rotated = [weak](const tunnel::RotateAnswer& answer) {
+    if (const auto self = weak.lock()) self->rotated(answer);
+  };
+  return Link::start(std::move(socket), *tls, env, credential(lane), forwarder_, std::move(told));
 }
 
-tunnel::AgentConnection::Credential Keeper::credential(std::size_t lane) const {
+bool Keeper::has_another_secret(std::size_t lane) {
+  return rotations_[lane].refused(identity_);
+}
+
+tunnel::AgentConnection::Credential Keeper::credential(std::size_t lane) {
   tunnel::AgentConnection::Credential credential;
   credential.kind = tunnel::Identity::agent;
   credential.id = identity_.agent_id.uuid;
-  credential.secret = identity_.secret;
+  SecretPick pick = rotations_[lane].pick(identity_);
+  credential.secret = std::move(pick.secret);
+  credential.key_epoch = pick.key_epoch;
   credential.instance_id = instance_;
   credential.connection_index = static_cast<std::uint32_t>(lane);
+  credential.previous_instance_id = previous_instance_;
   credential.generation = identity_.generation;
   credential.software = "postern-agent/" POSTERN_VERSION;
   credential.moving = true;
@@ -119,15 +138,15 @@ tunnel::AgentConnection::Credential Keeper::credential(std::size_t lane) const {
   return credential;
 }
 
-void Keeper::opened(const tunnel::Admission& admission) {
+void Keeper::opened(std::size_t lane, const tunnel::Admission& admission) {
+  rotations_[lane].admitted(identity_);
   // Sessions that log in side by side get their numbers in any order.
   identity_.generation = std::max(identity_.generation, admission.generation);
-  if (const auto saved = parts_.state_dir.save(identity_); !saved) {
-    // It works without; only a copy of the state would be harder to notice.
-    log::warn("agent.state_not_saved", {{"error", saved.error().message}});
-  }
+  if (!admission.relay_pins.empty()) identity_.pins = admission.relay_pins;
+  save();  // it works without; only a copy of the state would be harder to notice
   // It may have changed while this connection was made.
-  for (const auto& lane : lanes_) lane->grant(parts_.limits.session.max_deliveries);
+  for (const auto& each : lanes_) each->grant(parts_.limits.session.max_deliveries);
+  if (!identity_.next_secret.empty() || parts_.state_dir.rotation_asked()) rotate(lane);
   Status& status = parts_.board.status();
   ++status.sessions;
   status.last_error.reset();
@@ -176,6 +195,41 @@ bool Keeper::failed(const SessionEnd& end, const NextTry& next) {
   return true;
 }
 
+bool Keeper::save() {
+  const auto saved = parts_.state_dir.save(identity_);
+  if (!saved) log::warn("agent.state_not_saved", {{"error", saved.error().message}});
+  return saved.has_value();
+}
+
+/// Begins to change the secret, or goes on with it. The next one is on disk before the relay learns of it.
+void Keeper::rotate(std::size_t lane) {
+  if (identity_.next_secret.empty()) {
+    identity_.next_secret = parts_.random.bytes(tunnel::kSecretSize);
+    if (!save()) return identity_.next_secret.clear();
+  }
+  tunnel::RotateRequest request{identity_.key_epoch + 1, {}};
+  request.verifiers =
+      tunnel::derive_verifiers(tunnel::Identity::agent, identity_.agent_id.uuid, identity_.next_secret);
+  lanes_[lane]->rotate(request);
+}
+
+/// The relay takes both from here on. The way to the new one is a new session, before the old one is left.
+void Keeper::rotated(const tunnel::RotateAnswer& answer) {
+  if (answer.refusal) {
+    return log::warn("agent.rotation_refused",
+                     {{"code", answer.refusal->code}, {"message", answer.refusal->message}});
+  }
+  if (identity_.next_secret.empty()) return;  // a session has proven it already
+  identity_.next_known = true;
+  if (!save()) {
+    identity_.next_known = false;
+    return;
+  }
+  parts_.state_dir.rotation_done();
+  log::info("agent.secret_rotated", {{"agent", identity_.agent_id}, {"key_epoch", identity_.key_epoch + 1}});
+  for (const auto& lane : lanes_) lane->move();
+}
+
 void Keeper::report(const SessionEnd& end, const NextTry& next) {
   const std::string wait = format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(next.wait));
   const log::Fields fields = {{"relay", identity_.relay.to_string()},
@@ -209,7 +263,9 @@ asio::awaitable<void> Keeper::keep_status(std::shared_ptr<Keeper> self) {
   while (self->running_) {
     self->status_tick_.expires_after(kStatusPeriod);
     co_await self->status_tick_.async_wait(token);
-    if (self->running_) self->parts_.board.tick();
+    if (!self->running_) break;
+    self->parts_.board.tick();
+    if (self->parts_.state_dir.rotation_asked()) self->rotate(0);
   }
 }
 

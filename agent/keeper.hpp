@@ -11,6 +11,7 @@
 #include "agent/forwarder.hpp"
 #include "agent/lane.hpp"
 #include "agent/proxy.hpp"
+#include "agent/secret_rotation.hpp"
 #include "agent/state.hpp"
 #include "agent/status.hpp"
 #include "tunnel-proto/agent_connection.hpp"
@@ -57,7 +58,8 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   // --- For the lanes ---
   bool is_ending() const override { return draining_ || exit_status_.has_value(); }
   boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> dial(std::size_t lane) override;
-  std::shared_ptr<Link> start(std::size_t lane, boost::asio::ip::tcp::socket socket) override;
+  Result<std::shared_ptr<Link>> start(std::size_t lane, boost::asio::ip::tcp::socket socket) override;
+  bool has_another_secret(std::size_t lane) override;
   void changed() override;
   bool failed(const SessionEnd& end, const NextTry& next) override;
 
@@ -66,18 +68,22 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   boost::asio::awaitable<void> run_lane(std::shared_ptr<Keeper> self, std::shared_ptr<Lane> lane);
   boost::asio::awaitable<void> keep_status(std::shared_ptr<Keeper> self);
   boost::asio::awaitable<void> watch_sleep(std::shared_ptr<Keeper> self);
-  tunnel::AgentConnection::Credential credential(std::size_t lane) const;
-  void opened(const tunnel::Admission& admission);
+  tunnel::AgentConnection::Credential credential(std::size_t lane);
+  void opened(std::size_t lane, const tunnel::Admission& admission);
   void open_other_lanes();
   Phase phase() const;
+  bool save();
+  void rotate(std::size_t lane);
+  void rotated(const tunnel::RotateAnswer& answer);
   void report(const SessionEnd& end, const NextTry& next);
 
   Parts parts_;
   Identity identity_;
   std::shared_ptr<Forwarder> forwarder_;
   Settings settings_;
-  const tunnel::TlsContext tls_;
   const Uuid instance_;
+  const Uuid previous_instance_;
+  std::vector<SecretRotation> rotations_;  ///< of each lane
   std::vector<std::shared_ptr<Lane>> lanes_;
   std::size_t running_lanes_ = 0;
   boost::asio::steady_timer ended_;  ///< cancelled when the last lane has

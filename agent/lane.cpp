@@ -58,13 +58,22 @@ asio::awaitable<SessionEnd> Lane::hold_session() {
   co_return end;
 }
 
-/// Sets link_ to a session that stands; otherwise it is null, and the end says why.
+/// Sets link_ to a session that stands; otherwise it is null, or the older one, and the end says why.
 asio::awaitable<SessionEnd> Lane::open() {
+  SessionEnd end = co_await try_open();
+  while (end.reason.code == "auth_failed" && !home_.is_ending() && home_.has_another_secret(index_))
+    end = co_await try_open();
+  co_return end;
+}
+
+asio::awaitable<SessionEnd> Lane::try_open() {
   auto socket = co_await home_.dial(index_);
   if (!socket) co_return never_reached(socket.error());
   if (home_.is_ending()) co_return SessionEnd();
-  const auto older = std::exchange(link_, home_.start(index_, std::move(*socket)));
-  const auto link = link_;
+  auto started = home_.start(index_, std::move(*socket));
+  if (!started) co_return never_reached(started.error());
+  const auto link = std::move(*started);
+  const auto older = std::exchange(link_, link);
   if (older) finishing_.push_back(older);
   co_await link->news();
   if (link->is_open()) co_return SessionEnd();
@@ -121,6 +130,14 @@ void Lane::probe(Duration limit) {
 
 void Lane::grant(std::uint32_t deliveries) {
   if (link_) link_->grant(deliveries);
+}
+
+void Lane::rotate(const tunnel::RotateRequest& request) {
+  if (link_) link_->rotate(request);
+}
+
+void Lane::move() {
+  if (link_) link_->move();
 }
 
 const asio::ip::tcp::endpoint* Lane::remote() const {

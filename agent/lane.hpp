@@ -18,7 +18,9 @@ class LaneHome {
   virtual bool is_ending() const = 0;
   /// A connection, if possible to an address where no other lane has one.
   virtual boost::asio::awaitable<Result<boost::asio::ip::tcp::socket>> dial(std::size_t lane) = 0;
-  virtual std::shared_ptr<Link> start(std::size_t lane, boost::asio::ip::tcp::socket socket) = 0;
+  virtual Result<std::shared_ptr<Link>> start(std::size_t lane, boost::asio::ip::tcp::socket socket) = 0;
+  /// A login was refused. True: there is another secret, which start() takes now.
+  virtual bool has_another_secret(std::size_t lane) = 0;
   virtual void changed() = 0;
   /// A session has ended, or never came about. True: it is not to be tried again.
   virtual bool failed(const SessionEnd& end, const NextTry& next) = 0;
@@ -40,6 +42,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void wake();  ///< tries now, if it waits
   void probe(Duration limit);
   void grant(std::uint32_t deliveries);  ///< of one session
+  void rotate(const tunnel::RotateRequest& request);
+  void move();  ///< to a new session
 
   State state() const { return state_; }
   unsigned failures() const { return policy_.failures(); }
@@ -49,6 +53,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
  private:
   boost::asio::awaitable<SessionEnd> hold_session();
   boost::asio::awaitable<SessionEnd> open();
+  boost::asio::awaitable<SessionEnd> try_open();
   boost::asio::awaitable<void> move_on();
   boost::asio::awaitable<void> finish();
   boost::asio::awaitable<void> sleep(Duration wait);

@@ -10,17 +10,17 @@ using asio::ip::tcp;
 std::shared_ptr<Link> Link::start(tcp::socket socket, const tunnel::TlsContext& tls,
                                   const tunnel::ConnectionEnv& env,
                                   tunnel::AgentConnection::Credential credential,
-                                  std::shared_ptr<Forwarder> forwarder, Opened opened) {
-  auto link = std::make_shared<Link>(socket, env.clock, std::move(forwarder), std::move(opened));
+                                  std::shared_ptr<Forwarder> forwarder, Told told) {
+  auto link = std::make_shared<Link>(socket, env.clock, std::move(forwarder), std::move(told));
   link->connection_ =
       tunnel::AgentConnection::start(std::move(socket), tls, env, std::move(credential), link);
   return link;
 }
 
-Link::Link(const tcp::socket& socket, const Clock& clock, std::shared_ptr<Forwarder> forwarder, Opened opened)
+Link::Link(const tcp::socket& socket, const Clock& clock, std::shared_ptr<Forwarder> forwarder, Told told)
     : clock_(clock),
       forwarder_(std::move(forwarder)),
-      on_opened_(std::move(opened)),
+      told_(std::move(told)),
       news_(const_cast<tcp::socket&>(socket).get_executor(), asio::steady_timer::time_point::max()) {
   boost::system::error_code ignored;
   remote_ = socket.remote_endpoint(ignored);
@@ -56,7 +56,7 @@ void Link::grant(std::uint32_t deliveries) {
 
 void Link::opened(const tunnel::Admission& admission) {
   opened_at_ = clock_.steady();
-  on_opened_(admission);
+  told_.opened(admission);
   tell();
 }
 
@@ -68,9 +68,28 @@ void Link::acknowledged(std::span<const tunnel::ResultAck> acks) {
   forwarder_->acknowledged(acks);
 }
 
-void Link::moving(const tunnel::GoAway&) {
+void Link::rotate(const tunnel::RotateRequest& request) {
+  if (!is_open() || rotating_ || rotates_sent_ >= tunnel::kRotationsMost) return;
+  rotating_ = connection_->rotate(request).has_value();
+  ++rotates_sent_;
+}
+
+void Link::rotation_asked() {
+  told_.rotation_asked();
+}
+
+void Link::rotated(const tunnel::RotateAnswer& answer) {
+  if (std::exchange(rotating_, false)) told_.rotated(answer);
+}
+
+void Link::move() {
+  if (!is_open()) return;
   moving_ = true;
   tell();
+}
+
+void Link::moving(const tunnel::GoAway&) {
+  move();
 }
 
 void Link::going_away(const tunnel::GoAway& goaway) {
@@ -93,7 +112,7 @@ void Link::closed(const tunnel::CloseReason& reason) {
   if (opened_at_) end_.lived = clock_.steady() - *opened_at_;
   over_ = true;
   connection_.reset();
-  on_opened_ = {};
+  told_ = {};
   tell();
 }
 

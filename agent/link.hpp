@@ -16,15 +16,20 @@ namespace postern::agent {
 /// One connection with the relay, from the socket to its end, and what a Lane has to know of it. One loop.
 class Link final : public tunnel::AgentEvents, public std::enable_shared_from_this<Link> {
  public:
-  using Opened = std::function<void(const tunnel::Admission&)>;
+  /// What its user is told. None of them may be empty.
+  struct Told {
+    std::function<void(const tunnel::Admission&)> opened;
+    std::function<void()> rotation_asked;
+    std::function<void(const tunnel::RotateAnswer&)> rotated;
+  };
 
   static std::shared_ptr<Link> start(boost::asio::ip::tcp::socket socket, const tunnel::TlsContext& tls,
                                      const tunnel::ConnectionEnv& env,
                                      tunnel::AgentConnection::Credential credential,
-                                     std::shared_ptr<Forwarder> forwarder, Opened opened);
+                                     std::shared_ptr<Forwarder> forwarder, Told told);
   /// Use start().
   Link(const boost::asio::ip::tcp::socket& socket, const Clock& clock, std::shared_ptr<Forwarder> forwarder,
-       Opened opened);
+       Told told);
 
   /// Until it has opened, the relay wants to move or has gone away, or it is over: whatever of them is news.
   boost::asio::awaitable<void> news();
@@ -42,10 +47,16 @@ class Link final : public tunnel::AgentEvents, public std::enable_shared_from_th
   void cut(std::string_view message);
   void probe(Duration limit);
   void grant(std::uint32_t deliveries);
+  /// Not while the last one waits for its answer, and at most tunnel::kRotationsMost times.
+  void rotate(const tunnel::RotateRequest& request);
+  /// Another session is wanted in its place, as when the relay says so.
+  void move();
 
   void opened(const tunnel::Admission& admission) override;
   void delivery(std::shared_ptr<tunnel::IncomingDelivery> delivery) override;
   void acknowledged(std::span<const tunnel::ResultAck> acks) override;
+  void rotation_asked() override;
+  void rotated(const tunnel::RotateAnswer& answer) override;
   void moving(const tunnel::GoAway& goaway) override;
   void going_away(const tunnel::GoAway& goaway) override;
   void closed(const tunnel::CloseReason& reason) override;
@@ -55,12 +66,14 @@ class Link final : public tunnel::AgentEvents, public std::enable_shared_from_th
 
   const Clock& clock_;
   std::shared_ptr<Forwarder> forwarder_;
-  Opened on_opened_;
+  Told told_;
   boost::asio::ip::tcp::endpoint remote_;
   boost::asio::steady_timer news_;  ///< cancelled when there are any
   std::shared_ptr<tunnel::AgentConnection> connection_;
   std::optional<SteadyTime> opened_at_;
   bool moving_ = false;
+  bool rotating_ = false;
+  int rotates_sent_ = 0;
   bool over_ = false;
   SessionEnd end_;
 };

@@ -104,6 +104,11 @@ void add_join(CLI::App& app, Options& options) {
       ->type_name("FILE")
       ->envname("POSTERN_AGENT_JOIN_FILE");
   add_allow(*join, options, "An app that deliveries may reach, exactly as destinations name it; repeatable");
+  join->add_option(
+          "--ca", options.ca,
+          "Know the relay by its name instead of its key: system (this host's CAs), or a PEM file of CAs")
+      ->type_name("system|FILE")
+      ->envname("POSTERN_AGENT_CA");
   join->add_flag("--force", options.force, "Join anew although this state directory already holds an agent");
   join->add_flag("--only-join", options.only_join, "Exit after joining; serve later with run");
   add_serving(*join, options);
@@ -120,6 +125,9 @@ void add_commands(CLI::App& app, Options& options) {
       app.add_subcommand("status", "What the agent of this state directory is doing; exit 0 when connected");
   status->add_flag("--json", options.json, "As JSON");
   status->callback([&options] { options.command = Command::status; });
+  auto* rotate = app.add_subcommand(
+      "rotate", "Change this agent's secret: at once when it runs and is connected, else when it next is");
+  rotate->callback([&options] { options.command = Command::rotate; });
   auto* doctor = app.add_subcommand("doctor",
                                     "Check every step from here to the relay and to the apps, with a fix "
                                     "for each that fails; exit 0 when all pass");

@@ -11,7 +11,7 @@
 
 namespace postern::agent {
 
-enum class Command { join, run, status, doctor };
+enum class Command { join, run, status, doctor, rotate };
 
 /// What bounds the work in flight. All of it is this agent's to grant: the relay cannot raise it.
 struct Limits {
@@ -37,6 +37,7 @@ struct Options {
   std::string token;
   std::string join_file;  ///< "-": standard input
   std::vector<std::string> allow;
+  std::string ca;  ///< join only: RelayTrust::ca
   bool force = false;
   bool only_join = false;
   bool exit_on_revoked = false;

@@ -7,7 +7,7 @@ Outlook outlook_of(const SessionEnd& end) {
   const auto says = [&](std::string_view code) {
     return end.reason.code == code || (end.goaway && end.goaway->code == code);
   };
-  if (says("replaced")) return Outlook::replaced;
+  if (says("replaced") || says("copied")) return Outlook::replaced;
   if (says("revoked") || !end.reason.retryable) return Outlook::revoked;
   return Outlook::normal;
 }

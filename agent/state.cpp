@@ -26,8 +26,8 @@ std::vector<std::string> texts_of(const json::object& object, std::string_view k
   return out;
 }
 
-std::string secret_from(const json::object& object) {
-  auto secret = base64url_decode(text_of(object, "secret"));
+std::string secret_from(const json::object& object, std::string_view key = "secret") {
+  auto secret = base64url_decode(text_of(object, key));
   if (!secret || secret->size() != 32) throw std::runtime_error("the secret is not 32 bytes");
   return *secret;
 }
@@ -36,6 +36,22 @@ json::object parse_object(std::string_view content) {
   json::object object = json::parse(content).as_object();
   if (object.at("format").to_number<int>() != kFormat) throw std::runtime_error("written by another version");
   return object;
+}
+
+/// What earlier versions did not write.
+void read_rotation(const json::object& object, Identity& identity) {
+  if (const auto* epoch = object.if_contains("key_epoch"))
+    identity.key_epoch = epoch->to_number<std::uint32_t>();
+  if (object.contains("next_secret")) {
+    identity.next_secret = secret_from(object, "next_secret");
+    identity.next_known = object.at("next_known").as_bool();
+  }
+  if (object.contains("relay_ca")) identity.ca = text_of(object, "relay_ca");
+  if (object.contains("instance")) {
+    const auto instance = uuid_from_text(text_of(object, "instance"));
+    if (!instance) throw std::runtime_error("instance is malformed");
+    identity.instance = *instance;
+  }
 }
 
 Identity identity_from(std::string_view content) {
@@ -58,6 +74,7 @@ Identity identity_from(std::string_view content) {
   if (!allow) throw std::runtime_error(allow.error().message);
   identity.allow = std::move(*allow);
   identity.generation = object.at("generation").to_number<std::uint64_t>();
+  read_rotation(object, identity);
   return identity;
 }
 
@@ -128,13 +145,20 @@ Result<void> StateDir::save(const Identity& identity) const {
   std::vector<std::string> pins;
   pins.reserve(identity.pins.size());
   for (const std::string& pin : identity.pins) pins.push_back(hex_encode(pin));
-  const json::object object{{"format", kFormat},
-                            {"agent_id", identity.agent_id.to_string()},
-                            {"secret", base64url_encode(identity.secret)},
-                            {"relay", identity.relay.to_string()},
-                            {"relay_pins_sha256", to_array(pins)},
-                            {"allow", to_array(identity.allow.entries())},
-                            {"generation", identity.generation}};
+  json::object object{{"format", kFormat},
+                      {"agent_id", identity.agent_id.to_string()},
+                      {"secret", base64url_encode(identity.secret)},
+                      {"relay", identity.relay.to_string()},
+                      {"relay_pins_sha256", to_array(pins)},
+                      {"allow", to_array(identity.allow.entries())},
+                      {"generation", identity.generation},
+                      {"key_epoch", identity.key_epoch}};
+  if (!identity.next_secret.empty()) {
+    object["next_secret"] = base64url_encode(identity.next_secret);
+    object["next_known"] = identity.next_known;
+  }
+  if (!identity.ca.empty()) object["relay_ca"] = identity.ca;
+  if (identity.instance != Uuid{}) object["instance"] = uuid_to_text(identity.instance);
   auto saved = replace_file(path_ / "state.json", json::serialize(object) + "\n", Durable::yes);
   if (saved) ::unlink((path_ / "joining.json").c_str());
   return saved;
@@ -150,6 +174,14 @@ Result<void> StateDir::save(const Joining& joining) const {
                             {"secret", base64url_encode(joining.secret)},
                             {"facts", joining.facts_json}};
   return replace_file(path_ / "joining.json", json::serialize(object) + "\n", Durable::yes);
+}
+
+Result<void> StateDir::ask_rotation() const {
+  return replace_file(path_ / "rotate", "\n", Durable::yes);
+}
+
+void StateDir::rotation_done() const {
+  ::unlink((path_ / "rotate").c_str());
 }
 
 void StateDir::forget_damaged_join() const {

@@ -7,6 +7,7 @@
 
 #include "agent/allow_list.hpp"
 #include "agent/files.hpp"
+#include "agent/relay_trust.hpp"
 #include "base/error.hpp"
 #include "base/id.hpp"
 
@@ -26,6 +27,12 @@ struct Identity {
   std::vector<std::string> pins;  ///< SHA-256 of the relay's key (SPKI), 32 bytes each
   AllowList allow;
   std::uint64_t generation = 0;  ///< of the last login; grows each time
+  std::uint32_t key_epoch = 0;   ///< of the secret: how often it has been changed
+  std::string next_secret = {};  ///< the one that is to follow; empty: none
+  bool next_known = false;       ///< the relay has said that it takes the next secret
+  std::string ca = {};           ///< RelayTrust::ca
+  Uuid instance{};  ///< of the process that holds the directory, or held it last; all zero: none did
+  RelayTrust trust() const { return {pins, ca}; }
 };
 
 /// The same join told again must be the same byte for byte, so all that goes into it is kept.
@@ -59,6 +66,12 @@ class StateDir {
   Result<void> save(const Joining& joining) const;  ///< durable when it returns
   /// Drops a join that has begun when it cannot be read any more; one that can is kept, to be told again.
   void forget_damaged_join() const;
+
+  /// A wish for a new secret, left for the process that runs. Nobody but this directory's owner can leave
+  /// one.
+  Result<void> ask_rotation() const;
+  bool rotation_asked() const { return std::filesystem::exists(path_ / "rotate"); }
+  void rotation_done() const;
 
   /// Of that agent: what one relay asked for is never told to another.
   std::filesystem::path journal_file(AgentId agent) const { return path_ / ("journal-" + agent.to_string()); }

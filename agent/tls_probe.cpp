@@ -25,13 +25,14 @@ void limit_waiting(int fd) {
 
 }  // namespace
 
-Result<std::string> probe_tls(boost::asio::ip::tcp::socket socket, const std::vector<std::string>& pins) {
+Result<std::string> probe_tls(boost::asio::ip::tcp::socket socket, const Identity& identity) {
   boost::system::error_code ec;
   socket.native_non_blocking(false, ec);
   if (ec) return fail("tls_failed", ec.message());
   limit_waiting(socket.native_handle());
-  const auto context = tunnel::TlsContext::client(pins);
-  const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context.native()), &SSL_free);
+  const auto context = relay_tls(identity.trust(), identity.relay);
+  if (!context) return std::unexpected(context.error());
+  const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context->native()), &SSL_free);
   if (!ssl || SSL_set_fd(ssl.get(), socket.native_handle()) != 1) return fail("tls_failed", reason());
   ERR_clear_error();
   if (SSL_connect(ssl.get()) != 1) {

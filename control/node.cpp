@@ -42,6 +42,10 @@ std::string Node::ready_line() const {
                      to_text(parts_->admin_endpoint));
 }
 
+void Node::reload() {
+  asio::post(parts_->loops.first(), [parts = parts_.get()] { parts->certificate->look(); });
+}
+
 asio::awaitable<void> Node::drain() {
   Parts& parts = *parts_;
   const ShutdownSettings& times = parts.settings.shutdown;

@@ -27,6 +27,9 @@ class Node {
   /// "ready ingest=http://HOST:PORT tunnel=HOST:PORT admin=http://HOST:PORT"
   std::string ready_line() const;
 
+  /// Looks at once at the files that may change while it runs. From any thread, after start().
+  void reload();
+
   /// Not ready → accept no more → answer what has begun → let attempts end → send the agents away. Bounded by
   /// [shutdown] of the settings. What is left over is taken up by the next start. Runs on the caller's
   /// executor.

@@ -36,14 +36,28 @@ Result<void> Node::Parts::start_chores() {
                                                                   .retention = settings.retention,
                                                                   .partitioned = cluster,
                                                                   .runner = std::move(runner)});
+  certificate->start();
+  access_look = std::make_unique<boost::asio::steady_timer>(loops.first());
+  look_at_access();
   replays->start();
   retention->start();
   return {};
 }
 
+void Node::Parts::look_at_access() {
+  access_look->expires_after(std::chrono::hours(1));
+  access_look->async_wait([this](boost::system::error_code ec) {
+    if (ec) return;
+    hub->check_access();
+    look_at_access();
+  });
+}
+
 void Node::Parts::stop_chores() {
   if (replays) replays->stop();
   if (retention) retention->stop();
+  if (certificate) certificate->stop();
+  if (access_look) access_look->cancel();
 }
 
 void Node::Parts::start_monitor() {

@@ -15,6 +15,7 @@
 #include "control/loops.hpp"
 #include "control/node.hpp"
 #include "control/store_metrics.hpp"
+#include "control/tunnel_certificate.hpp"
 #include "relay/delivery/dispatcher.hpp"
 #include "relay/destinations/drivers.hpp"
 #include "relay/ingest/ingest_handler.hpp"
@@ -46,6 +47,7 @@ struct Node::Parts {
   Result<void> listen_ingest();
   Result<void> listen_admin();
   Result<tunnel::TlsIdentity> tunnel_identity();
+  Result<relay::TunnelTls> tunnel_tls();
   void follow_other_nodes();
   void tell_sessions();
   void refresh_keys();
@@ -61,7 +63,8 @@ struct Node::Parts {
   void make_programs();
   void start_monitor();  ///< the loops run
   Result<void> start_chores();
-  void stop_chores();  ///< on the first loop
+  void look_at_access();  ///< once an hour: secrets grow old while nothing changes
+  void stop_chores();     ///< on the first loop
   void add_health_checks();
   std::size_t open_connections() const;
 
@@ -88,6 +91,8 @@ struct Node::Parts {
   std::unique_ptr<relay::StoreAgentAuthority> authority;
   std::unique_ptr<DestinationDisabler> disabler;
   std::unique_ptr<relay::Hub> hub;
+  std::shared_ptr<TunnelCertificate> certificate;
+  std::unique_ptr<boost::asio::steady_timer> access_look;
   std::shared_ptr<relay::SessionBook> sessions;  ///< null on a node that stands alone
   std::shared_ptr<relay::NatsClient> nats;       ///< null without nats.url
   std::vector<relay::Drivers> drivers;           ///< one for each loop

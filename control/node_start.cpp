@@ -102,13 +102,9 @@ Result<void> Node::Parts::assemble() {
                                                            [this] { reloader->request(); });
   disabler =
       std::make_unique<DestinationDisabler>(*store->database, store->keyring, catalog, *reloader, ids, clock);
-  const auto identity = tunnel_identity();
-  if (!identity) return passed_on(identity.error());
-  auto tls = tunnel::TlsContext::server(*identity);
+  auto tls = tunnel_tls();
   if (!tls) return passed_on(tls.error());
-  const auto pin = tunnel::spki_sha256(identity->certificate_pem);
-  if (!pin) return passed_on(pin.error());
-  addresses.tunnel_pins = {*pin};
+  addresses.tunnel_pins = tls->pins;
   const auto endpoint = resolve_listen(settings.tunnel.listen);
   if (!endpoint) return passed_on(endpoint.error());
   hub = std::make_unique<relay::Hub>(loops.all(), *authority, std::move(*tls), clock, random, metrics,
@@ -127,6 +123,29 @@ Result<void> Node::Parts::assemble() {
   if (*recovered > 0) log::info("deliveries.recovered", {{"count", *recovered}});
   dispatcher->start(*store->event_log);
   return start_chores();
+}
+
+/// Files that may change: those of the settings; on SQLite those made at the first start. Nodes of a cluster
+/// share theirs in the database.
+Result<relay::TunnelTls> Node::Parts::tunnel_tls() {
+  TunnelFiles files{settings.tunnel.certificate_file, settings.tunnel.key_file,
+                    settings.tunnel.next_key_file};
+  std::optional<tunnel::TlsIdentity> fixed;
+  if (files.certificate.empty()) {
+    const auto identity = tunnel_identity();
+    if (!identity) return passed_on(identity.error());
+    fixed = *identity;
+    if (settings.database.empty()) {
+      files.certificate = settings.data_dir / kTunnelCertificateFile;
+      files.key = settings.data_dir / kTunnelKeyFile;
+    }
+  }
+  certificate = std::make_shared<TunnelCertificate>(loops.first().get_executor(), files, fixed,
+                                                    [this](relay::TunnelTls tls) {
+                                                      addresses.tunnel_pins = tls.pins;
+                                                      hub->use_tls(std::move(tls));
+                                                    });
+  return load_tunnel_tls(files, fixed);
 }
 
 /// Agents know a relay by its certificate: every node of a cluster shows the same one.
@@ -187,6 +206,7 @@ relay::HubOptions Node::Parts::hub_options(boost::asio::ip::tcp::endpoint endpoi
   options.listen = endpoint;
   options.handshakes = settings.tunnel.max_handshakes;
   options.connections = affordable_here("tunnel", settings.tunnel.max_connections, 4);
+  options.rotate_after = settings.tunnel.rotate_after;
   options.limits.session.max_deliveries = settings.tunnel.max_deliveries;
   options.limits.drain = settings.shutdown.tunnel_time;
   options.audit = [this](const relay::TunnelAudit& event) { audit->add(event); };

@@ -46,6 +46,7 @@ class Service {
  public:
   explicit Service(const Settings& settings)
       : signals_(context_, SIGTERM, SIGINT),
+        hangups_(context_, SIGHUP),
         node_(settings, [this](const std::string& why) { store_broke(why); }) {}
 
   int run() {
@@ -59,6 +60,7 @@ class Service {
     std::fflush(stdout);
     log::info("serve.ready", {{"listeners", node_.ready_line().substr(6)}});
     await_signal();
+    await_hangup();
     context_.run();
     leave_or_close();
     return code_;
@@ -85,6 +87,16 @@ class Service {
     });
   }
 
+  /// The files that may change; a terminal that went away is no reason to end.
+  void await_hangup() {
+    hangups_.async_wait([this](boost::system::error_code ec, int) {
+      if (ec || draining_) return;
+      log::info("serve.reload");
+      node_.reload();
+      await_hangup();
+    });
+  }
+
   asio::awaitable<void> drain() {
     co_await node_.drain();
     signals_.cancel();
@@ -105,6 +117,7 @@ class Service {
 
   asio::io_context context_{1};
   asio::signal_set signals_;
+  asio::signal_set hangups_;
   Node node_;
   bool draining_ = false;
   int code_ = kExitOk;

@@ -89,8 +89,16 @@ struct Checker {
   }
 
   TunnelSettings tunnel() {
+    const bool certificate = !values.text("tunnel.certificate_file").empty();
+    if (certificate == values.text("tunnel.key_file").empty()) {
+      wrong(certificate ? "tunnel.certificate_file" : "tunnel.key_file", "certificate and key go together.");
+    }
     return {.listen = values.address("tunnel.listen"),
             .public_address = optional_address("tunnel.public_address"),
+            .certificate_file = values.text("tunnel.certificate_file"),
+            .key_file = values.text("tunnel.key_file"),
+            .next_key_file = values.text("tunnel.next_key_file"),
+            .rotate_after = values.duration("tunnel.rotate_after"),
             .max_connections = static_cast<std::size_t>(values.integer("tunnel.max_connections")),
             .max_handshakes = static_cast<std::size_t>(values.integer("tunnel.max_handshakes")),
             .max_deliveries = static_cast<std::uint32_t>(values.integer("tunnel.max_deliveries"))};

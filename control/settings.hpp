@@ -31,7 +31,10 @@ struct IngestSettings {
 };
 struct TunnelSettings {
   config::Address listen;
-  std::optional<config::Address> public_address;  ///< absent: from the bound address
+  std::optional<config::Address> public_address;     ///< absent: from the bound address
+  std::filesystem::path certificate_file, key_file;  ///< both or none
+  std::filesystem::path next_key_file;               ///< may be empty
+  Duration rotate_after{};                           ///< 0: never
   std::size_t max_connections = 0;
   std::size_t max_handshakes = 0;
   std::uint32_t max_deliveries = 0;

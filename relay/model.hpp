@@ -156,6 +156,11 @@ struct Attempt {
 };
 
 enum class AgentState { enrolling, enrolled, revoked };
+/// What follows when two processes seem to run on copies of one agent's state.
+enum class OnCopy {
+  alert,  ///< an alarm
+  deny,   ///< an alarm, and the one that shows the older state is refused
+};
 
 /// A process on a private host. Only verifiers of its secret are here: nothing that could log in as it.
 struct Agent {
@@ -170,6 +175,16 @@ struct Agent {
   bool replicas = false;         ///< several processes may hold sessions as this agent
   std::optional<Time> last_seen_at;
   Time created_at;
+  // Of the secret that is to follow, until the first login with it; empty: none.
+  std::string next_stored_key = {};
+  std::string next_server_key = {};
+  std::uint32_t key_epoch = 0;                 ///< grows with each rotation
+  std::optional<Time> keyed_at = {};           ///< since when the secret is in use; none: it never changed
+  std::optional<Time> rotation_asked_at = {};  ///< by a person; none once it has happened
+  OnCopy on_copy = OnCopy::alert;
+  std::optional<Time> copy_suspected_at = {};  ///< the newest alarm; none: no, or a person has cleared it
+  std::string copy_suspected_from = {};        ///< address:port of the login that raised it
+  std::optional<Time> copy_cleared_at = {};
 };
 
 /// A join token that is out: single use, short-lived. Holds verifiers of the join secret only.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "tunnel-proto/connection.hpp"
+#include "tunnel-proto/rotation.hpp"
 
 namespace postern::tunnel {
 
@@ -55,6 +56,11 @@ class AgentEvents {
   /// The relay has committed these outcomes: with Credential::journal, forget them.
   virtual void acknowledged(std::span<const ResultAck> acks) { (void)acks; }
 
+  /// The relay asks for a new secret.
+  virtual void rotation_asked() {}
+  /// What came of rotate().
+  virtual void rotated(const RotateAnswer& answer) { (void)answer; }
+
   /// Identity::join: the relay has proved itself. Make a secret, derive_verifiers(Identity::agent, agent_id,
   /// …), save the credential, then call enroll().
   virtual void joinable(AgentId agent_id) { (void)agent_id; }
@@ -78,6 +84,8 @@ class AgentConnection {
     bool moving = false;                 ///< its user does what moving() asks for
     bool probe = false;                  ///< its user answers heads with `probe`
     bool journal = false;                ///< its user keeps outcomes until acknowledged(): SPEC.md, section 7
+    std::uint32_t key_epoch = 0;
+    Uuid previous_instance_id{};
   };
 
   /// Takes a connected socket; returns at once. `tls` is a client context with the relay's pins.
@@ -92,6 +100,10 @@ class AgentConnection {
   /// How many deliveries may be in flight from now on (limits.session.max_deliveries until then): more are
   /// granted at once, fewer come about as those end that are there. Nothing before opened().
   virtual void grant(std::uint32_t deliveries) = 0;
+  /// Leaves the verifiers of the secret that will be proven next; it is on disk already. rotated() follows,
+  /// unless the session ends first, and then nobody knows: the same request again is answered alike. Error
+  /// `closed`.
+  virtual Result<void> rotate(const RotateRequest& request) = 0;
 
   /// Asks now whether the relay is there (after a change of network or a sleep): closed("peer_silent") when
   /// nothing comes within `limit`.

@@ -51,6 +51,8 @@ void AgentEnd::on_secured() {
   hello.connection_index = credential_.connection_index;
   hello.capabilities = capabilities(credential_);
   Exporter exporter = [this](std::string_view context) { return Driver::tls().export_key(context); };
+  hello.key_epoch = credential_.key_epoch;
+  hello.previous_instance_id = credential_.previous_instance_id;
   handshake_ = std::make_unique<AgentHandshake>(std::move(hello), credential_.secret, std::move(exporter),
                                                 env().random);
   cleanse(credential_.secret);
@@ -134,10 +136,20 @@ void AgentEnd::on_event(const SessionEvent& event) {
       return end(*session_->end());
     case SessionEvent::Kind::acknowledged:
       return events_->acknowledged(*decode_result_acks(event.text));
+    case SessionEvent::Kind::rotate:
+      return events_->rotation_asked();
+    case SessionEvent::Kind::rotated:
+      return on_rotated(event);
     case SessionEvent::Kind::answered:
     case SessionEvent::Kind::credit:
       return;
   }
+}
+
+void AgentEnd::on_rotated(const SessionEvent& event) {
+  const auto answer = decode_rotate_ok(event.text);
+  if (!answer) return session_->close("protocol", answer.error().message);
+  events_->rotated(*answer);
 }
 
 void AgentEnd::on_opened(const SessionEvent& event) {
@@ -207,6 +219,13 @@ void AgentEnd::grant(std::uint32_t deliveries) {
   if (!session_ || finishing()) return;
   session_->grant(deliveries);
   wake();
+}
+
+Result<void> AgentEnd::rotate(const RotateRequest& request) {
+  if (!session_ || finishing()) return fail("closed", "there is no session to rotate on");
+  session_->rotate(encode(request));
+  wake();
+  return {};
 }
 
 void AgentEnd::probe(Duration limit) {

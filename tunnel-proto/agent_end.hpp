@@ -59,6 +59,7 @@ class AgentEnd final : public AgentConnection, public ConnectionEnd {
 
   Result<void> enroll(const EnrollRequest& request) override;
   void grant(std::uint32_t deliveries) override;
+  Result<void> rotate(const RotateRequest& request) override;
   void probe(Duration limit) override;
   void go_away(const GoAway& goaway) override;
   void close(std::string_view code, std::string_view message) override;
@@ -79,6 +80,7 @@ class AgentEnd final : public AgentConnection, public ConnectionEnd {
   void receive_enrolled(std::string_view bytes);
 
   void on_event(const SessionEvent& event);
+  void on_rotated(const SessionEvent& event);
   void on_opened(const SessionEvent& event);
   void on_broken(const SessionEvent& event);
   std::shared_ptr<IncomingStream> find(StreamId stream);

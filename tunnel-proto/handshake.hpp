@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/id.hpp"
@@ -52,6 +53,8 @@ struct Hello {
   std::uint64_t session_window = kInitialSessionWindow;
   std::string software;            ///< "postern-agent/0.1.0"
   std::uint32_t capabilities = 0;  ///< kCapability…; unknown bits mean nothing
+  std::uint32_t key_epoch = 0;     ///< of the secret that is proven: one more with each rotation
+  Uuid previous_instance_id{};     ///< of the process before this one; all zero: none known
 };
 
 /// A precise refusal. Sent to a peer that has proved its secret, or for reasons that tell a stranger nothing.
@@ -77,6 +80,8 @@ struct Admission {
   std::uint64_t generation = 0;
   std::uint64_t stream_window = kInitialStreamWindow;  ///< of the relay, as a receiver
   std::uint64_t session_window = kInitialSessionWindow;
+  std::vector<std::string> relay_pins =
+      {};  ///< in place of those the agent has; empty: no change. At most kMaxPins
 };
 
 /// ENROLL: what a joining agent leaves at the relay.
@@ -143,6 +148,7 @@ class RelayHandshake {
     std::string decoy_key;  ///< 32 random bytes, the same for the life of the process
     std::uint64_t stream_window = kInitialStreamWindow;
     std::uint64_t session_window = kInitialSessionWindow;
+    std::vector<std::string> relay_pins = {};
   };
 
   RelayHandshake(Settings settings, Exporter exporter, Random& random);

@@ -97,6 +97,7 @@ Result<RelayHandshake::Step> RelayHandshake::decide() {
   if (account_->refusal) return refuse(*account_->refusal);
   admission_ = {
       account_->agent_id, {}, account_->generation, settings_.stream_window, settings_.session_window};
+  admission_.relay_pins = settings_.relay_pins;
   random_.fill(reinterpret_cast<char*>(admission_.session_id.data()), admission_.session_id.size());
   wire::AuthOk answer;
   answer.set_params(encode_admission(admission_));

@@ -74,6 +74,9 @@ std::string encode_hello(const Hello& hello, std::string_view nonce) {
   message.set_session_window(hello.session_window);
   message.set_software(hello.software.substr(0, kMaxSoftware));
   message.set_capabilities(hello.capabilities);
+  message.set_key_epoch(hello.key_epoch);
+  if (hello.previous_instance_id != Uuid{})
+    message.set_previous_instance_id(std::string(id_view(hello.previous_instance_id)));
   return message.SerializeAsString();
 }
 
@@ -86,7 +89,9 @@ Result<Hello> decode_hello(std::string_view payload) {
   }
   const auto id = to_uuid(message.id());
   const auto instance = to_uuid(message.instance_id());
-  if (!id || !instance || !hello_fits(message)) return malformed("HELLO");
+  const auto previous =
+      message.previous_instance_id().empty() ? Uuid{} : to_uuid(message.previous_instance_id());
+  if (!id || !instance || !previous || !hello_fits(message)) return malformed("HELLO");
   return Hello{static_cast<Identity>(message.kind()),
                *id,
                *instance,
@@ -95,7 +100,9 @@ Result<Hello> decode_hello(std::string_view payload) {
                message.stream_window(),
                message.session_window(),
                message.software(),
-               message.capabilities()};
+               message.capabilities(),
+               message.key_epoch(),
+               *previous};
 }
 
 std::string encode_admission(const Admission& admission) {
@@ -105,6 +112,7 @@ std::string encode_admission(const Admission& admission) {
   params.set_generation(admission.generation);
   params.set_stream_window(admission.stream_window);
   params.set_session_window(admission.session_window);
+  for (const std::string& pin : admission.relay_pins) params.add_relay_pins(pin);
   return params.SerializeAsString();
 }
 
@@ -117,8 +125,14 @@ Result<Admission> decode_admission(std::string_view bytes) {
       !window_fits(params.session_window())) {
     return malformed("AUTH_OK");
   }
-  return Admission{*agent_id, *session_id, params.generation(), params.stream_window(),
-                   params.session_window()};
+  Admission admission{*agent_id, *session_id, params.generation(), params.stream_window(),
+                      params.session_window()};
+  if (params.relay_pins_size() > static_cast<int>(kMaxPins)) return malformed("AUTH_OK");
+  for (const std::string& pin : params.relay_pins()) {
+    if (pin.size() != kMacSize) return malformed("AUTH_OK");
+    admission.relay_pins.push_back(pin);
+  }
+  return admission;
 }
 
 std::string encode_refusal(const Refusal& refusal) {

@@ -15,7 +15,6 @@ namespace postern::tunnel {
 namespace {
 
 constexpr std::size_t kPin = 32;
-constexpr std::size_t kMaxPins = 4;
 constexpr std::size_t kMaxHost = 253;
 constexpr std::size_t kCrc = 4;
 constexpr std::uint64_t kLatest = 253'402'300'799;  // 9999-12-31T23:59:59Z

@@ -27,8 +27,8 @@ void Outgoing::wake(Stream& stream) {
 }
 
 bool Outgoing::empty() const {
-  return !ping_ && !pong_ && !credit_ && !session_limit_ && !goaway_ && resets_.empty() && acks_.empty() &&
-         windows_.empty() && heads_.empty() && !can_send_data();
+  return !ping_ && !pong_ && !credit_ && !session_limit_ && !goaway_ && !rotate_ && !rotate_ok_ &&
+         resets_.empty() && acks_.empty() && windows_.empty() && heads_.empty() && !can_send_data();
 }
 
 void Outgoing::acknowledge(const ResultAck& ack) {
@@ -50,6 +50,8 @@ void Outgoing::write_control(std::string& out) {
   if (ping_) write_number(out, FrameType::ping, 0, *std::exchange(ping_, std::nullopt));
   if (credit_) write_number(out, FrameType::credit, 0, *std::exchange(credit_, std::nullopt));
   if (session_limit_) write_number(out, FrameType::window, 0, *std::exchange(session_limit_, std::nullopt));
+  if (rotate_) append_frame(out, FrameType::rotate, 0, *std::exchange(rotate_, std::nullopt));
+  if (rotate_ok_) append_frame(out, FrameType::rotate_ok, 0, *std::exchange(rotate_ok_, std::nullopt));
   for (const Reset& reset : resets_) {
     write_number(out, FrameType::reset, reset.stream, static_cast<std::uint32_t>(reset.code));
   }

@@ -30,6 +30,8 @@ class Outgoing {
   void reset(StreamId stream, ResetCode code) { resets_.push_back({stream, code}); }
   /// Above kAcksMost the oldest is forgotten: losing one costs nothing but the peer's room.
   void acknowledge(const ResultAck& ack);
+  void rotate(std::string payload) { rotate_ = std::move(payload); }
+  void rotate_ok(std::string payload) { rotate_ok_ = std::move(payload); }
   std::size_t queued_resets() const { return resets_.size(); }
   void goaway(std::string payload) { goaway_ = std::move(payload); }
   bool goaway_waits() const { return goaway_.has_value(); }
@@ -88,6 +90,8 @@ class Outgoing {
   std::optional<std::uint64_t> credit_;
   std::optional<std::uint64_t> session_limit_;
   std::optional<std::string> goaway_;
+  std::optional<std::string> rotate_;
+  std::optional<std::string> rotate_ok_;
   std::vector<Reset> resets_;
   std::deque<ResultAck> acks_;
   StreamList<&Stream::in_windows> windows_;

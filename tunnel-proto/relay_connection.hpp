@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tunnel-proto/connection.hpp"
+#include "tunnel-proto/rotation.hpp"
 
 namespace postern::tunnel {
 
@@ -29,6 +30,13 @@ class RelayEvents {
 
   /// Identity::agent only: authenticated. Deliveries may start as soon as credit() is above 0.
   virtual void opened(const Hello& hello, const Admission& admission) = 0;
+  /// The agent changes its secret: store the verifiers beside those it has, durably. Reply as for look_up,
+  /// with a refusal, or nullopt when they are stored. The same request again must succeed.
+  using RotateReply = std::function<void(std::optional<Refusal>)>;
+  virtual void rotate(RotateRequest request, RotateReply reply) {
+    (void)request;
+    reply(Refusal{"unsupported", "this relay rotates no secrets", false, Duration(0)});
+  }
   /// credit() has grown from 0, or what had blocked it is gone.
   virtual void credit_available() = 0;
   virtual void going_away(const GoAway& goaway) = 0;
@@ -74,6 +82,9 @@ class RelayConnection {
   /// The outcome of that attempt is committed: an agent that keeps a journal may forget it. Of this
   /// connection or an earlier one of the agent.
   virtual void acknowledge(const ResultAck& ack) = 0;
+
+  /// Asks the agent for a new secret; one that knows no rotation does nothing.
+  virtual void ask_rotation() = 0;
 
   /// Gives up on one delivery: the agent is told, and `done` is called with maybe_sent, or not_sent while the
   /// head had not been put on the wire; code "cancelled". Unknown streams are ignored.

@@ -152,6 +152,30 @@ void RelayEnd::acknowledge(const ResultAck& ack) {
   wake();
 }
 
+void RelayEnd::ask_rotation() {
+  if (!session_ || finishing()) return;
+  session_->rotate({});
+  wake();
+}
+
+void RelayEnd::on_rotate(const SessionEvent& event) {
+  auto request = decode_rotate(event.text);
+  if (!request) return session_->close("protocol", request.error().message);
+  const std::weak_ptr<Driver> self = weak_from_this();
+  const std::uint32_t epoch = request->key_epoch;
+  events_->rotate(std::move(*request), [self, epoch, on = executor()](std::optional<Refusal> refusal) {
+    boost::asio::post(on, [self, answer = RotateAnswer{epoch, std::move(refusal)}] {
+      if (const auto alive = self.lock()) static_cast<RelayEnd&>(*alive).answer_rotate(answer);
+    });
+  });
+}
+
+void RelayEnd::answer_rotate(const RotateAnswer& answer) {
+  if (!session_ || finishing()) return;
+  session_->answer_rotate(encode(answer));
+  wake();
+}
+
 void RelayEnd::cancel(StreamId stream) {
   const auto found = pending_.find(stream);
   if (!session_ || found == pending_.end()) return;
@@ -179,9 +203,12 @@ void RelayEnd::on_event(const SessionEvent& event) {
       return events_->going_away(*session_->peer_goaway());
     case SessionEvent::Kind::ended:
       return end(*session_->end());
+    case SessionEvent::Kind::rotate:
+      return on_rotate(event);
     case SessionEvent::Kind::opened:
     case SessionEvent::Kind::acknowledged:
     case SessionEvent::Kind::moving:
+    case SessionEvent::Kind::rotated:
       return;
   }
 }

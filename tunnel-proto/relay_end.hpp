@@ -21,6 +21,7 @@ class RelayEnd final : public RelayConnection, public ConnectionEnd {
   Result<StreamId> deliver(const DeliverHead& head, std::shared_ptr<const std::string> body,
                            AnswerHandler done) override;
   void acknowledge(const ResultAck& ack) override;
+  void ask_rotation() override;
   void cancel(StreamId stream) override;
   void announce(const GoAway& goaway) override;
   void go_away(const GoAway& goaway) override;
@@ -51,6 +52,8 @@ class RelayEnd final : public RelayConnection, public ConnectionEnd {
   // The session's events
   bool tell_next();
   void on_event(const SessionEvent& event);
+  void on_rotate(const SessionEvent& event);
+  void answer_rotate(const RotateAnswer& answer);
   void on_answered(const SessionEvent& event);
   void on_readable(StreamId stream);
   void on_broken(const SessionEvent& event);

@@ -168,6 +168,14 @@ void Session::acknowledge(const ResultAck& ack) {
   if (!end_ && role_ == Role::relay) outgoing_.acknowledge(ack);
 }
 
+void Session::rotate(std::string payload) {
+  if (!end_) outgoing_.rotate(std::move(payload));
+}
+
+void Session::answer_rotate(std::string payload) {
+  if (!end_) outgoing_.rotate_ok(std::move(payload));
+}
+
 std::optional<Session::Piece> Session::read(StreamId id, SteadyTime now) {
   now_ = now;
   Stream* stream = find(id);

@@ -30,8 +30,10 @@ struct SessionEvent {
     broken,        ///< the stream is gone: `broken` says how. Not for what this end reset itself
     credit,        ///< relay: credit() has grown from 0
     acknowledged,  ///< agent: RESULT_ACK came; `text` is its payload, which can be decoded
-    going_away,    ///< peer_goaway() says how
-    moving,        ///< agent: the relay will go away soon; `text` is the GOAWAY, which can be decoded
+    rotate,   ///< ROTATE came; `text` is its payload: relay: a request; agent: nothing, it is asked for one
+    rotated,  ///< agent: ROTATE_OK came; `text` is its payload
+    going_away,  ///< peer_goaway() says how
+    moving,      ///< agent: the relay will go away soon; `text` is the GOAWAY, which can be decoded
     ended,  ///< the session is over, end() says why; the last event. Answers that had come whole can still be
             ///< read
   };
@@ -101,6 +103,10 @@ class Session {
   /// Relay: the outcome of a stream, of this session or another one, is committed.
   void acknowledge(const ResultAck& ack);
 
+  /// Agent: a request. Relay: asks for one when `payload` is empty.
+  void rotate(std::string payload);
+  void answer_rotate(std::string payload);  ///< relay
+
   struct Piece {
     std::string bytes;
     bool end = false;  ///< nothing follows
@@ -142,6 +148,8 @@ class Session {
   void on_window(const Frame& frame);
   void on_credit(const Frame& frame);
   void on_result_ack(const Frame& frame);
+  void on_rotate(const Frame& frame);
+  void on_rotate_ok(const Frame& frame);
   void on_ping(const Frame& frame);
   void on_pong(const Frame& frame);
   void on_goaway(const Frame& frame);
@@ -198,6 +206,8 @@ class Session {
   Duration round_trip_{};
   TokenBucket resets_;
   TokenBucket noise_;
+  int rotates_ = 0;  // ROTATE that came
+  int rotate_oks_ = 0;
 
   bool goaway_sent_ = false;
   StreamId goaway_last_ = kMaxStream;

@@ -103,6 +103,10 @@ void Session::on_frame(const Frame& frame) {
       return on_credit(frame);
     case FrameType::result_ack:
       return on_result_ack(frame);
+    case FrameType::rotate:
+      return on_rotate(frame);
+    case FrameType::rotate_ok:
+      return on_rotate_ok(frame);
     case FrameType::ping:
       return on_ping(frame);
     case FrameType::pong:
@@ -195,6 +199,23 @@ void Session::on_result_ack(const Frame& frame) {
   const auto acks = decode_result_acks(frame.payload);
   if (!acks) return protocol_error(acks.error().message);
   emit(Kind::acknowledged, 0, std::string(frame.payload));
+}
+
+// --- Rotation
+// -----------------------------------------------------------------------------------------------------
+
+void Session::on_rotate(const Frame& frame) {
+  const bool request = role_ == Role::relay;
+  if (frame.header.stream != 0 || frame.payload.empty() == request)
+    return protocol_error("ROTATE is out of place");
+  if (++rotates_ > kRotationsMost) return protocol_error("more ROTATE than a session takes");
+  emit(Kind::rotate, 0, std::string(frame.payload));
+}
+
+void Session::on_rotate_ok(const Frame& frame) {
+  if (role_ != Role::agent || frame.header.stream != 0) return protocol_error("ROTATE_OK is out of place");
+  if (++rotate_oks_ > kRotationsMost) return protocol_error("more ROTATE_OK than a session takes");
+  emit(Kind::rotated, 0, std::string(frame.payload));
 }
 
 // --- Life and the end

@@ -8,8 +8,11 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "base/crypto.hpp"
 #include "tunnel-proto/wire.hpp"
@@ -127,6 +130,17 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
   return SSL_TLSEXT_ERR_OK;
 }
 
+/// What follows the first certificate: agents that go by a CA need it.
+void add_chain(SSL_CTX* context, std::string_view pem) {
+  const Bio bio = memory(pem);
+  bool first = true;
+  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, &no_password, nullptr)) {
+    const Certificate owned(next, &X509_free);
+    if (!std::exchange(first, false)) must(SSL_CTX_add1_chain_cert(context, next) == 1, "chain");
+  }
+  ERR_clear_error();
+}
+
 std::shared_ptr<SSL_CTX> new_context(const SSL_METHOD* method) {
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(method), &SSL_CTX_free);
   must(context != nullptr, "SSL_CTX_new");
@@ -171,6 +185,21 @@ Result<std::string> spki_sha256(std::string_view certificate_pem) {
   return spki_of(certificate.get());
 }
 
+Result<std::string> spki_sha256_of_key(std::string_view pem) {
+  if (read_certificate(pem)) return spki_sha256(pem);
+  Key key = read_key(pem);
+  if (!key) key.reset(PEM_read_bio_PUBKEY(memory(pem).get(), nullptr, &no_password, nullptr));
+  ERR_clear_error();
+  if (!key)
+    return fail("bad_certificate", "no certificate, public or private key can be read: PEM is expected");
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key.get(), &der);
+  must(size > 0, "i2d_PUBKEY");
+  std::string digest = sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return digest;
+}
+
 Result<TlsContext> TlsContext::server(const TlsIdentity& identity) {
   const Certificate certificate = read_certificate(identity.certificate_pem);
   if (!certificate) return fail("bad_tls_identity", "the tunnel certificate cannot be read: PEM is expected");
@@ -182,11 +211,28 @@ Result<TlsContext> TlsContext::server(const TlsIdentity& identity) {
   }
   auto context = new_context(TLS_server_method());
   must(SSL_CTX_use_certificate(context.get(), certificate.get()) == 1, "use certificate");
+  add_chain(context.get(), identity.certificate_pem);
   must(SSL_CTX_use_PrivateKey(context.get(), key.get()) == 1, "use key");
   must(SSL_CTX_set_num_tickets(context.get(), 0) == 1, "no tickets");
   SSL_CTX_set_max_early_data(context.get(), 0);
   SSL_CTX_set_alpn_select_cb(context.get(), &select_alpn, nullptr);
   return TlsContext(std::move(context), true);
+}
+
+Result<TlsContext> TlsContext::client_by_name(const std::string& ca_file, const std::string& host) {
+  auto context = new_context(TLS_client_method());
+  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context.get())
+                                     : SSL_CTX_load_verify_locations(context.get(), ca_file.c_str(), nullptr);
+  ERR_clear_error();
+  if (loaded != 1) return fail("bad_ca_file", fmt::format("{} holds no CA certificates (PEM).", ca_file));
+  X509_VERIFY_PARAM* param = SSL_CTX_get0_param(context.get());
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str()) != 1)
+    must(X509_VERIFY_PARAM_set1_host(param, host.data(), host.size()) == 1, "host name");
+  ERR_clear_error();
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  must(SSL_CTX_set_alpn_protos(context.get(), kAlpnList, sizeof kAlpnList) == 0, "ALPN");
+  return TlsContext(std::move(context), false);
 }
 
 TlsContext TlsContext::client(std::vector<std::string> pins) {

@@ -30,7 +30,8 @@ enum class FrameType : std::uint8_t {
   enroll = 6,
   enroll_ok = 7,
   enroll_fail = 8,
-  // 9 ROTATE and 10 ROTATE_OK are reserved
+  rotate = 9,
+  rotate_ok = 10,
   ping = 16,
   pong = 17,
   goaway = 18,
@@ -53,8 +54,12 @@ inline constexpr std::uint8_t kFlagsKnown = kFlagEnd | kFlagCritical;
 inline constexpr std::size_t kSecretSize = 32;
 inline constexpr std::size_t kNonceSize = 32;
 inline constexpr std::size_t kMacSize = 32;
+inline constexpr std::size_t kMaxPins = 4;  ///< of one relay
 inline constexpr std::string_view kExporterLabel = "EXPORTER-postern-auth-v1";
 inline constexpr std::string_view kTranscriptLabel = "postern-auth-v1";
+
+/// A session ends a rotation or two; more ROTATE than this is an error.
+inline constexpr int kRotationsMost = 3;
 
 // 4. Streams
 enum class ResetCode : std::uint32_t {

@@ -47,6 +47,14 @@ std::optional<std::string> read_name(Fields& fields) {
   return name;
 }
 
+std::optional<relay::OnCopy> read_on_copy(Fields& fields) {
+  const auto text = fields.text("on_copy", 16);
+  if (!text) return std::nullopt;
+  if (*text == "deny") return relay::OnCopy::deny;
+  if (*text != "alert") fields.wrong("on_copy", "must be alert or deny");
+  return relay::OnCopy::alert;
+}
+
 }  // namespace
 
 asio::awaitable<Reply> list_agents(const ApiServices& services, Call call) {
@@ -101,16 +109,19 @@ asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call) {
   Fields fields(*body);
   const auto name = read_name(fields);
   const auto replicas = fields.boolean("replicas");
+  const auto on_copy = read_on_copy(fields);
   if (auto problem = fields.finish()) co_return std::unexpected(std::move(*problem));
-  auto job = [&services, id = *id, name, replicas,
+  auto job = [&services, id = *id, name, replicas, on_copy,
               who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
     AgentRepository agents(tx, services.keyring);
     auto agent = agents.get(who.workspace_id, id);
     if (!agent) return std::unexpected(problem_from(agent.error()));
     agent->name = name.value_or(agent->name);
     agent->replicas = replicas.value_or(agent->replicas);
-    const auto updated = agents.update(who.workspace_id, id, agent->name, agent->replicas);
-    if (!updated) return std::unexpected(problem_from(updated.error()));
+    auto changed = agents.update(who.workspace_id, id, agent->name, agent->replicas);
+    if (changed && on_copy) changed = agents.set_on_copy(who.workspace_id, id, *on_copy);
+    if (!changed) return std::unexpected(problem_from(changed.error()));
+    agent->on_copy = on_copy.value_or(agent->on_copy);
     return written(200, "agent.updated", *agent, tx, services);
   };
   co_return co_await write(services, call, std::move(job));
@@ -151,6 +162,37 @@ asio::awaitable<Reply> enroll_agent(const ApiServices& services, Call call) {
     json::object detail{{"join_id", made->enrollment.id.to_string()}};
     return Written{
         201, enrollment_view(*made, allow), {"agent.enrollment_created", id.to_string(), std::move(detail)}};
+  };
+  co_return co_await write(services, call, std::move(job));
+}
+
+/// The catalog's change has every node look at its sessions, and they ask their agents (Hub::check_access).
+asio::awaitable<Reply> rotate_agent(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [&services, id = *id, now = services.clock.now(),
+              who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    AgentRepository agents(tx, services.keyring);
+    const auto asked = agents.ask_rotation(who.workspace_id, id, now);
+    if (!asked) return std::unexpected(problem_from(asked.error()));
+    const auto agent = agents.get(who.workspace_id, id);
+    if (!agent) return std::unexpected(problem_from(agent.error()));
+    return written(200, "agent.rotation_asked", *agent, tx, services);
+  };
+  co_return co_await write(services, call, std::move(job));
+}
+
+asio::awaitable<Reply> clear_agent_copy(const ApiServices& services, Call call) {
+  const auto id = call.id<AgentId>("agent");
+  if (!id) co_return std::unexpected(id.error());
+  auto job = [&services, id = *id, now = services.clock.now(),
+              who = call.who](Transaction& tx) -> std::expected<Written, Problem> {
+    AgentRepository agents(tx, services.keyring);
+    const auto cleared = agents.clear_copy(who.workspace_id, id, now);
+    if (!cleared) return std::unexpected(problem_from(cleared.error()));
+    const auto agent = agents.get(who.workspace_id, id);
+    if (!agent) return std::unexpected(problem_from(agent.error()));
+    return written(200, "agent.copy_cleared", *agent, tx, services);
   };
   co_return co_await write(services, call, std::move(job));
 }

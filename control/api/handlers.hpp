@@ -44,6 +44,8 @@ boost::asio::awaitable<Reply> get_agent(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> patch_agent(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> delete_agent(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> enroll_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> rotate_agent(const ApiServices& services, Call call);
+boost::asio::awaitable<Reply> clear_agent_copy(const ApiServices& services, Call call);
 boost::asio::awaitable<Reply> revoke_agent(const ApiServices& services, Call call);
 
 // events.cpp

@@ -38,6 +38,8 @@ constexpr Endpoint kEndpoints[] = {
     {"PATCH", "/api/v1/agents/{id}", patch_agent},
     {"DELETE", "/api/v1/agents/{id}", delete_agent},
     {"POST", "/api/v1/agents/{id}/enrollment", enroll_agent},
+    {"POST", "/api/v1/agents/{id}/rotate", rotate_agent},
+    {"POST", "/api/v1/agents/{id}/clear-copy", clear_agent_copy},
     {"POST", "/api/v1/agents/{id}/revoke", revoke_agent},
 
     {"GET", "/api/v1/events", list_events, Work::reads},

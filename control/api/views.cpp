@@ -63,6 +63,16 @@ json::value event_map_view(const relay::Destination& destination) {
   return destination.event_map.empty() ? json::value(json::object()) : parsed_or_null(destination.event_map);
 }
 
+json::value copy_view(const relay::Agent& agent) {
+  if (!agent.copy_suspected_at) return nullptr;
+  return {{"at", to_rfc3339(*agent.copy_suspected_at)}, {"from", json_text(agent.copy_suspected_from)}};
+}
+
+json::value rotation_view(const relay::Agent& agent) {
+  if (!agent.next_stored_key.empty()) return "under_way";
+  return agent.rotation_asked_at ? json::value("asked") : json::value(nullptr);
+}
+
 json::array schedule_view(const std::vector<Duration>& schedule) {
   json::array waits;
   for (const Duration wait : schedule) waits.push_back(json::value(format_duration(wait)));
@@ -165,6 +175,11 @@ json::object view(const relay::Agent& agent, const relay::AgentSession* session,
           {"nodes", session == nullptr ? json::array() : json::value_from(session->nodes).as_array()},
           {"present_since", session == nullptr ? json::value() : json::value(to_rfc3339(session->since))},
           {"facts", parsed_or_null(agent.facts_json)},
+          {"key_epoch", agent.key_epoch},
+          {"rotated_at", optional_time(agent.keyed_at)},
+          {"rotation", rotation_view(agent)},
+          {"on_copy", agent.on_copy == relay::OnCopy::deny ? "deny" : "alert"},
+          {"copy_suspected", copy_view(agent)},
           {"last_seen_at", optional_time(agent.last_seen_at)},
           {"created_at", to_rfc3339(agent.created_at)}};
 }

@@ -105,10 +105,11 @@ Outcome<std::string> enroll_agent_command(ApiClient& api, const std::string& nam
   return out;
 }
 
-Outcome<std::string> revoke_agent_command(ApiClient& api, const std::string& name, Form form) {
+Outcome<std::string> agent_command(ApiClient& api, const std::string& name, std::string_view verb,
+                                   Form form) {
   auto id = find_id(api, "agents", name);
   if (!id) return std::unexpected(id.error());
-  return shown(api.post(fmt::format("agents/{}/revoke", *id), json::object()), form);
+  return shown(api.post(fmt::format("agents/{}/{}", *id, verb), json::object()), form);
 }
 
 Outcome<std::string> reset_breaker_command(ApiClient& api, const std::string& name, Form form) {

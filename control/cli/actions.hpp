@@ -29,7 +29,8 @@ Outcome<std::string> delete_resource(ApiClient& api, const Resource& resource, c
 /// Makes the agent when there is none of that name, then a join token; prints the command to paste.
 Outcome<std::string> enroll_agent_command(ApiClient& api, const std::string& name,
                                           const std::vector<std::string>& allow, Form form);
-Outcome<std::string> revoke_agent_command(ApiClient& api, const std::string& name, Form form);
+/// `verb`: revoke, rotate or clear-copy.
+Outcome<std::string> agent_command(ApiClient& api, const std::string& name, std::string_view verb, Form form);
 Outcome<std::string> reset_breaker_command(ApiClient& api, const std::string& name, Form form);
 
 struct EventQuery {

@@ -101,10 +101,16 @@ void add_agent_verbs(Group& group) {
       .add_option("--allow", *allow,
                   "host:port the agent may reach, for the printed command; may be repeated")
       ->type_name("HOST:PORT");
-  CLI::App& revoke =
-      group.verb("revoke", "Forget its secret and cut it off now",
-                 [name](ApiClient& api, Form form) { return revoke_agent_command(api, *name, form); });
-  revoke.add_option("which", *name, "Name or id")->required();
+  for (const auto& [verb, about] :
+       {std::pair{"revoke", "Forget its secret and cut it off now"},
+        std::pair{"rotate", "Have it change its secret, now or when it next connects"},
+        std::pair{"clear-copy", "End the alarm about a copy of its state"}}) {
+    CLI::App& command =
+        group.verb(verb, about, [name, what = std::string_view(verb)](ApiClient& api, Form form) {
+          return agent_command(api, *name, what, form);
+        });
+    command.add_option("which", *name, "Name or id")->required();
+  }
 }
 
 void add_destination_verbs(Group& group) {

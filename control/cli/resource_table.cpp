@@ -162,6 +162,10 @@ constexpr FieldFlag kAgentFields[] = {
      .field = "replicas",
      .kind = FieldKind::boolean,
      .help = "Let several processes hold sessions as this agent"},
+    {.flag = "--on-copy",
+     .field = "on_copy",
+     .help = "alert or deny: what follows when its state directory seems to be copied",
+     .create = false},
 };
 
 constexpr Resource kResources[] = {
@@ -210,6 +214,7 @@ constexpr Resource kResources[] = {
      .about = "Processes on private hosts",
      .examples = "  postern agents enroll cellar --allow localhost:8000\n"
                  "  postern agents list\n"
+                 "  postern agents rotate cellar\n"
                  "  postern agents revoke cellar\n",
      .columns = kAgentColumns,
      .fields = kAgentFields},

@@ -5,10 +5,19 @@ namespace {
 
 constexpr std::string_view kColumns =
     "id, workspace_id, name, state, stored_key, server_key_sealed, generation, facts_json, last_seen_at, "
+    "created_at, replicas, next_stored_key, next_server_key_sealed, key_epoch, keyed_at, rotation_asked_at, "
+    "on_copy, "
+    "copy_suspected_at, copy_suspected_from, copy_cleared_at";
+constexpr std::string_view kCreated =
+    "id, workspace_id, name, state, stored_key, server_key_sealed, generation, facts_json, last_seen_at, "
     "created_at, replicas";
 
 std::string key_place(AgentId id) {
   return "agent.server_key/" + id.to_string();
+}
+
+std::optional<Time> time_or_none(const Row& row, int column) {
+  return row.is_null(column) ? std::nullopt : std::optional(rows::time_at(row, column));
 }
 
 Agent agent_at(const Row& row, const Keyring& keyring) {
@@ -25,6 +34,16 @@ Agent agent_at(const Row& row, const Keyring& keyring) {
   if (!row.is_null(8)) agent.last_seen_at = rows::time_at(row, 8);
   agent.created_at = rows::time_at(row, 9);
   agent.replicas = row.integer(10) != 0;
+  agent.next_stored_key = rows::blob_at(row, 11);
+  if (!row.blob(12).empty())
+    agent.next_server_key = must_open(keyring, agent.workspace_id, row.blob(12), key_place(agent.id));
+  agent.key_epoch = static_cast<std::uint32_t>(row.integer(13));
+  agent.keyed_at = time_or_none(row, 14);
+  agent.rotation_asked_at = time_or_none(row, 15);
+  agent.on_copy = rows::enum_at(row, 16, OnCopy::deny);
+  agent.copy_suspected_at = time_or_none(row, 17);
+  agent.copy_suspected_from = rows::text_at(row, 18);
+  agent.copy_cleared_at = time_or_none(row, 19);
   return agent;
 }
 
@@ -43,7 +62,7 @@ Result<void> AgentRepository::create(const Agent& agent) {
   }
   const Value seen = agent.last_seen_at ? Value(rows::time(*agent.last_seen_at)) : Value(nullptr);
   auto made = tx_.execute(
-      fmt::format("INSERT INTO agent ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", kColumns),
+      fmt::format("INSERT INTO agent ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", kCreated),
       {rows::id(agent.id), rows::id(agent.workspace_id), agent.name, rows::number(agent.state),
        Blob{agent.stored_key}, std::move(server_key), static_cast<std::int64_t>(agent.generation),
        agent.facts_json, seen, rows::time(agent.created_at), std::int64_t{agent.replicas}});
@@ -59,10 +78,11 @@ Result<void> AgentRepository::update(WorkspaceId workspace, AgentId id, std::str
 }
 
 Result<void> AgentRepository::revoke(WorkspaceId workspace, AgentId id) {
-  auto changed = one_changed(
-      tx_.execute("UPDATE agent SET state = ?3, stored_key = ?4, server_key_sealed = ?4 "
-                  "WHERE id = ?1 AND workspace_id = ?2",
-                  {rows::id(id), rows::id(workspace), rows::number(AgentState::revoked), Blob{}}));
+  auto changed = one_changed(tx_.execute(
+      "UPDATE agent SET state = ?3, stored_key = ?4, server_key_sealed = ?4, next_stored_key = ?4, "
+      "next_server_key_sealed = ?4, rotation_asked_at = NULL "
+      "WHERE id = ?1 AND workspace_id = ?2",
+      {rows::id(id), rows::id(workspace), rows::number(AgentState::revoked), Blob{}}));
   if (!changed) return changed;
   auto gone = tx_.execute("DELETE FROM enrollment WHERE agent_id = ?1", {rows::id(id)});
   if (!gone) return std::unexpected(gone.error());
@@ -98,11 +118,6 @@ std::vector<Agent> AgentRepository::all() {
   tx_.query(fmt::format("SELECT {} FROM agent ORDER BY id", kColumns), {},
             [&](const Row& row) { found.push_back(agent_at(row, keyring_)); });
   return found;
-}
-
-Result<void> AgentRepository::touch(AgentId id, std::uint64_t generation, Time seen_at) {
-  return one_changed(tx_.execute("UPDATE agent SET generation = ?2, last_seen_at = ?3 WHERE id = ?1",
-                                 {rows::id(id), static_cast<std::int64_t>(generation), rows::time(seen_at)}));
 }
 
 }  // namespace postern::relay

@@ -11,8 +11,8 @@ namespace postern::relay {
 
 /// Where an agent can be delivered to, as all nodes see it.
 struct AgentSession {
-  std::string node;  ///< the label (cluster.name) of the node of the newest session
-  Time since;        ///< of that one
+  std::string node;                ///< the label (cluster.name) of the node of the newest session
+  Time since;                      ///< of that one
   std::vector<std::string> nodes;  ///< of all of them, the newest first
   bool operator==(const AgentSession&) const = default;
 };

@@ -67,11 +67,13 @@ Result<AgentId> AgentRepository::claim(JoinId id, std::string_view claim_digest,
   if (!marked) return std::unexpected(marked.error());
   const std::string place = "agent.server_key/" + open->agent_id.to_string();
   auto enrolled = tx_.execute(
-      "UPDATE agent SET state = ?3, stored_key = ?4, server_key_sealed = ?5, facts_json = ?6 "
+      "UPDATE agent SET state = ?3, stored_key = ?4, server_key_sealed = ?5, facts_json = ?6, "
+      "next_stored_key = ?7, "
+      "next_server_key_sealed = ?7, key_epoch = 0, keyed_at = ?8, rotation_asked_at = NULL, instance_id = ?7 "
       "WHERE id = ?1 AND workspace_id = ?2",
       {rows::id(open->agent_id), rows::id(open->workspace_id), rows::number(AgentState::enrolled),
        Blob{std::string(stored_key)}, Blob{keyring_.seal(open->workspace_id, server_key, place)},
-       std::string(facts_json)});
+       std::string(facts_json), Blob{}, rows::time(now)});
   if (!enrolled) return std::unexpected(enrolled.error());
   if (*enrolled == 0) return std::unexpected(not_found("agent"));
   return open->agent_id;

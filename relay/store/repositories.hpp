@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "relay/model.hpp"
+#include "relay/store/agent_login.hpp"
 #include "relay/store/database.hpp"
 #include "relay/store/event_log.hpp"
 #include "relay/store/keyring.hpp"
@@ -90,6 +91,17 @@ class RouteRepository {
   Transaction& tx_;
 };
 
+/// An agent's ROTATE, over a session that it opened with `proven_key`.
+struct NextSecret {
+  AgentId agent;
+  WorkspaceId workspace;
+  std::uint32_t proven_epoch = 0;
+  std::string proven_key;  ///< StoredKey
+  std::uint32_t key_epoch = 0;
+  std::string stored_key;
+  std::string server_key;
+};
+
 class AgentRepository {
  public:
   AgentRepository(Transaction& tx, const Keyring& keyring) : tx_(tx), keyring_(keyring) {}
@@ -102,7 +114,17 @@ class AgentRepository {
   Result<Agent> get(WorkspaceId workspace, AgentId id);
   Listing<Agent> list(WorkspaceId workspace, const Page& page);
   std::vector<Agent> all();
-  Result<void> touch(AgentId id, std::uint64_t generation, Time seen_at);  ///< at each login
+
+  /// Keeps the next verifiers beside those in use; the same again changes nothing. Errors: `not_found`,
+  /// `superseded` when the session's secret, or the epoch asked for, is not what the agent has.
+  Result<void> set_next_secret(const NextSecret& next, Time now);
+  /// At each login. The first with the next secret puts it in use; one that shows a copy is noted.
+  Result<LoginFindings> record_login(const AgentLogin& login, Time now);
+  Result<void> suspect_copy(AgentId id, std::string_view peer, Time now);
+  Result<void> ask_rotation(WorkspaceId workspace, AgentId id, Time now);  ///< `conflict` without a secret
+  Result<void> set_on_copy(WorkspaceId workspace, AgentId id, OnCopy on_copy);
+  /// The alarm is over, and whichever copy logs in next is the agent.
+  Result<void> clear_copy(WorkspaceId workspace, AgentId id, Time now);
 
   /// Replaces any earlier unused enrollment of the agent.
   Result<void> create_enrollment(const Enrollment& enrollment);

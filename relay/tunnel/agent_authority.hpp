@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/id.hpp"
+#include "relay/store/repositories.hpp"
 
 namespace postern::relay {
 
@@ -19,6 +20,14 @@ struct AgentVerifier {
   std::string server_key;  ///< 32 bytes
   std::uint64_t generation = 0;
   bool replicas = false;  ///< several processes may share this identity
+  // The verifiers of the secret that is to follow; empty: none.
+  std::string next_stored_key = {};
+  std::string next_server_key = {};
+  std::uint32_t key_epoch = 0;  ///< of stored_key
+  Time keyed_at{};              ///< since when it is in use
+  bool rotation_asked = false;  ///< by a person
+  OnCopy on_copy = OnCopy::alert;
+  std::optional<Time> copy_cleared_at = {};
 };
 
 /// The same of a join token that is out.
@@ -59,8 +68,15 @@ class AgentAuthority {
   /// The agent's access has just been withdrawn: anything kept aside that could still let it in goes.
   virtual void withdrawn(AgentId agent) { (void)agent; }
 
-  /// Remembers a login. Losing one is harmless: the next one's number is higher still.
-  virtual boost::asio::awaitable<Result<void>> logged_in(AgentId agent, std::uint64_t generation) = 0;
+  /// Stores the verifiers of an agent's next secret, beside those in use. The same again succeeds. Errors:
+  /// those of AgentRepository::set_next_secret(), or the store's.
+  virtual boost::asio::awaitable<Result<void>> rotate(NextSecret next) = 0;
+
+  /// Remembers a login. Losing one is harmless: the next one's number is higher still, and a next secret
+  /// stays beside the one in use for longer.
+  virtual boost::asio::awaitable<Result<LoginFindings>> logged_in(AgentLogin login) = 0;
+  /// One that was proven and refused all the same, as `on_copy` wants it.
+  virtual boost::asio::awaitable<Result<void>> copy_refused(AgentId agent, std::string peer) = 0;
 };
 
 }  // namespace postern::relay

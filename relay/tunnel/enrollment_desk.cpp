@@ -49,11 +49,6 @@ asio::awaitable<void> claim(std::shared_ptr<HubCore> core, EnrollClaim claim,
   done(claimed ? std::nullopt : std::optional(to_refusal(claimed.error())));
 }
 
-asio::awaitable<void> record(std::shared_ptr<HubCore> core, AgentId agent, std::uint64_t generation) {
-  auto recorded = co_await core->authority.logged_in(agent, generation);
-  if (!recorded) log::warn("agent.login_not_recorded", {{"agent", agent}, {"code", recorded.error().code}});
-}
-
 }  // namespace
 
 tunnel::Account to_account(const JoinVerifier& join, Time now) {
@@ -78,11 +73,6 @@ void claim_join(const asio::any_io_executor& executor, std::shared_ptr<HubCore> 
   EnrollClaim request_claim{join, digest_of(request), std::move(request.verifiers.stored_key),
                             std::move(request.verifiers.server_key), std::move(request.facts_json)};
   spawn(executor, claim(std::move(core), std::move(request_claim), std::move(done)), "agent.claim_join");
-}
-
-void record_login(const asio::any_io_executor& executor, std::shared_ptr<HubCore> core, AgentId agent,
-                  std::uint64_t generation) {
-  spawn(executor, record(std::move(core), agent, generation), "agent.record_login");
 }
 
 }  // namespace postern::relay

@@ -23,7 +23,4 @@ void find_join(const boost::asio::any_io_executor& executor, std::shared_ptr<Hub
 void claim_join(const boost::asio::any_io_executor& executor, std::shared_ptr<HubCore> core, JoinId join,
                 tunnel::EnrollRequest request, std::function<void(std::optional<tunnel::Refusal>)> done);
 
-void record_login(const boost::asio::any_io_executor& executor, std::shared_ptr<HubCore> core, AgentId agent,
-                  std::uint64_t generation);
-
 }  // namespace postern::relay

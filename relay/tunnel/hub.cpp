@@ -58,7 +58,7 @@ struct Hub::State {
   std::shared_ptr<TunnelListener> listener;
 };
 
-Hub::Hub(std::span<asio::io_context* const> loops, AgentAuthority& authority, tunnel::TlsContext tls,
+Hub::Hub(std::span<asio::io_context* const> loops, AgentAuthority& authority, TunnelTls tls,
          const Clock& clock, Random& random, prometheus::Registry& metrics, HubOptions options)
     : state_(std::make_shared<State>()) {
   state_->core =
@@ -137,6 +137,10 @@ void Hub::announce() {
 
 void Hub::check_access() {
   for (const auto& session : state_->core->registry.connections()) session->check_access();
+}
+
+void Hub::use_tls(TunnelTls tls) {
+  state_->core->tls.replace(std::move(tls));
 }
 
 void Hub::drain() {

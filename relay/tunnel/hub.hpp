@@ -15,6 +15,7 @@
 #include "relay/tunnel/agent_authority.hpp"
 #include "relay/tunnel/agent_directory.hpp"
 #include "relay/tunnel/handshake_pace.hpp"
+#include "relay/tunnel/tls_slot.hpp"
 #include "tunnel-proto/limits.hpp"
 #include "tunnel-proto/tls_identity.hpp"
 
@@ -27,10 +28,10 @@ namespace postern::relay {
 /// Something about an agent's access that a person may have to account for later.
 struct TunnelAudit {
   std::string action;  ///< agent.joined, agent.join_refused, agent.login_refused, agent.replaced,
-                       ///< agent.copy_suspected
+                       ///< agent.copy_suspected, agent.copy_refused, agent.secret_rotated
   std::optional<WorkspaceId> workspace_id;  ///< known only where the id that was claimed exists
   std::string
-      object;  ///< the id that was claimed (agt_…, jn_…); proven only for joined, replaced and copy_suspected
+      object;        ///< the id that was claimed (agt_…, jn_…); not proven for login_refused and join_refused
   std::string code;  ///< why, where it was refused
   std::string peer;  ///< address:port of the socket
 };
@@ -45,6 +46,7 @@ struct HubOptions {
   std::size_t waiting_per_session = 4096;  ///< deliveries that wait for an agent's credit; more are not sent
   Duration return_after = std::chrono::milliseconds(250);  ///< told to agents when the relay stops
   Duration return_spread = std::chrono::seconds(1);
+  Duration rotate_after{};  ///< agents whose secret is older are asked for a new one; 0: none are
   FailureLimiter::Rules failures{};
   tunnel::ConnectionLimits limits = default_limits();
   /// Called on the loop of the connection; must not block. May be empty.
@@ -62,7 +64,7 @@ struct HubOptions {
 /// All references and the loops outlive the hub; the loops have stopped before it is destroyed.
 class Hub final : public AgentDirectory {
  public:
-  Hub(std::span<boost::asio::io_context* const> loops, AgentAuthority& authority, tunnel::TlsContext tls,
+  Hub(std::span<boost::asio::io_context* const> loops, AgentAuthority& authority, TunnelTls tls,
       const Clock& clock, Random& random, prometheus::Registry& metrics, HubOptions options);
   ~Hub() override;
 
@@ -88,6 +90,9 @@ class Hub final : public AgentDirectory {
   /// Stops accepting, and lets the agents open sessions elsewhere while those here go on: before drain(), as
   /// long before as there is time. Returns at once; safe from any thread, may be called twice.
   void announce();
+  /// What connections from here on are shown. Safe from any thread.
+  void use_tls(TunnelTls tls);
+
   /// Stops accepting and sends the agents away; what is in flight may finish within limits.drain. Returns at
   /// once; connections() says when it is over. Safe from any thread, may be called twice.
   void drain();

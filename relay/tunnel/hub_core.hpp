@@ -7,13 +7,14 @@
 #include "relay/tunnel/handshake_gate.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/hub_metrics.hpp"
+#include "relay/tunnel/login_book.hpp"
 #include "relay/tunnel/session_registry.hpp"
 
 namespace postern::relay {
 
 /// What the listener and every session of one hub share. Each member is safe from any thread.
 struct HubCore {
-  HubCore(AgentAuthority& who, tunnel::TlsContext context, const Clock& time, Random& entropy,
+  HubCore(AgentAuthority& who, TunnelTls context, const Clock& time, Random& entropy,
           prometheus::Registry& registry, HubOptions given)
       : authority(who),
         tls(std::move(context)),
@@ -26,7 +27,7 @@ struct HubCore {
         gate(options.handshakes, options.handshakes_per_source) {}
 
   AgentAuthority& authority;
-  const tunnel::TlsContext tls;
+  TlsSlot tls;
   const Clock& clock;
   Random& random;
   const HubOptions options;
@@ -35,6 +36,7 @@ struct HubCore {
   FailureLimiter limiter;
   HandshakeGate gate;
   SessionRegistry registry;
+  LoginBook logins;
   std::vector<std::function<void(AgentId, bool)>> listeners;  ///< fixed before serving starts
   std::atomic<bool> draining{false};                          ///< no connection is taken any more
   std::atomic<bool> gone{false};                              ///< and the agents have been sent away

@@ -22,11 +22,11 @@ prometheus::Family<prometheus::Counter>& counters(prometheus::Registry& registry
 
 /// Of those a session can end with. An agent that ends it says why in its own words, and each label value is
 /// kept for ever: what is not one of these must not become a series.
-constexpr std::array<std::string_view, 18> kEnds = {
-    "drained",          "peer_silent",     "write_stalled",    "protocol",        "flow_control",
-    "excessive_resets", "excessive_noise", "closed_by_peer",   "connection_lost", "internal_error",
-    "replaced",         "revoked",         "deleted",          "shutdown",        "drain",
-    "closed_by_us",     "tls_failed",      "streams_exhausted"};
+constexpr std::array<std::string_view, 20> kEnds = {
+    "drained",          "peer_silent",     "write_stalled",     "protocol",        "flow_control",
+    "excessive_resets", "excessive_noise", "closed_by_peer",    "connection_lost", "internal_error",
+    "replaced",         "revoked",         "deleted",           "shutdown",        "drain",
+    "closed_by_us",     "tls_failed",      "streams_exhausted", "rotated",         "copied"};
 
 }  // namespace
 
@@ -36,6 +36,11 @@ HubMetrics::HubMetrics(prometheus::Registry& registry)
           gauge(registry, "postern_tunnel_connections", "Open tunnel connections, authenticated or not")),
       in_flight(gauge(registry, "postern_tunnel_deliveries_in_flight",
                       "Deliveries with an agent or waiting for its credit")),
+      rotations(
+          counters(registry, "postern_tunnel_rotations_total", "Agents that changed their secret").Add({})),
+      copies(counters(registry, "postern_tunnel_copies_suspected_total",
+                      "Logins that showed a copied state directory")
+                 .Add({})),
       handshakes_(
           counters(registry, "postern_tunnel_handshakes_total", "Tunnel handshakes by how they ended")),
       turned_away_(

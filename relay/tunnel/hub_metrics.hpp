@@ -21,6 +21,8 @@ class HubMetrics {
   prometheus::Gauge& sessions;
   prometheus::Gauge& connections;
   prometheus::Gauge& in_flight;  ///< deliveries on the wire or waiting for credit
+  prometheus::Counter& rotations;
+  prometheus::Counter& copies;  ///< logins that showed the state of a copy
 
   /// `result`: "ok", "joined", or the code a connection ended with before it was authenticated.
   void handshake(std::string_view result);

@@ -1,10 +1,12 @@
 #include "relay/tunnel/hub_session.hpp"
 
+#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <boost/asio/dispatch.hpp>
 
 #include "base/log.hpp"
 #include "relay/tunnel/agent_answer.hpp"
+#include "relay/tunnel/credential_desk.hpp"
 #include "relay/tunnel/enrollment_desk.hpp"
 
 namespace postern::relay {
@@ -49,9 +51,10 @@ void HubSession::start(const std::shared_ptr<HubCore>& core, asio::ip::tcp::sock
   if (core->draining) return;  // accepted just before the end
   auto session = std::make_shared<HubSession>(core, socket, std::move(place));
   tunnel::RelayConnection::Options options;
+  TunnelTls tls = core->tls.current();
   options.handshake = {core->options.relay_id, core->decoy_key, core->options.limits.session.stream_window,
-                       core->options.limits.session.session_window};
-  session->connection_ = tunnel::RelayConnection::start(std::move(socket), core->tls,
+                       core->options.limits.session.session_window, std::move(tls.pins)};
+  session->connection_ = tunnel::RelayConnection::start(std::move(socket), tls.context,
                                                         {core->clock, core->random, core->options.limits},
                                                         std::move(options), session);
   // Now that closed() is sure to come, and to take it out again.
@@ -127,9 +130,7 @@ void HubSession::announce(tunnel::GoAway goaway) {
 
 void HubSession::check_access() {
   asio::post(executor_, [self = shared_from_this()] {
-    if (!self->in_registry_ || self->still_valid()) return;
-    log::info("agent.access_withdrawn", {{"agent", self->claimed_}, {"peer", self->peer_}});
-    self->close("revoked", "The agent's access has been withdrawn.");
+    if (self->in_registry_) self->confirm();
   });
 }
 
@@ -144,11 +145,16 @@ void HubSession::look_up(const tunnel::Hello& hello, AccountReply reply) {
   }
   verifier_ = core_->authority.find_agent(AgentId{hello.id});
   if (!verifier_) return reply(std::nullopt);
+  verifier_ = proven_with(std::move(*verifier_), hello.key_epoch);
   verifier_->generation = std::max(verifier_->generation, core_->registry.generation(verifier_->agent_id));
+  login_ = login_of(hello, peer_);
+  login_.replicas = verifier_->replicas;
   tunnel::Account account;
   account.verifiers = {verifier_->stored_key, verifier_->server_key};
   account.agent_id = verifier_->agent_id;
   account.generation = next_generation(verifier_->generation, hello.generation);
+  const auto last = core_->logins.last(verifier_->agent_id, verifier_->copy_cleared_at);
+  if (verifier_->on_copy == OnCopy::deny && shows_a_copy(last, login_)) account.refusal = copied();
   reply(std::move(account));
 }
 
@@ -181,8 +187,7 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
   if (core_->draining)
     return connection_->go_away(
         {"shutdown", "The relay is stopping.", core_->options.return_after, core_->options.return_spread});
-  note_copy(hello);
-  verifier_->generation = admission.generation;
+  verifier_->generation = login_.generation = admission.generation;
   seat_ = {hello.instance_id, hello.connection_index};
   capabilities_ = hello.capabilities;
   deliveries_->open(connection_, (capabilities_ & tunnel::kCapabilityJournal) != 0,
@@ -196,12 +201,14 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
   for (const auto& session : older) fence(session);
   // Asked again now that disconnect() can find this session: a revocation falls either before this look or
   // after it.
-  if (!still_valid()) return close("revoked", "The agent's access has been withdrawn.");
+  if (!confirm()) return;
   log::info("agent.connected", {{"agent", admission.agent_id},
                                 {"peer", peer_},
                                 {"software", hello.software},
                                 {"generation", admission.generation}});
-  record_login(executor_, core_, admission.agent_id, admission.generation);
+  core_->logins.remember(login_, core_->clock.now());
+  record_login(executor_, core_, login_,
+               [self = shared_from_this()](LoginFindings found) { self->login_recorded(found); });
   if ((capabilities_ & tunnel::kCapabilityProbe) != 0) return start_probe();
   set_live(true);
 }
@@ -253,20 +260,44 @@ void HubSession::fence(const std::shared_ptr<HubSession>& older) {
   older->close("replaced", "A newer session of the same agent has taken over.");
 }
 
-/// A state directory that was copied shows an older number than the last logins gave out. A few behind are
-/// lost answers, and sessions of one agent that log in side by side.
-void HubSession::note_copy(const tunnel::Hello& hello) {
-  if (hello.generation + tunnel::kSessionsMost >= verifier_->generation) return;
-  log::warn("agent.copy_suspected", {{"agent", verifier_->agent_id},
-                                     {"peer", peer_},
-                                     {"generation_shown", hello.generation},
-                                     {"generation_known", verifier_->generation}});
-  core_->audit(audit_entry("agent.copy_suspected", ""));
+void HubSession::login_recorded(LoginFindings found) {
+  if (found.rotated) {
+    core_->metrics.rotations.Increment();
+    log::info("agent.secret_rotated",
+              {{"agent", claimed_}, {"peer", peer_}, {"key_epoch", login_.key_epoch}});
+    core_->audit(audit_entry("agent.secret_rotated", ""));
+  }
+  if (!found.copy) return;
+  const bool deny = verifier_->on_copy == OnCopy::deny;
+  copy_alarm(deny ? "agent.copy_refused" : "agent.copy_suspected");
+  if (deny) close(copied().code, copied().message);
 }
 
-bool HubSession::still_valid() const {
+void HubSession::copy_alarm(std::string_view action) {
+  core_->metrics.copies.Increment();
+  log::warn(action, {{"agent", claimed_}, {"peer", peer_}, {"generation_shown", login_.shown}});
+  core_->audit(audit_entry(std::string(action), ""));
+}
+
+void HubSession::rotate(tunnel::RotateRequest request, RotateReply reply) {
+  keep_next_secret(executor_, core_, *verifier_, std::move(request), std::move(reply));
+}
+
+bool HubSession::confirm() {
   const auto now = core_->authority.find_agent(verifier_->agent_id);
-  return now && now->stored_key == verifier_->stored_key;
+  if (now && (now->stored_key == verifier_->stored_key || now->next_stored_key == verifier_->stored_key)) {
+    const bool wanted = wants_rotation(*now, core_->clock.now(), core_->options.rotate_after);
+    if (wanted && connection_ && !std::exchange(rotation_asked_, true)) connection_->ask_rotation();
+    return true;
+  }
+  log::info("agent.access_withdrawn", {{"agent", claimed_}, {"peer", peer_}});
+  if (now && now->key_epoch > verifier_->key_epoch) {
+    // Its holder knows the new one, and what is in flight may finish.
+    go_away({"rotated", "The agent has another secret now.", {}, {}});
+  } else {
+    close("revoked", "The agent's access has been withdrawn.");
+  }
+  return false;
 }
 
 void HubSession::going_away(const tunnel::GoAway& goaway) {
@@ -304,6 +335,10 @@ void HubSession::closed(const tunnel::CloseReason& reason) {
 
 void HubSession::refused(const tunnel::CloseReason& reason) {
   core_->metrics.handshake(reason.code);
+  if (reason.code == copied().code && verifier_) {
+    copy_alarm("agent.copy_refused");
+    return record_copy(executor_, core_, verifier_->agent_id, peer_);
+  }
   const log::Fields fields = {
       {"claimed", claimed_}, {"peer", peer_}, {"code", reason.code}, {"message", reason.message}};
   // Guesses are rationed; anything else any stranger can do as often as he likes, and must not fill a disk

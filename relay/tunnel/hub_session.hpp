@@ -37,6 +37,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   void enroll(const tunnel::Hello& hello, const tunnel::Account& account, tunnel::EnrollRequest request,
               EnrollReply reply) override;
   void opened(const tunnel::Hello& hello, const tunnel::Admission& admission) override;
+  void rotate(tunnel::RotateRequest request, RotateReply reply) override;
   void credit_available() override;
   void going_away(const tunnel::GoAway& goaway) override;
   void closed(const tunnel::CloseReason& reason) override;
@@ -47,9 +48,11 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   void start_probe();
   void leave();
   void fence(const std::shared_ptr<HubSession>& older);
-  void note_copy(const tunnel::Hello& hello);
+  void login_recorded(LoginFindings found);
+  void copy_alarm(std::string_view action);
   void refused(const tunnel::CloseReason& reason);
-  bool still_valid() const;
+  /// False, and the session ends, when the authority no longer stands by what it has proven.
+  bool confirm();
   TunnelAudit audit_entry(std::string action, std::string code) const;
 
   std::shared_ptr<HubCore> core_;
@@ -67,11 +70,13 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   std::string claimed_;  ///< the id in HELLO: not proven until opened() or enroll()
   std::optional<AgentVerifier> verifier_;
   std::optional<JoinVerifier> join_;
+  AgentLogin login_;
   std::mutex acks_mutex_;
   std::vector<tunnel::ResultAck> acks_;  ///< not told yet; one task is on its way while there are any
   bool in_registry_ = false;
   bool authenticated_ = false;
   bool joined_ = false;
+  bool rotation_asked_ = false;
 };
 
 }  // namespace postern::relay

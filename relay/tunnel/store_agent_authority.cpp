@@ -14,7 +14,20 @@ JoinVerifier to_verifier(const Enrollment& enrollment) {
 }
 
 bool same_view(const Agent& a, const Agent& b) {
-  return a.state == b.state && a.stored_key == b.stored_key;
+  return a.state == b.state && a.stored_key == b.stored_key && a.next_stored_key == b.next_stored_key;
+}
+
+AgentVerifier to_verifier(const Agent& agent) {
+  AgentVerifier verifier{agent.id, agent.workspace_id, agent.stored_key, agent.server_key, agent.generation};
+  verifier.replicas = agent.replicas;
+  verifier.next_stored_key = agent.next_stored_key;
+  verifier.next_server_key = agent.next_server_key;
+  verifier.key_epoch = agent.key_epoch;
+  verifier.keyed_at = agent.keyed_at.value_or(agent.created_at);
+  verifier.rotation_asked = agent.rotation_asked_at.has_value();
+  verifier.on_copy = agent.on_copy;
+  verifier.copy_cleared_at = agent.copy_cleared_at;
+  return verifier;
 }
 
 }  // namespace
@@ -43,8 +56,7 @@ std::optional<AgentVerifier> StoreAgentAuthority::find_agent(AgentId id) {
     fresh_.erase(fresh);  // the catalog has moved on: it knows better, a revocation included
   }
   if (agent.state != AgentState::enrolled) return std::nullopt;
-  return AgentVerifier{agent.id,         agent.workspace_id, agent.stored_key,
-                       agent.server_key, agent.generation,   agent.replicas};
+  return to_verifier(agent);
 }
 
 asio::awaitable<Result<JoinVerifier>> StoreAgentAuthority::find_enrollment(JoinId join) {
@@ -95,11 +107,48 @@ void StoreAgentAuthority::withdrawn(AgentId agent) {
   fresh_.erase(agent);
 }
 
-asio::awaitable<Result<void>> StoreAgentAuthority::logged_in(AgentId agent, std::uint64_t generation) {
+asio::awaitable<Result<void>> StoreAgentAuthority::rotate(NextSecret next) {
   struct Done {};
-  auto job = [agent, generation, now = clock_.now(), &keyring = keyring_](Transaction& tx) -> Result<Done> {
-    auto touched = AgentRepository(tx, keyring).touch(agent, generation, now);
-    if (!touched) return std::unexpected(touched.error());
+  auto job = [next, now = clock_.now(), &keyring = keyring_](Transaction& tx) -> Result<Done> {
+    auto kept = AgentRepository(tx, keyring).set_next_secret(next, now);
+    if (!kept) return std::unexpected(kept.error());
+    return Done{};
+  };
+  auto kept = co_await write<Done>(database_, std::move(job));
+  if (!kept) co_return std::unexpected(kept.error());
+  remember(next);
+  if (on_agents_changed_) on_agents_changed_();
+  co_return Result<void>();
+}
+
+/// The agent comes back with its next secret at once.
+void StoreAgentAuthority::remember(const NextSecret& next) {
+  auto verifier = find_agent(next.agent);
+  if (!verifier || verifier->next_stored_key == next.stored_key || verifier->key_epoch + 1 != next.key_epoch)
+    return;
+  verifier->next_stored_key = next.stored_key;
+  verifier->next_server_key = next.server_key;
+  const auto catalog = catalog_.current();
+  const auto found = catalog->agents.find(next.agent);
+  if (found == catalog->agents.end() || found->second->next_stored_key == next.stored_key) return;
+  const std::lock_guard lock(mutex_);
+  fresh_[next.agent] = Fresh{found->second, std::move(*verifier)};
+}
+
+asio::awaitable<Result<LoginFindings>> StoreAgentAuthority::logged_in(AgentLogin login) {
+  auto job = [login, now = clock_.now(), &keyring = keyring_](Transaction& tx) -> Result<LoginFindings> {
+    return AgentRepository(tx, keyring).record_login(login, now);
+  };
+  auto found = co_await write<LoginFindings>(database_, std::move(job));
+  if (found && found->rotated && on_agents_changed_) on_agents_changed_();
+  co_return found;
+}
+
+asio::awaitable<Result<void>> StoreAgentAuthority::copy_refused(AgentId agent, std::string peer) {
+  struct Done {};
+  auto job = [agent, peer, now = clock_.now(), &keyring = keyring_](Transaction& tx) -> Result<Done> {
+    auto noted = AgentRepository(tx, keyring).suspect_copy(agent, peer, now);
+    if (!noted) return std::unexpected(noted.error());
     return Done{};
   };
   auto done = co_await write<Done>(database_, std::move(job));

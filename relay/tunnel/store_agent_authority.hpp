@@ -22,14 +22,17 @@ class StoreAgentAuthority final : public AgentAuthority {
   boost::asio::awaitable<Result<JoinVerifier>> find_enrollment(JoinId join) override;
   boost::asio::awaitable<Result<AgentId>> claim(EnrollClaim claim) override;
   void withdrawn(AgentId agent) override;
-  boost::asio::awaitable<Result<void>> logged_in(AgentId agent, std::uint64_t generation) override;
+  boost::asio::awaitable<Result<void>> rotate(NextSecret next) override;
+  boost::asio::awaitable<Result<LoginFindings>> logged_in(AgentLogin login) override;
+  boost::asio::awaitable<Result<void>> copy_refused(AgentId agent, std::string peer) override;
 
  private:
   struct Fresh {
-    std::shared_ptr<const Agent> replaces;  ///< the catalog's view when the agent joined
+    std::shared_ptr<const Agent> replaces;  ///< the catalog's view when the agent joined or rotated
     AgentVerifier verifier;
   };
   void remember(const JoinVerifier& join, const EnrollClaim& claim);
+  void remember(const NextSecret& next);
 
   Database& database_;
   const Keyring& keyring_;
@@ -37,8 +40,8 @@ class StoreAgentAuthority final : public AgentAuthority {
   const Clock& clock_;
   std::function<void()> on_agents_changed_;
   std::mutex mutex_;
-  /// Agents that joined here and that the catalog still shows as before: an agent logs in at once after it
-  /// joined.
+  /// Agents that joined or rotated here and that the catalog still shows as before: an agent logs in at once
+  /// after either.
   std::unordered_map<AgentId, Fresh> fresh_;
 };
 

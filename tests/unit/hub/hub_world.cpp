@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/crypto.hpp"
+#include "relay/tunnel/credential_desk.hpp"
 
 namespace postern::relay {
 
@@ -69,10 +70,40 @@ asio::awaitable<Result<AgentId>> MemoryAuthority::claim(EnrollClaim claim) {
   co_return agent;
 }
 
-asio::awaitable<Result<void>> MemoryAuthority::logged_in(AgentId agent, std::uint64_t generation) {
+asio::awaitable<Result<void>> MemoryAuthority::rotate(NextSecret next) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = agents_.find(agent); found != agents_.end()) found->second.generation = generation;
+  AgentVerifier& agent = agents_.at(next.agent);
+  agent.next_stored_key = next.stored_key;
+  agent.next_server_key = next.server_key;
   co_return Result<void>();
+}
+
+asio::awaitable<Result<LoginFindings>> MemoryAuthority::logged_in(AgentLogin login) {
+  const std::lock_guard lock(mutex_);
+  const auto found = agents_.find(login.agent);
+  if (found == agents_.end()) co_return fail("not_found", "");
+  AgentVerifier& agent = found->second;
+  LastLogin& last = logins_[login.agent];
+  LoginFindings findings{.rotated = agent.key_epoch < login.key_epoch, .copy = shows_a_copy(last, login)};
+  agent = proven_with(agent, login.key_epoch);
+  if (findings.rotated) agent.rotation_asked = false;
+  agent.generation = login.generation;
+  last = {login.generation, {reinterpret_cast<const char*>(login.instance.data()), login.instance.size()}};
+  co_return findings;
+}
+
+asio::awaitable<Result<void>> MemoryAuthority::copy_refused(AgentId, std::string) {
+  co_return Result<void>();
+}
+
+void MemoryAuthority::change(AgentId agent, const std::function<void(AgentVerifier&)>& fn) {
+  const std::lock_guard lock(mutex_);
+  fn(agents_.at(agent));
+}
+
+std::uint32_t MemoryAuthority::key_epoch(AgentId agent) {
+  const std::lock_guard lock(mutex_);
+  return agents_.at(agent).key_epoch;
 }
 
 void MemoryAuthority::add(AgentVerifier verifier) {
@@ -179,7 +210,8 @@ void HubTest::start_hub(HubOptions options) {
   auto tls = tunnel::TlsContext::server(tls_identity_);
   ASSERT_TRUE(tls);
   const auto loops = loops_.all();
-  hub_ = std::make_unique<Hub>(loops, authority_, *tls, clock_, random_, metrics_, std::move(options));
+  hub_ = std::make_unique<Hub>(loops, authority_, TunnelTls{*tls}, clock_, random_, metrics_,
+                               std::move(options));
   hub_->on_presence([this](AgentId agent, bool present) {
     const std::lock_guard lock(mutex_);
     presence_[agent] = present;

@@ -48,17 +48,22 @@ class MemoryAuthority final : public AgentAuthority {
   std::optional<AgentVerifier> find_agent(AgentId agent) override;
   boost::asio::awaitable<Result<JoinVerifier>> find_enrollment(JoinId join) override;
   boost::asio::awaitable<Result<AgentId>> claim(EnrollClaim claim) override;
-  boost::asio::awaitable<Result<void>> logged_in(AgentId agent, std::uint64_t generation) override;
+  boost::asio::awaitable<Result<void>> rotate(NextSecret next) override;
+  boost::asio::awaitable<Result<LoginFindings>> logged_in(AgentLogin login) override;
+  boost::asio::awaitable<Result<void>> copy_refused(AgentId agent, std::string peer) override;
 
   void add(AgentVerifier verifier);
   void offer(JoinVerifier join);
   void revoke(AgentId agent);
+  void change(AgentId agent, const std::function<void(AgentVerifier&)>& fn);
+  std::uint32_t key_epoch(AgentId agent);
   std::uint64_t generation(AgentId agent);
 
  private:
   const Clock& clock_;
   std::mutex mutex_;
   std::map<AgentId, AgentVerifier> agents_;
+  std::map<AgentId, LastLogin> logins_;
   std::map<JoinId, JoinVerifier> joins_;
   std::map<JoinId, std::string> claims_;
 };

@@ -142,7 +142,7 @@ TEST_F(StoreAuthority, JoiningAnewReplacesTheSecretAtOnce) {
 
 TEST_F(StoreAuthority, ALoginIsRemembered) {
   ASSERT_TRUE(claim(offer(), 'a'));
-  ASSERT_TRUE(loops_.run(authority_->logged_in(agent_.id, 5)));
+  ASSERT_TRUE(loops_.run(authority_->logged_in(AgentLogin{agent_.id, 5, 0, 0, {}, {}, {}})));
   reload();
   EXPECT_EQ(authority_->find_agent(agent_.id)->generation, 5U);
 }

@@ -5,7 +5,11 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
+#include <unistd.h>
+
 #include <array>
+#include <filesystem>
+#include <fstream>
 
 #include "loopback.hpp"
 #include "tunnel-proto/tls_socket.hpp"
@@ -84,6 +88,30 @@ TEST(ConnectionAuth, AnotherKeyThanThePinnedOneIsRefused) {
   ASSERT_TRUE(loop.run_until([&] { return loop.agent_events->reason && loop.relay_events->reason; }));
   EXPECT_EQ(loop.agent_events->reason->code, "pin_mismatch");
   EXPECT_EQ(loop.relay_events->reason->code, "tls_failed");
+}
+
+/// How an agent ends that knows the relay of the tests by a CA and a name.
+std::string end_by_name(const std::string& host, bool trusted) {
+  Loopback loop;
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / fmt::format("ca-{}.pem", ::getpid());
+  const TlsIdentity other = generate_tls_identity("other", SystemClock().now());
+  std::ofstream(file) << (trusted ? test_identity() : other).certificate_pem;
+  const auto tls = TlsContext::client_by_name(file.string(), host);
+  std::filesystem::remove(file);
+  auto [client, server] = tcp_pair(loop.io);
+  loop.start_relay(std::move(server));
+  loop.agent = AgentConnection::start(std::move(client), *tls, {loop.clock, loop.random, loop.agent_limits},
+                                      {Identity::agent, loop.id.uuid, loop.secret, {}, 4, "test/1"},
+                                      loop.agent_events);
+  EXPECT_TRUE(loop.run_until([&] { return loop.agent_events->reason || loop.agent_events->admission; }));
+  return loop.agent_events->reason ? loop.agent_events->reason->code : "admitted";
+}
+
+TEST(ConnectionAuth, ByNameTheCaAndTheNameDecide) {
+  EXPECT_EQ(end_by_name("relay.test", true), "admitted");
+  EXPECT_EQ(end_by_name("another.test", true), "untrusted");
+  EXPECT_EQ(end_by_name("relay.test", false), "untrusted");
 }
 
 TEST(ConnectionAuth, BytesThatAreNotTlsAreRefusedAtOnce) {

@@ -49,5 +49,17 @@ TEST(TlsIdentity, ServerContextWantsWhatBelongsTogether) {
             "bad_tls_identity");
 }
 
+TEST(TlsIdentity, ThePinOfAKeyToComeIsThatOfItsCertificate) {
+  const TlsIdentity one = generate_tls_identity("one", kNow);
+  EXPECT_EQ(*spki_sha256_of_key(one.key_pem), *spki_sha256(one.certificate_pem));
+  EXPECT_EQ(*spki_sha256_of_key(one.certificate_pem), *spki_sha256(one.certificate_pem));
+  EXPECT_EQ(spki_sha256_of_key("nonsense").error().code, "bad_certificate");
+}
+
+TEST(TlsIdentity, AFileWithoutCaCertificatesIsRefused) {
+  EXPECT_EQ(TlsContext::client_by_name("/nowhere", "relay.test").error().code, "bad_ca_file");
+  EXPECT_TRUE(TlsContext::client_by_name("", "relay.test"));
+}
+
 }  // namespace
 }  // namespace postern::tunnel
