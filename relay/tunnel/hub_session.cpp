@@ -238,11 +238,12 @@ void HubSession::set_live(bool live, const std::string& why) {
   if (!in_registry_) return;
   if (probe_) round_trip_ = probe_->round_trip().count();
   const AgentId agent = verifier_->agent_id;
-  const bool news = core_->registry.set_live(agent, shared_from_this(), live, why);
+  const auto change = core_->registry.set_live(agent, shared_from_this(), live, why);
+  for (const auto& older : change.older) fence(older);
   core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
   if (live) log::info("agent.live", {{"agent", agent}, {"peer", peer_}});
   if (!live) log::warn("agent.not_delivering", {{"agent", agent}, {"peer", peer_}, {"why", why}});
-  if (news) core_->tell(agent, live);
+  if (change.news) core_->tell(agent, live);
 }
 
 SessionLoad HubSession::load() const {

@@ -18,25 +18,26 @@ void SessionRegistry::remove_connection(const Ptr& session) {
   connections_.erase(session);
 }
 
-SessionRegistry::Sessions SessionRegistry::evict(Sessions& sessions, const SessionSeat& seat, bool replicas) {
-  std::set<Uuid> others;
+template <class Goes>
+std::vector<SessionRegistry::Ptr> SessionRegistry::evict(Sessions& sessions, Goes goes) {
+  std::vector<Ptr> gone;
   for (const Seated& one : sessions) {
-    if (one.seat.instance != seat.instance) others.insert(one.seat.instance);
+    if (!goes(one)) continue;
+    if (one.live) --live_;
+    gone.push_back(one.session);
   }
-  std::optional<Uuid> oldest;
-  if (replicas && others.size() >= tunnel::kInstancesMost) {
-    const auto first =
-        std::ranges::find_if(sessions, [&](const Seated& one) { return one.seat.instance != seat.instance; });
-    oldest = first->seat.instance;
-  }
-  const auto goes = [&](const Seated& one) {
-    if (one.seat.instance == seat.instance) return one.seat.index == seat.index;
-    return !replicas || one.seat.instance == oldest;
-  };
-  Sessions gone;
-  std::ranges::copy_if(sessions, std::back_inserter(gone), goes);
   std::erase_if(sessions, goes);
   return gone;
+}
+
+/// The oldest of the other instances, when there are too many.
+std::optional<Uuid> SessionRegistry::surplus(const Sessions& sessions, const SessionSeat& seat) {
+  std::vector<Uuid> others;
+  for (const Seated& one : sessions) {
+    const Uuid& instance = one.seat.instance;
+    if (instance != seat.instance && std::ranges::count(others, instance) == 0) others.push_back(instance);
+  }
+  return others.size() >= tunnel::kInstancesMost ? std::optional(others.front()) : std::nullopt;
 }
 
 std::vector<SessionRegistry::Ptr> SessionRegistry::take(AgentId agent, const Ptr& session,
@@ -45,12 +46,8 @@ std::vector<SessionRegistry::Ptr> SessionRegistry::take(AgentId agent, const Ptr
   const std::lock_guard lock(mutex_);
   generations_[agent] = std::max(generations_[agent], generation);
   Sessions& sessions = agents_[agent];
-  std::vector<Ptr> older;
-  for (Seated& gone : evict(sessions, seat, replicas)) {
-    if (gone.live) --live_;
-    older.push_back(std::move(gone.session));
-  }
-  sessions.push_back({session, seat, false, "the first probe is under way"});
+  auto older = evict(sessions, [&](const Seated& one) { return one.seat == seat && !one.live; });
+  sessions.push_back({session, seat, replicas, false, "the first probe is under way"});
   return older;
 }
 
@@ -60,16 +57,30 @@ std::uint64_t SessionRegistry::generation(AgentId agent) const {
   return found == generations_.end() ? 0 : found->second;
 }
 
-bool SessionRegistry::set_live(AgentId agent, const Ptr& session, bool live, std::string why) {
+SessionRegistry::Change SessionRegistry::set_live(AgentId agent, const Ptr& session, bool live,
+                                                  std::string why) {
   const std::lock_guard lock(mutex_);
   Seated* one = find(agent, session);
-  if (one == nullptr) return false;
+  if (one == nullptr) return {};
   one->why = std::move(why);
-  if (one->live == live) return false;
-  const bool before = any_live(agents_[agent]);
+  if (one->live == live) return {};
+  Sessions& sessions = agents_[agent];
+  const bool before = any_live(sessions);
   one->live = live;
   live_ = live ? live_ + 1 : live_ - 1;
-  return any_live(agents_[agent]) != before;
+  Change change;
+  if (live) {
+    const SessionSeat seat = one->seat;
+    const bool replicas = one->replicas;
+    const auto oldest = surplus(sessions, seat);
+    change.older = evict(sessions, [&](const Seated& other) {
+      if (other.session == session) return false;
+      if (other.seat.instance == seat.instance) return other.seat.index == seat.index;
+      return !replicas || other.seat.instance == oldest;
+    });
+  }
+  change.news = any_live(sessions) != before;
+  return change;
 }
 
 bool SessionRegistry::drop(AgentId agent, const Ptr& session) {

@@ -27,14 +27,19 @@ class SessionRegistry {
   void add_connection(const Ptr& session);
   void remove_connection(const Ptr& session);
 
-  /// Seats `session`; those whose seats it takes, which are the agent's no more. Without `replicas` that is
-  /// every session of another instance; with them, those of the oldest when there are too many.
+  /// Seats `session`, not live; those that waited in the same seat to become live, and are the agent's no more.
   std::vector<Ptr> take(AgentId agent, const Ptr& session, const SessionSeat& seat, bool replicas,
                         std::uint64_t generation);
   /// The newest generation that take() has seen of this agent; 0 for none. The catalog may be behind.
   std::uint64_t generation(AgentId agent) const;
-  /// True when this was news about the agent: its first live session, or its last. `why` it is not live.
-  bool set_live(AgentId agent, const Ptr& session, bool live, std::string why = {});
+  struct Change {
+    bool news = false;  ///< about the agent: its first live session, or its last
+    std::vector<Ptr> older;
+  };
+  /// `why` it is not live. One that becomes live takes the place of others, which are the agent's no more and
+  /// are returned: of those in its own seat; without replicas, of all of another instance; with them, of the
+  /// oldest instance when there are too many.
+  Change set_live(AgentId agent, const Ptr& session, bool live, std::string why = {});
   /// Ends `session`'s time; true when it was the agent's last live one. One that has lost its seat changes
   /// nothing: the end of an old session never takes away a new one.
   bool drop(AgentId agent, const Ptr& session);
@@ -57,6 +62,7 @@ class SessionRegistry {
   struct Seated {
     Ptr session;
     SessionSeat seat;
+    bool replicas = false;
     bool live = false;
     std::string why;
   };
@@ -65,7 +71,9 @@ class SessionRegistry {
   Seated* find(AgentId agent, const Ptr& session);
   const Sessions* find(AgentId agent) const;
   static bool any_live(const Sessions& sessions);
-  static Sessions evict(Sessions& sessions, const SessionSeat& seat, bool replicas);
+  template <class Goes>
+  std::vector<Ptr> evict(Sessions& sessions, Goes goes);
+  static std::optional<Uuid> surplus(const Sessions& sessions, const SessionSeat& seat);
 
   mutable std::mutex mutex_;
   std::unordered_map<AgentId, Sessions> agents_;

@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from common import cpu_seconds
 from harness.fault_proxy import FaultProxy
 from harness.herd import AgentHost, add_agents
 from harness.process import BIN, Process
@@ -19,13 +20,21 @@ PROGRAM = BIN / "bench_tunnel"
 IN_FLIGHT = (1, 64, 256)
 WAYS_MS = 25  # each way: 50 ms there and back
 IDLE = (1000, 10_000)  # sessions
+OWN = ("bare", "gathered", "ours")  # all others are peers
 WARM = 200
+WARM_UP = 0.2  # of the time, before what counts: tests/bench/tunnel/figures.hpp
 OPEN_FILES = 65_536
 
 # What is measured of everything: name -> flags of the load.
 SMALL = {f"small-{n}": ["--in-flight", n] for n in IN_FLIGHT}
 BULK = {"bulk-1": ["--in-flight", 0, "--streams", 1], "bulk-16": ["--in-flight", 0, "--streams", 16]}
 BESIDE = {"small-beside-bulk": ["--in-flight", 1, "--streams", 1]}
+
+
+def _cpu_of_ended():
+    """Of all children that have been waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _run(*argv):
@@ -89,32 +98,39 @@ class TunnelBench:
                 self.peers(through, suffix)
         self.memory()
 
-    def keep(self, who, what, suffix, figures):
+    def keep(self, who, what, suffix, figures, cpu=None):
+        """`cpu`: seconds that both ends have spent. It tells more than the rate on a machine that is not quiet."""
         latency = figures["latency"]
         shown = {}
         if latency["count"]:
             shown = {"per_second": figures["per_second"], **{q: latency[q] for q in ("p50_us", "p99_us", "p999_us")}}
+            if cpu is not None:
+                shown["cpu_us"] = round(cpu / (latency["count"] * (1 + WARM_UP)) * 1e6, 2)
         if figures["mb_per_second"]:
             shown["mb_per_second"] = figures["mb_per_second"]
         self.results[who, what + suffix] = shown
         self._keep(f"tunnel {who} {what}{suffix}", shown)
 
     def bare(self, through, suffix):
-        """Bulk through bare TLS, and a bare echo of frames: what this machine can do at all."""
-        with _server(self.directory, "raw", "serve-raw") as (_, port, pin):
+        """Bulk through bare TLS, and a bare echo of frames, one by one and gathered: what this machine can do at all."""
+        with _server(self.directory, "raw", "serve-raw") as (server, port, pin):
             reach = ["--port", through(port), "--pin", pin, "--seconds", self.seconds]
             for what, flags in SMALL.items():
-                self.keep("bare", what, suffix, _run("echo", *reach, *flags))
+                for who, how in (("bare", []), ("gathered", ["--gather"])):
+                    before = _cpu_of_ended() + cpu_seconds(server.pid)
+                    figures = _run("echo", *reach, *flags, *how)
+                    self.keep(who, what, suffix, figures, _cpu_of_ended() + cpu_seconds(server.pid) - before)
             for what, flags in BULK.items():
                 self.keep("bare", what, suffix, _run("raw", *reach, *flags))
 
     def ours(self, through, suffix):
         for what, flags in {**SMALL, **BULK, **BESIDE}.items():
+            before = _cpu_of_ended()
             with _server(self.directory, "relay", "relay", "--seconds", self.seconds, *flags) as (relay, port, pin):
                 agent = Process([PROGRAM, "agent", "--port", through(port), "--pin", pin], self.directory / "agent.log")
                 line = relay.wait_line("{", timeout=60 + 3 * self.seconds)
                 agent.kill()
-            self.keep("ours", what, suffix, json.loads(line))
+            self.keep("ours", what, suffix, json.loads(line), _cpu_of_ended() - before)
 
     def peers(self, through, suffix):
         with _server(self.directory, "tcp", "serve-tcp") as (_, server, _pin):
@@ -179,10 +195,13 @@ class TunnelBench:
         for what in BULK:
             yield f"{what}: {ratio(what, 'mb_per_second'):.2f} of bare TLS (aim 0.8)"
         for what in SMALL:
-            yield f"{what}: {ratio(what, 'per_second'):.2f} of the bare echo (aim 0.7)"
-        beside = ratio("small-beside-bulk", "p99_us", of="ours", than="small-1")
-        yield f"small-beside-bulk: p99 {beside:.1f} times that without bulk (aim 2)"
-        peers = {who for who, _ in self.results} - {"bare", "ours"}
+            yield (f"{what}: {ratio(what, 'per_second'):.2f} of the bare echo (aim 0.7), "
+                   f"{ratio(what, 'per_second', of='gathered'):.2f} of the gathered one; CPU {ratio(what, 'cpu_us'):.1f} and "
+                   f"{ratio(what, 'cpu_us', of='gathered'):.1f} times theirs")
+        for suffix in ("", f"+{2 * WAYS_MS}ms"):
+            beside = ratio(f"small-beside-bulk{suffix}", "p99_us", of="ours", than=f"small-1{suffix}")
+            yield f"small-beside-bulk{suffix}: p99 {beside:.1f} times that without bulk (aim 2)"
+        peers = {who for who, _ in self.results} - set(OWN)
         for what in SMALL if peers else ():
             best, who = max((self.results[who, what]["per_second"], who) for who in peers)
             yield f"{what}: {self.results['ours', what]['per_second'] / best:.2f} of the best peer, {who}"

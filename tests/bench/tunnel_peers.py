@@ -47,7 +47,7 @@ class Peer:
         self.missing = [names[0] for names in self.programs if not found(*names)]
         if self.missing:
             return
-        directory = directory / f"{self.name}-{self.port}"
+        directory = directory / f"{self.name.split()[0]}-{self.port}"
         directory.mkdir()
         for argv in self.ends(directory, server, through):
             self._running.append(Process(argv, directory / "peer.log"))

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   bench::Load load;
   std::uint16_t port = 0;
   std::string pin;
+  bool gather = false;
   CLI::App app{"Loads the tunnel and what it is compared with"};
   app.require_subcommand(1);
   app.fallthrough();
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
   app.add_option("--streams", load.streams, "Of bulk");
   app.add_option("--port", port, "To be dialled");
   app.add_option("--pin", pin, "What the server printed");
+  app.add_flag("--gather", gather, "Of echo: what came together goes back together");
   const auto* serve_raw = app.add_subcommand("serve-raw", "Bare TLS: counts bulk, echoes frames");
   const auto* serve_tcp = app.add_subcommand("serve-tcp", "The server behind a peer's tunnel");
   const auto* agent = app.add_subcommand("agent", "The agent's end of our tunnel");
@@ -37,7 +39,7 @@ int main(int argc, char** argv) {
   if (*relay) return bench::measure_relay_end(load);
   bench::Figures figures;
   if (*raw) figures = bench::load_raw(port, key, load);
-  if (*echo) figures = bench::load_echo(port, key, load);
+  if (*echo) figures = bench::load_echo(port, key, load, gather);
   if (*tcp) figures = bench::load_tcp(port, load);
   std::cout << figures.json() << std::endl;
 }

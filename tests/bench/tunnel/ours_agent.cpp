@@ -27,7 +27,8 @@ asio::awaitable<void> answer(std::shared_ptr<tunnel::IncomingDelivery> delivery)
   head.outcome = tunnel::ResultOutcome::delivered;
   head.status = 200;
   head.headers = {{"Content-Type", "application/json"}};
-  (void)delivery->respond(head, std::string(size <= kSmall ? size : 0, 'y'));
+  const auto told = delivery->respond(head, std::string(size <= kSmall ? size : 0, 'y'));
+  if (!told) log::debug("bench.not_answered", {{"code", told.error().code}});
 }
 
 class Answers final : public tunnel::AgentEvents {

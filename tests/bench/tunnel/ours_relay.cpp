@@ -74,9 +74,14 @@ class Loader final : public tunnel::RelayEvents {
   }
 
  private:
+  void deliver(const std::shared_ptr<const std::string>& body, tunnel::RelayConnection::AnswerHandler done) {
+    const auto stream = connection_->deliver(head(), body, std::move(done));
+    if (!stream) log::error("bench.not_delivered", {{"code", stream.error().code}});
+  }
+
   void send_small() {
     const std::int64_t sent = nanoseconds();
-    (void)connection_->deliver(head(), small_, [this, sent](const tunnel::DeliveryAnswer& answer) {
+    deliver(small_, [this, sent](const tunnel::DeliveryAnswer& answer) {
       const std::int64_t now = nanoseconds();
       if (now >= until_ || !answer.told) return;
       if (now >= began_) figures_.small.add(now - sent);
@@ -85,7 +90,7 @@ class Loader final : public tunnel::RelayEvents {
   }
 
   void send_bulk() {
-    (void)connection_->deliver(head(), bulk_, [this](const tunnel::DeliveryAnswer& answer) {
+    deliver(bulk_, [this](const tunnel::DeliveryAnswer& answer) {
       if (nanoseconds() < until_ && answer.told) send_bulk();
     });
   }

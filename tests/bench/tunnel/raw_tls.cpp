@@ -8,7 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "base/bytes.hpp"
+#include "base/log.hpp"
 #include "tests/bench/tunnel/blocking_tls.hpp"
 #include "tests/bench/tunnel/known_pair.hpp"
 
@@ -23,6 +23,7 @@ constexpr std::size_t kRecord = 16 * 1024;
 constexpr std::size_t kHeader = 12;
 constexpr char kBulk = 'b';
 constexpr char kEcho = 'e';
+constexpr char kFrames = 'f';
 
 /// Counts, and tells the count at the end.
 void sink(BlockingTls& peer) {
@@ -30,6 +31,14 @@ void sink(BlockingTls& peer) {
   std::uint64_t bytes = 0;
   while (const std::size_t got = peer.read(buffer.data(), buffer.size())) bytes += got;
   peer.write({reinterpret_cast<const char*>(&bytes), sizeof bytes});
+}
+
+/// Frame by frame, each a record and a write: what a multiplexer does that gathers nothing.
+void echo_frames(BlockingTls& peer) {
+  std::uint32_t size = 0;
+  if (!peer.read_all(reinterpret_cast<char*>(&size), sizeof size)) return;
+  std::string frame(size, '\0');
+  while (peer.read_all(frame.data(), frame.size()) && peer.write(frame)) continue;
 }
 
 /// What comes in one record goes back in one.
@@ -46,8 +55,10 @@ void serve_one(tcp::socket socket, const tunnel::TlsContext& tls) {
     char what = 0;
     if (!peer.read_all(&what, 1)) return;
     if (what == kBulk) return sink(peer);
+    if (what == kFrames) return echo_frames(peer);
     echo(peer);
-  } catch (const std::exception&) {  // a client that has gone is no fault of the server's
+  } catch (const std::exception& gone) {
+    log::debug("bench.client_gone", {{"error", gone.what()}});
   }
 }
 
@@ -100,6 +111,7 @@ Figures load_raw(std::uint16_t port, const std::string& pin, const Load& load) {
   const std::int64_t until = began + static_cast<std::int64_t>(load.seconds * 1e9);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(peers.size());
     for (BlockingTls& peer : peers) {
       threads.emplace_back([&peer, &figures, &mutex, until] {
         const std::uint64_t bytes = pour(peer, until);
@@ -112,11 +124,13 @@ Figures load_raw(std::uint16_t port, const std::string& pin, const Load& load) {
   return figures;
 }
 
-Figures load_echo(std::uint16_t port, const std::string& pin, const Load& load) {
+Figures load_echo(std::uint16_t port, const std::string& pin, const Load& load, bool gather) {
   asio::io_context io;
   const tunnel::TlsContext tls = trusting(pin);
-  BlockingTls peer = dial(io, port, tls, kEcho);
+  BlockingTls peer = dial(io, port, tls, gather ? kEcho : kFrames);
   const std::string frame(kHeader + load.small, 'x');
+  const auto size = static_cast<std::uint32_t>(frame.size());
+  if (!gather) peer.write({reinterpret_cast<const char*>(&size), sizeof size});
   std::deque<std::int64_t> sent(load.in_flight, nanoseconds());
   std::string out;
   for (unsigned n = 0; n < load.in_flight; ++n) out += frame;
@@ -135,7 +149,11 @@ Figures load_echo(std::uint16_t port, const std::string& pin, const Load& load) 
       if (now >= began) figures.small.add(now - sent.front());
       sent.pop_front();
       sent.push_back(now);
-      out += frame;
+      if (gather) {
+        out += frame;
+      } else {
+        peer.write(frame);
+      }
     }
     if (!out.empty()) peer.write(out);
   }

@@ -14,7 +14,8 @@ int serve_raw();
 Figures load_raw(std::uint16_t port, const std::string& pin, const Load& load);
 
 /// Echo: load.in_flight frames of 12 + load.small bytes under way on one connection, sent back as they come:
-/// what multiplexing costs when there is nothing to be done with a frame.
-Figures load_echo(std::uint16_t port, const std::string& pin, const Load& load);
+/// what multiplexing costs when there is nothing to be done with a frame. Each frame is a write of its own,
+/// or with `gather` what came together goes back together: the most that could be had.
+Figures load_echo(std::uint16_t port, const std::string& pin, const Load& load, bool gather);
 
 }  // namespace postern::bench

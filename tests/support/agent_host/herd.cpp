@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "agent/reconnect.hpp"
+#include "base/log.hpp"
 #include "base/spawn.hpp"
 #include "base/with_timeout.hpp"
 
@@ -28,7 +29,8 @@ asio::awaitable<void> answer(std::shared_ptr<tunnel::IncomingDelivery> delivery)
   tunnel::ResultHead head;
   head.outcome = tunnel::ResultOutcome::delivered;
   head.status = 200;
-  (void)delivery->respond(head, "ok");
+  const auto told = delivery->respond(head, "ok");
+  if (!told) log::debug("herd.not_answered", {{"code", told.error().code}});
 }
 
 class Events final : public tunnel::AgentEvents {

@@ -30,7 +30,7 @@ TEST(AgentLogin, ALostAnswerIsNot) {
   EXPECT_FALSE(shows_a_copy(last(7, kFirst), showing(6, kFirst)));
   EXPECT_FALSE(shows_a_copy(last(7, kFirst), showing(6, kSecond, kFirst)));  // killed before it could save
   EXPECT_FALSE(shows_a_copy(last(7, kFirst), showing(3, kFirst)));           // four sessions at once
-  EXPECT_TRUE(shows_a_copy(last(7, kFirst), showing(2, kFirst)));  // a machine that was copied as it ran
+  EXPECT_TRUE(shows_a_copy(last(70, kFirst), showing(2, kFirst)));  // a machine that was copied as it ran
 }
 
 }  // namespace
