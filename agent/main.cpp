@@ -7,6 +7,7 @@
 
 #include "agent/commands.hpp"
 #include "agent/options.hpp"
+#include "base/heap.hpp"
 #include "tunnel-proto/join_token.hpp"
 
 namespace {
@@ -33,6 +34,7 @@ void hide_secrets(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  postern::keep_freed_memory();
   refuse_dumps();
   ::signal(SIGPIPE, SIG_IGN);
   const auto options = postern::agent::parse_command_line(argc, argv);

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "base/bytes.hpp"
+#include "base/heap.hpp"
 #include "tests/bench/tunnel/ours.hpp"
 #include "tests/bench/tunnel/plain_tcp.hpp"
 #include "tests/bench/tunnel/raw_tls.hpp"
@@ -35,7 +36,10 @@ int main(int argc, char** argv) {
   const std::string key = postern::hex_decode(pin).value_or("");
   if (*serve_raw) return bench::serve_raw();
   if (*serve_tcp) return bench::serve_tcp();
-  if (*agent) return bench::serve_agent_end(port, key);
+  if (*agent) {
+    postern::keep_freed_memory();  // as postern-agent does
+    return bench::serve_agent_end(port, key);
+  }
   if (*relay) return bench::measure_relay_end(load);
   bench::Figures figures;
   if (*raw) figures = bench::load_raw(port, key, load);
