@@ -28,7 +28,7 @@ namespace postern::relay {
 /// Something about an agent's access that a person may have to account for later.
 struct TunnelAudit {
   std::string action;  ///< agent.joined, agent.join_refused, agent.login_refused, agent.replaced,
-                       ///< agent.copy_suspected, agent.copy_refused, agent.secret_rotated
+                       ///< agent.copy_suspected, agent.copy_refused, agent.secret_rotated, agent.token_reused
   std::optional<WorkspaceId> workspace_id;  ///< known only where the id that was claimed exists
   std::string
       object;        ///< the id that was claimed (agt_…, jn_…); not proven for login_refused and join_refused

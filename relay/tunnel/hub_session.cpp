@@ -170,6 +170,7 @@ void HubSession::enroll(const tunnel::Hello& hello, const tunnel::Account& accou
                                                                 {"join", self->claimed_},
                                                                 {"peer", self->peer_},
                                                                 {"code", refusal ? refusal->code : "ok"}});
+    if (refusal && refusal->code == "already_used") self->token_reused(agent);
     if (!refusal) {
       // What was proven with the secret that has just been replaced counts no more.
       for (const auto& older : self->core_->registry.of(agent))
@@ -178,6 +179,14 @@ void HubSession::enroll(const tunnel::Hello& hello, const tunnel::Account& accou
     reply(std::move(refusal));
   };
   claim_join(executor_, core_, JoinId{hello.id}, std::move(request), std::move(tell));
+}
+
+/// Somebody holds the join token and is not who joined with it: an entry under the agent's own name.
+void HubSession::token_reused(AgentId agent) {
+  log::warn("agent.token_reused", {{"agent", agent}, {"join", claimed_}, {"peer", peer_}});
+  TunnelAudit entry = audit_entry("agent.token_reused", "already_used");
+  entry.object = agent.to_string();
+  core_->audit(entry);
 }
 
 void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& admission) {
@@ -287,7 +296,9 @@ void HubSession::rotate(tunnel::RotateRequest request, RotateReply reply) {
 bool HubSession::confirm() {
   const auto now = core_->authority.find_agent(verifier_->agent_id);
   if (now && (now->stored_key == verifier_->stored_key || now->next_stored_key == verifier_->stored_key)) {
-    const bool wanted = wants_rotation(*now, core_->clock.now(), core_->options.rotate_after);
+    // One that has just proven the next secret has done so already; the catalog only does not know it yet.
+    const bool wanted = now->stored_key == verifier_->stored_key &&
+                        wants_rotation(*now, core_->clock.now(), core_->options.rotate_after);
     if (wanted && connection_ && !std::exchange(rotation_asked_, true)) connection_->ask_rotation();
     return true;
   }

@@ -48,6 +48,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   void start_probe();
   void leave();
   void fence(const std::shared_ptr<HubSession>& older);
+  void token_reused(AgentId agent);
   void login_recorded(LoginFindings found);
   void copy_alarm(std::string_view action);
   void refused(const tunnel::CloseReason& reason);

@@ -15,6 +15,10 @@ def state_of(relay, agent):
     return relay.api.get(f"agents/{agent.id}")
 
 
+def audited(relay):
+    return [entry["action"] for entry in relay.api.items("audit?limit=200")]
+
+
 def run_in(directory, name, *more):
     return Process([BIN / "postern-agent", "run", "--state-dir", directory / name, *more], directory / f"{name}.log")
 
@@ -32,8 +36,8 @@ def test_a_secret_changes_while_deliveries_flow_and_the_old_one_is_worth_nothing
         relay.api.wait_delivery(event_id, "delivered")
     assert len(app.received) == len(sent)
     shown = state_of(relay, agent)
-    assert shown["rotation"] is None and shown["rotated_at"] and shown["copy_suspected"] is None
-    assert "agent.secret_rotated" in [entry["action"] for entry in relay.api.items("audit?limit=200")]
+    assert shown["key_epoch"] == 1 and shown["rotation"] is None and shown["rotated_at"] and shown["copy_suspected"] is None
+    assert eventually(lambda: "agent.secret_rotated" in audited(relay))
     thief = run_in(agent.directory, "old", "--exit-on-revoked")
     assert thief.child.wait(20) == 3
     # By the agent's own wish; and after kills of both the secret it ended with is good.
@@ -61,7 +65,7 @@ def test_a_copy_of_the_state_is_noticed_shown_and_refused(relay, make):
     try:
         alarm = eventually(lambda: state_of(relay, agent)["copy_suspected"])
         assert alarm["from"].startswith("127.0.0.1:") and alarm["at"]
-        assert "agent.copy_suspected" in [entry["action"] for entry in relay.api.items("audit?limit=200")]
+        assert eventually(lambda: "agent.copy_suspected" in audited(relay))
     finally:
         copy.kill()
     agent.kill()

@@ -120,6 +120,27 @@ TEST_F(Credentials, ACopyIsRefusedWhereItIsToBe) {
   wait_audit("agent.replaced");
 }
 
+TEST_F(Credentials, TheSameJoinAgainSucceedsAndAnotherRaisesAnAlarm) {
+  const AgentId id = ids_.of<AgentId>();
+  const auto token = new_token(id);
+  const auto root = std::filesystem::temp_directory_path() / token.join_id.to_string();
+  std::filesystem::create_directories(root);
+  std::filesystem::create_directories(root / "half");
+  const auto first = join(token, root / "first");
+  ASSERT_TRUE(first) << first.error().message;
+  // The answer was lost: the agent has begun, and tells it again.
+  const agent::StateDir half(root / "half");
+  ASSERT_TRUE(half.save(agent::Joining{token.join_id, first->secret, agent::host_facts()}));
+  const auto again = join(token, root / "half");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->secret, first->secret);
+  EXPECT_EQ(join(token, root / "thief").error().code, "already_used");
+  wait_audit("agent.token_reused");
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(std::ranges::find(audits_, "agent.token_reused", &TunnelAudit::action)->object, id.to_string());
+  std::filesystem::remove_all(root);
+}
+
 TEST_F(Credentials, ANewCertificateDropsNobodyAndIsShownToWhoComesNext) {
   HttpListener app(HttpListener::answering([](const auto&) { return saying("ok"); }), {});
   const auto identity = new_identity({allow(app.port())});

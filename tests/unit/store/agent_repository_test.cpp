@@ -61,9 +61,11 @@ TEST_P(AgentRepositoryTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
   make_agent(workspace, "second");
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).update(workspace, agent.id, "second", false); }),
             "name_taken");
-  EXPECT_TRUE(write<LoginFindings>([&](Transaction& tx) {
-    return agents(tx).record_login(AgentLogin{agent.id, 7, 0, 0, {}, {}, {}}, clock.now());
-  }));
+  EXPECT_EQ(code([&](Transaction& tx) {
+              auto found = agents(tx).record_login(AgentLogin{agent.id, 7, 0, 0, {}, {}, {}}, clock.now());
+              return found ? Result<void>() : std::unexpected(found.error());
+            }),
+            "ok");
   EXPECT_EQ(read([&](Transaction& tx) { return agents(tx).get(workspace, agent.id); })->generation, 7U);
   destination.kind = DestinationKind::agent;
   destination.agent_id = agent.id;
