@@ -114,6 +114,8 @@ def walk_through(relay, make):
     api.post(f"replays/{replay['id']}/cancel")
     assert api.get("workspace/retention")["bodies"] == "30d"
     assert api.ok("PATCH", "workspace/retention", {"bodies": "7d"})["own"]["bodies"] == "7d"
+    api.post(f"agents/{make.agent(relay, 'joined').id}/rotate")
+    api.post(f"agents/{agent['id']}/clear-copy")
     api.post(f"agents/{agent['id']}/revoke")
     for kind, thing in (("routes", route), ("destinations", destination), ("sources", source), ("agents", agent)):
         assert api.call("DELETE", f"{kind}/{thing['id']}").status == 204
