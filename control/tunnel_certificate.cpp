@@ -63,10 +63,10 @@ Result<relay::TunnelTls> load_tunnel_tls(const TunnelFiles& files,
   return tls;
 }
 
-TunnelCertificate::TunnelCertificate(boost::asio::any_io_executor loop, TunnelFiles files,
+TunnelCertificate::TunnelCertificate(const boost::asio::any_io_executor& loop, TunnelFiles files,
                                      std::optional<tunnel::TlsIdentity> fixed,
                                      std::function<void(relay::TunnelTls)> use)
-    : timer_(std::move(loop)),
+    : timer_(loop),
       files_(std::move(files)),
       fixed_(std::move(fixed)),
       use_(std::move(use)),

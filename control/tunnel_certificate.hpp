@@ -34,7 +34,7 @@ class TunnelCertificate : public std::enable_shared_from_this<TunnelCertificate>
  public:
   static constexpr auto kLookEvery = std::chrono::seconds(1);
 
-  TunnelCertificate(boost::asio::any_io_executor loop, TunnelFiles files,
+  TunnelCertificate(const boost::asio::any_io_executor& loop, TunnelFiles files,
                     std::optional<tunnel::TlsIdentity> fixed, std::function<void(relay::TunnelTls)> use);
   void start();
   void stop();  ///< on the loop
