@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "tunnel-proto/app_health.hpp"
 #include "tunnel-proto/connection.hpp"
 #include "tunnel-proto/rotation.hpp"
 
@@ -104,6 +105,9 @@ class AgentConnection {
   /// unless the session ends first, and then nobody knows: the same request again is answered alike. Error
   /// `closed`.
   virtual Result<void> rotate(const RotateRequest& request) = 0;
+
+  /// Which apps can be reached, the whole of it: SPEC.md, section 8. Nothing before opened().
+  virtual void health(std::span<const AppHealth> apps) = 0;
 
   /// Asks now whether the relay is there (after a change of network or a sleep): closed("peer_silent") when
   /// nothing comes within `limit`.

@@ -141,6 +141,7 @@ void AgentEnd::on_event(const SessionEvent& event) {
     case SessionEvent::Kind::rotated:
       return on_rotated(event);
     case SessionEvent::Kind::answered:
+    case SessionEvent::Kind::health:
     case SessionEvent::Kind::credit:
       return;
   }
@@ -226,6 +227,12 @@ Result<void> AgentEnd::rotate(const RotateRequest& request) {
   session_->rotate(encode(request));
   wake();
   return {};
+}
+
+void AgentEnd::health(std::span<const AppHealth> apps) {
+  if (!session_ || finishing()) return;
+  session_->health(apps);
+  wake();
 }
 
 void AgentEnd::probe(Duration limit) {

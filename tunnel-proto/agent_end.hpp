@@ -60,6 +60,7 @@ class AgentEnd final : public AgentConnection, public ConnectionEnd {
   Result<void> enroll(const EnrollRequest& request) override;
   void grant(std::uint32_t deliveries) override;
   Result<void> rotate(const RotateRequest& request) override;
+  void health(std::span<const AppHealth> apps) override;
   void probe(Duration limit) override;
   void go_away(const GoAway& goaway) override;
   void close(std::string_view code, std::string_view message) override;

@@ -23,7 +23,8 @@ std::size_t bound(FrameType type, std::size_t max_message) {
 
 bool is_known(FrameType type) {
   const auto number = static_cast<std::uint8_t>(type);
-  return (number >= 1 && number <= 10) || (number >= 16 && number <= 22) || (number >= 32 && number <= 34);
+  return (number >= 1 && number <= 10) || (number >= 16 && number <= 22) || type == FrameType::health ||
+         (number >= 32 && number <= 34);
 }
 
 void append_header(std::string& out, const FrameHeader& header) {

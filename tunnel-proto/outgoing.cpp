@@ -27,7 +27,7 @@ void Outgoing::wake(Stream& stream) {
 }
 
 bool Outgoing::empty() const {
-  return !ping_ && !pong_ && !credit_ && !session_limit_ && !goaway_ && !rotate_ && !rotate_ok_ &&
+  return !ping_ && !pong_ && !credit_ && !health_ && !session_limit_ && !goaway_ && !rotate_ && !rotate_ok_ &&
          resets_.empty() && acks_.empty() && windows_.empty() && heads_.empty() && !can_send_data();
 }
 
@@ -49,6 +49,7 @@ void Outgoing::write_control(std::string& out) {
   if (pong_) append_frame(out, FrameType::pong, 0, *std::exchange(pong_, std::nullopt));
   if (ping_) write_number(out, FrameType::ping, 0, *std::exchange(ping_, std::nullopt));
   if (credit_) write_number(out, FrameType::credit, 0, *std::exchange(credit_, std::nullopt));
+  if (health_) append_frame(out, FrameType::health, 0, *std::exchange(health_, std::nullopt));
   if (session_limit_) write_number(out, FrameType::window, 0, *std::exchange(session_limit_, std::nullopt));
   if (rotate_) append_frame(out, FrameType::rotate, 0, *std::exchange(rotate_, std::nullopt));
   if (rotate_ok_) append_frame(out, FrameType::rotate_ok, 0, *std::exchange(rotate_ok_, std::nullopt));

@@ -11,8 +11,8 @@
 namespace postern::tunnel {
 
 /// What a session has to send and in which order: control, then heads, then DATA of the stream whose turn it
-/// is (FairQueue). Control is state rather than a queue: the newest PONG, WINDOW and CREDIT replace older
-/// ones that have not left. Only RESETs and RESULT_ACKs queue.
+/// is (FairQueue). Control is state rather than a queue: the newest PONG, WINDOW, CREDIT and HEALTH replace
+/// older ones that have not left. Only RESETs and RESULT_ACKs queue.
 class Outgoing {
  public:
   /// `head_type` is DELIVER on the relay and RESULT on the agent; `session_window` is the peer's.
@@ -23,6 +23,7 @@ class Outgoing {
   void ping(std::uint64_t token) { ping_ = token; }
   void pong(std::string_view token) { pong_ = std::string(token); }
   void credit(std::uint64_t total) { credit_ = total; }
+  void health(std::string payload) { health_ = std::move(payload); }
   void session_window(std::uint64_t limit) { session_limit_ = limit; }
   void stream_window(Stream& stream) {
     if (!stream.in_windows.is_linked()) windows_.push_back(stream);
@@ -88,6 +89,7 @@ class Outgoing {
   std::optional<std::uint64_t> ping_;
   std::optional<std::string> pong_;
   std::optional<std::uint64_t> credit_;
+  std::optional<std::string> health_;
   std::optional<std::uint64_t> session_limit_;
   std::optional<std::string> goaway_;
   std::optional<std::string> rotate_;

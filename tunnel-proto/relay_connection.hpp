@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "tunnel-proto/app_health.hpp"
 #include "tunnel-proto/connection.hpp"
 #include "tunnel-proto/rotation.hpp"
 
@@ -39,6 +40,8 @@ class RelayEvents {
   }
   /// credit() has grown from 0, or what had blocked it is gone.
   virtual void credit_available() = 0;
+  /// The agent's word on its apps, the whole of it: SPEC.md, section 8.
+  virtual void health(std::vector<AppHealth> apps) { (void)apps; }
   virtual void going_away(const GoAway& goaway) = 0;
   virtual void closed(const CloseReason& reason) = 0;
 };

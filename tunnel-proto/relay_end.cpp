@@ -199,6 +199,8 @@ void RelayEnd::on_event(const SessionEvent& event) {
       return on_broken(event);
     case SessionEvent::Kind::credit:
       return events_->credit_available();
+    case SessionEvent::Kind::health:
+      return events_->health(*decode_health(event.text));
     case SessionEvent::Kind::going_away:
       return events_->going_away(*session_->peer_goaway());
     case SessionEvent::Kind::ended:

@@ -164,6 +164,10 @@ void Session::answer(StreamId id, std::string head, Body body) {
   outgoing_.start(*stream);
 }
 
+void Session::health(std::span<const AppHealth> apps) {
+  if (!end_ && role_ == Role::agent) outgoing_.health(encode(apps));
+}
+
 void Session::acknowledge(const ResultAck& ack) {
   if (!end_ && role_ == Role::relay) outgoing_.acknowledge(ack);
 }

@@ -2,12 +2,14 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "tunnel-proto/app_health.hpp"
 #include "tunnel-proto/frame.hpp"
 #include "tunnel-proto/limits.hpp"
 #include "tunnel-proto/messages.hpp"
@@ -29,6 +31,7 @@ struct SessionEvent {
     readable,      ///< read() has bytes, or the end, that it had not when it was last called
     broken,        ///< the stream is gone: `broken` says how. Not for what this end reset itself
     credit,        ///< relay: credit() has grown from 0
+    health,        ///< relay: HEALTH came; `text` is its payload, which can be decoded
     acknowledged,  ///< agent: RESULT_ACK came; `text` is its payload, which can be decoded
     rotate,   ///< ROTATE came; `text` is its payload: relay: a request; agent: nothing, it is asked for one
     rotated,  ///< agent: ROTATE_OK came; `text` is its payload
@@ -100,6 +103,8 @@ class Session {
   /// Agent: the answer, whole. Ignored when the stream has gone. Once a stream.
   void answer(StreamId stream, std::string head, Body body);
 
+  /// Agent: which apps can be reached, the whole of it.
+  void health(std::span<const AppHealth> apps);
   /// Relay: the outcome of a stream, of this session or another one, is committed.
   void acknowledge(const ResultAck& ack);
 
@@ -150,6 +155,7 @@ class Session {
   void on_result_ack(const Frame& frame);
   void on_rotate(const Frame& frame);
   void on_rotate_ok(const Frame& frame);
+  void on_health(const Frame& frame);
   void on_ping(const Frame& frame);
   void on_pong(const Frame& frame);
   void on_goaway(const Frame& frame);

@@ -107,6 +107,8 @@ void Session::on_frame(const Frame& frame) {
       return on_rotate(frame);
     case FrameType::rotate_ok:
       return on_rotate_ok(frame);
+    case FrameType::health:
+      return on_health(frame);
     case FrameType::ping:
       return on_ping(frame);
     case FrameType::pong:
@@ -199,6 +201,14 @@ void Session::on_result_ack(const Frame& frame) {
   const auto acks = decode_result_acks(frame.payload);
   if (!acks) return protocol_error(acks.error().message);
   emit(Kind::acknowledged, 0, std::string(frame.payload));
+}
+
+void Session::on_health(const Frame& frame) {
+  if (role_ != Role::relay || frame.header.stream != 0) return protocol_error("HEALTH is out of place");
+  const auto apps = decode_health(frame.payload);
+  if (!apps) return protocol_error(apps.error().message);
+  emit(Kind::health, 0, std::string(frame.payload));
+  noise();
 }
 
 // --- Rotation

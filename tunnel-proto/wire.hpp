@@ -39,7 +39,8 @@ enum class FrameType : std::uint8_t {
   credit = 20,
   reset = 21,
   result_ack = 22,
-  // 23 CONFIG, 24 CONFIG_ACK and 25 HEALTH are reserved
+  // 23 CONFIG and 24 CONFIG_ACK are reserved
+  health = 25,
   deliver = 32,
   result = 33,
   data = 34,

@@ -520,6 +520,47 @@ TEST(SessionGrant, ManyMoreMayTimeOutTogether) {
   EXPECT_FALSE(pair.agent.session.ended()) << pair.agent.end_code();
 }
 
+// --- Apps
+
+TEST(SessionHealth, TheNewestWordIsTheWholeOfIt) {
+  SessionPair pair;
+  pair.settle();
+  const AppHealth gone{"localhost", 8000, false, "connect_failed"};
+  const AppHealth there{"::1", 9, true, ""};
+  pair.agent.session.health(std::vector{there});
+  pair.agent.session.health(std::vector{gone, there});
+  pair.settle();
+  ASSERT_EQ(pair.relay.count(Kind::health), 1U);
+  EXPECT_EQ(*decode_health(pair.relay.last(Kind::health)->text), (std::vector{gone, there}));
+}
+
+TEST(SessionHealth, OutOfPlaceOrMalformedItEndsTheSession) {
+  SessionPair from_relay;
+  from_relay.feed_agent(make_frame(FrameType::health, 0, ""));
+  EXPECT_EQ(from_relay.agent.end_code(), "protocol");
+  SessionPair on_a_stream;
+  on_a_stream.feed_relay(make_frame(FrameType::health, 1, ""));
+  EXPECT_EQ(on_a_stream.relay.end_code(), "protocol");
+  SessionPair garbage;
+  garbage.feed_relay(make_frame(FrameType::health, 0, "\xff\xff\xff"));
+  EXPECT_EQ(garbage.relay.end_code(), "protocol");
+}
+
+TEST(SessionHealth, AFloodOfItEndsTheSession) {
+  SessionPair pair;
+  for (int i = 0; i < 1000; ++i) pair.feed_relay(make_frame(FrameType::health, 0, ""));
+  EXPECT_EQ(pair.relay.end_code(), "excessive_noise");
+}
+
+TEST(HealthMessage, IsBounded) {
+  const std::vector<AppHealth> many(kAppsMost + 50, AppHealth{"a", 1, true, ""});
+  EXPECT_EQ(decode_health(encode(many))->size(), kAppsMost);
+  EXPECT_TRUE(decode_health(encode(std::vector{AppHealth{std::string(256, 'a'), 1, true, ""}}))->empty());
+  const std::vector<AppHealth> longest(kAppsMost,
+                                       AppHealth{std::string(255, 'a'), 65535, false, std::string(100, 'r')});
+  EXPECT_LE(encode(longest).size(), kMaxMessage);
+}
+
 TEST(SessionEnd, NothingHappensAfterIt) {
   SessionPair pair;
   pair.settle();
