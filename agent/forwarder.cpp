@@ -223,6 +223,7 @@ void Forwarder::answer(Job& job, AppAnswer answer) {
   const auto told = calls_.over(job.call, answer.head, answer.body);
   if (told.empty()) return;
   count(answer.head);
+  if (outcome_) outcome_(job.head(), answer.head);
   if (log::enabled(log::Level::debug)) {
     log::debug("delivery.forwarded", {{"delivery", job.head().delivery_id},
                                       {"app", app_of(job.head())},

@@ -2,6 +2,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,9 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   /// Answers the delivery in the end, whatever happens, unless the relay gives it up or the connection
   /// breaks; then nothing is begun for it any more.
   void forward(std::shared_ptr<tunnel::IncomingDelivery> delivery);
+  /// `watch(delivery, result)` hears of each outcome, before the relay does.
+  using Watch = std::function<void(const tunnel::DeliverHead&, const tunnel::ResultHead&)>;
+  void watch_outcomes(Watch watch) { outcome_ = std::move(watch); }
   /// The relay has committed these outcomes.
   void acknowledged(std::span<const tunnel::ResultAck> acks) { results_.forget(acks); }
   /// Deliveries that have not ended, with or without a stream.
@@ -64,6 +68,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   const Clock& clock_;
   Calls calls_;
   std::shared_ptr<const Rules> rules_;
+  Watch outcome_;
   ByteBudget budget_;
 };
 

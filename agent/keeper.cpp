@@ -155,6 +155,7 @@ void Keeper::opened(std::size_t lane, const tunnel::Admission& admission) {
                                 {"agent", status.agent_id},
                                 {"generation", admission.generation},
                                 {"session", status.sessions}});
+  if (settings_.on_session) settings_.on_session();
   if (status.sessions > 1) return;
   if (settings_.on_first_session) settings_.on_first_session();
   open_other_lanes();
@@ -289,6 +290,10 @@ void Keeper::grant(std::uint32_t deliveries) {
   const auto sessions = static_cast<std::uint32_t>(lanes_.size());
   parts_.limits.session.max_deliveries = (deliveries + sessions - 1) / sessions;
   for (const auto& lane : lanes_) lane->grant(parts_.limits.session.max_deliveries);
+}
+
+void Keeper::tell_health(std::span<const tunnel::AppHealth> apps) {
+  for (const auto& lane : lanes_) lane->health(apps);
 }
 
 void Keeper::drain() {

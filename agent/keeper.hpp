@@ -39,6 +39,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
     bool exit_on_revoked = false;
     std::function<void()> on_first_session;  ///< may be empty
     std::size_t sessions = 1;                ///< 1 to tunnel::kSessionsMost
+    std::function<void()> on_session = {};   ///< each of them; may be empty
   };
   Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwarder, Settings settings);
 
@@ -52,6 +53,9 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
 
   /// How many deliveries may be in flight from now on: the sessions share it evenly, those that follow too.
   void grant(std::uint32_t deliveries);
+
+  /// Which apps can be reached, for the sessions that there are.
+  void tell_health(std::span<const tunnel::AppHealth> apps);
 
   unsigned long sessions() const { return parts_.board.status().sessions; }
 

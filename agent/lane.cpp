@@ -136,6 +136,10 @@ void Lane::rotate(const tunnel::RotateRequest& request) {
   if (link_) link_->rotate(request);
 }
 
+void Lane::health(std::span<const tunnel::AppHealth> apps) {
+  if (link_) link_->health(apps);
+}
+
 void Lane::move() {
   if (link_) link_->move();
 }

@@ -44,6 +44,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void grant(std::uint32_t deliveries);  ///< of one session
   void rotate(const tunnel::RotateRequest& request);
   void move();  ///< to a new session
+  void health(std::span<const tunnel::AppHealth> apps);
 
   State state() const { return state_; }
   unsigned failures() const { return policy_.failures(); }

@@ -74,6 +74,10 @@ void Link::rotate(const tunnel::RotateRequest& request) {
   ++rotates_sent_;
 }
 
+void Link::health(std::span<const tunnel::AppHealth> apps) {
+  if (is_open()) connection_->health(apps);
+}
+
 void Link::rotation_asked() {
   told_.rotation_asked();
 }

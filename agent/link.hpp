@@ -49,6 +49,7 @@ class Link final : public tunnel::AgentEvents, public std::enable_shared_from_th
   void grant(std::uint32_t deliveries);
   /// Not while the last one waits for its answer, and at most tunnel::kRotationsMost times.
   void rotate(const tunnel::RotateRequest& request);
+  void health(std::span<const tunnel::AppHealth> apps);
   /// Another session is wanted in its place, as when the relay says so.
   void move();
 

@@ -32,6 +32,7 @@ void Reloader::reload() {
 void Reloader::take(LoadedServing loaded) {
   const Serving& serving = loaded.serving;
   parts_.forwarder->serve(serving.allow, serving.limits, serving.app_tls);
+  parts_.health->rules_changed(serving.allow);
   parts_.keeper->grant(static_cast<std::uint32_t>(serving.limits.deliveries));
   log::set_level(serving.log_level);
   parts_.board.status().config = {name_of(loaded.file), parts_.clock.now(), {}};

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "agent/file_watch.hpp"
+#include "agent/health_keeper.hpp"
 #include "agent/keeper.hpp"
 #include "agent/serving.hpp"
 
@@ -18,6 +19,7 @@ class Reloader : public std::enable_shared_from_this<Reloader> {
     const Clock& clock;
     std::shared_ptr<Forwarder> forwarder;
     std::shared_ptr<Keeper> keeper;
+    std::shared_ptr<HealthKeeper> health;
   };
   /// `saved`: the allow-list of the state directory.
   Reloader(Parts parts, Options options, AllowList saved)

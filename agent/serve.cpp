@@ -96,13 +96,25 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
                                                serving.app_tls, **results, board, clock);
   const AllowList saved = identity.allow;
   const std::size_t sessions = std::min(options.sessions, serving.limits.deliveries);
+  // Each of the two knows the other, the keeper only for as long as this function runs.
+  std::weak_ptr<HealthKeeper> health_of_session;
   auto keeper = std::make_shared<Keeper>(
       Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(serving.limits, sessions),
                     std::move(proxies)},
       std::move(identity), forwarder,
-      Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }, sessions});
+      Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }, sessions,
+                       [&health_of_session] {
+                         if (const auto health = health_of_session.lock()) health->session_opened();
+                       }});
+  auto health = std::make_shared<HealthKeeper>(loop.get_executor(), clock,
+                                               [weak = std::weak_ptr(keeper)](const auto& apps) {
+                                                 if (const auto alive = weak.lock()) alive->tell_health(apps);
+                                               });
+  health_of_session = health;
+  forwarder->watch_outcomes(
+      [health](const auto& delivery, const auto& result) { health->ended(delivery, result); });
   auto reloader = std::make_shared<Reloader>(
-      Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper}, options, saved);
+      Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper, health}, options, saved);
   reloader->start(*loaded);
   spawn(loop.get_executor(), on_hangup(hangups, reloader), "agent.hangups");
   spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");

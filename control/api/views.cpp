@@ -158,6 +158,17 @@ json::object view(const relay::Route& route) {
           {"created_at", to_rfc3339(route.created_at)}};
 }
 
+json::array apps_view(const std::vector<tunnel::AppHealth>& apps) {
+  json::array shown;
+  for (const tunnel::AppHealth& app : apps) {
+    shown.push_back({{"host", json_text(app.host)},
+                     {"port", app.port},
+                     {"reachable", app.reachable},
+                     {"reason", json_text(app.reason)}});
+  }
+  return shown;
+}
+
 json::object view(const relay::Agent& agent, const relay::AgentSession* session,
                   const ApiServices& services) {
   const relay::AgentStanding here = services.agents.standing(agent.id);
@@ -174,6 +185,7 @@ json::object view(const relay::Agent& agent, const relay::AgentSession* session,
           {"node", session == nullptr ? json::value() : json::value(json_text(session->node))},
           {"nodes", session == nullptr ? json::array() : json::value_from(session->nodes).as_array()},
           {"present_since", session == nullptr ? json::value() : json::value(to_rfc3339(session->since))},
+          {"apps", apps_view(services.agents.apps(agent.id))},
           {"facts", parsed_or_null(agent.facts_json)},
           {"key_epoch", agent.key_epoch},
           {"rotated_at", optional_time(agent.keyed_at)},

@@ -77,7 +77,9 @@ Verdict DispatcherCore::verdict_for(Queue& queue, const Ticket& ticket, const At
   Verdict verdict = judge(context, result, parts_.random);
   if (verdict.next == DeliveryState::delivered) metrics_.delivered_after(now - ticket.received_at);
   if (verdict.disable_destination) disable_gone(queue, ticket);
-  if (verdict.next == DeliveryState::parked) agent_was_away(queue, ticket);
+  if (verdict.next == DeliveryState::parked) {
+    result.wait_for_app ? app_was_away(queue) : agent_was_away(queue, ticket);
+  }
   if (is_terminal(verdict.next)) return verdict;
   if (queue.retired) return {DeliveryState::cancelled, {}, "destination_deleted"};
   if (queue.mode() == QueueMode::disabled) return {DeliveryState::parked, {}, "destination_disabled"};
@@ -96,6 +98,12 @@ void DispatcherCore::agent_was_away(Queue& queue, const Ticket& ticket) {
   } else {
     drain_behind(queue);
   }
+}
+
+// If the agent has taken its word back meanwhile, this delivery is older than what comes.
+void DispatcherCore::app_was_away(Queue& queue) {
+  refresh(queue);
+  if (is_running(queue.mode()) && !draining_) drain_behind(queue);
 }
 
 // Only for the configuration that was asked: a new URL has not refused anything.

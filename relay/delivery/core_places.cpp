@@ -1,5 +1,6 @@
 // Which destinations there are, and which of them can be reached.
 #include "relay/delivery/core_guard.hpp"
+#include "relay/destinations/agent_destination.hpp"
 #include "relay/tunnel/agent_directory.hpp"
 
 namespace postern::relay {
@@ -93,6 +94,16 @@ void DispatcherCore::on_presence(AgentId agent) {
   schedule_turn();
 }
 
+void DispatcherCore::on_app_health(AgentId agent) {
+  const auto found = by_agent_.find(agent);
+  if (found == by_agent_.end()) return;
+  for (Queue* queue : found->second) {
+    refresh(*queue);
+    touch(*queue);
+  }
+  schedule_turn();
+}
+
 // Its app may well have come back with the agent.
 void DispatcherCore::try_again(Queue& queue) {
   if (draining_ || queue.retired) return;
@@ -108,6 +119,7 @@ std::optional<QueueMode> DispatcherCore::stopped_by(const Queue& queue) const {
   if (needs_agent && (!destination.agent_id || !parts_.agents.present(*destination.agent_id))) {
     return QueueMode::away;
   }
+  if (needs_agent && app_is_away(parts_.agents, destination)) return QueueMode::app_away;
   if (queue.breaker().state() == BreakerState::open) return QueueMode::broken;
   return std::nullopt;
 }

@@ -35,6 +35,10 @@ void DispatcherCore::listen() {
         self->enter("breaker_heard", [id](DispatcherCore& core) { core.on_breaker_heard(id); });
     });
   }
+  parts_.agents.on_app_health([weak](AgentId agent) {
+    if (auto self = weak.lock())
+      self->enter("app_health", [agent](DispatcherCore& core) { core.on_app_health(agent); });
+  });
   parts_.agents.on_presence([weak](AgentId agent, bool) {
     if (auto self = weak.lock())
       self->enter("presence", [agent](DispatcherCore& core) { core.on_presence(agent); });

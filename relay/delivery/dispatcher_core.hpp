@@ -118,6 +118,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void conclude(Finished finished);
   Verdict verdict_for(Queue& queue, const Ticket& ticket, const AttemptResult& result);
   void agent_was_away(Queue& queue, const Ticket& ticket);
+  void app_was_away(Queue& queue);
   void disable_gone(Queue& queue, const Ticket& ticket);
   void park(const LeasedDelivery& delivery, Queue& queue);
   void withdraw(const LeasedDelivery& delivery, Queue* queue, DeliveryState next, std::string_view reason);
@@ -138,6 +139,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void retire(Queue& queue);
   void forget_if_idle(Queue& queue);
   void on_presence(AgentId agent);
+  void on_app_health(AgentId agent);
   void try_again(Queue& queue);
   void refresh(Queue& queue);
   std::optional<QueueMode> stopped_by(const Queue& queue) const;

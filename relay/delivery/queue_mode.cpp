@@ -10,6 +10,8 @@ std::string_view to_text(QueueMode mode) {
       return "draining";
     case QueueMode::away:
       return "away";
+    case QueueMode::app_away:
+      return "app_away";
     case QueueMode::disabled:
       return "disabled";
     case QueueMode::broken:
@@ -25,6 +27,8 @@ std::string_view parking_reason(QueueMode mode) {
       break;
     case QueueMode::away:
       return "agent_away";
+    case QueueMode::app_away:
+      return "app_away";
     case QueueMode::disabled:
       return "destination_disabled";
     case QueueMode::broken:

@@ -17,6 +17,7 @@ enum class QueueMode {
   direct,    ///< new ones are committed as leased and handed over in memory
   draining,  ///< older ones wait in the store: new ones are committed behind them, oldest goes first
   away,      ///< its agent holds no session: new ones are parked
+  app_away,  ///< its agent cannot reach the app: new ones are parked
   disabled,  ///< switched off: new ones are parked
   broken,    ///< down, says its breaker: new ones are parked
 };

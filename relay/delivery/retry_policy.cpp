@@ -63,6 +63,7 @@ Verdict judge(const RetryContext& context, const AttemptResult& result, Random& 
   if (result.gone) return {DeliveryState::dead, {}, "gone", true};
   if (result.withheld) return {DeliveryState::cancelled, {}, attempt.error_code};
   if (result.final) return dead(attempt.error_code.empty() ? "final_status" : attempt.error_code);
+  if (result.wait_for_app) return {DeliveryState::parked, {}, "app_away"};
   if (result.wait_for_agent) return {DeliveryState::parked, {}, "agent_away"};
   return attempt.counted ? retry_counted(context, result, random) : retry_uncounted(context, result, random);
 }

@@ -45,6 +45,7 @@ struct Verdict {
 /// - gone (410): dead, `gone`, and the destination is disabled.
 /// - final: dead, with the driver's error code or `final_status`.
 /// - the agent is away: parked, `agent_away`; burns nothing.
+/// - the agent says that it cannot reach the app: parked, `app_away`; the same.
 /// - any other outcome that does not count: pending again after a full-jitter backoff that grows with the
 /// uncounted
 ///   tries the delivery has behind it (known from the store, so a restart doesn't reset it), never dead by

@@ -58,7 +58,17 @@ boost::asio::awaitable<AttemptResult> AgentDestination::attempt(AttemptJob job) 
   // ever.
   answer.resumes = answer.resumes && job.leased.tries - job.leased.delivery.attempt_count < kLostMost;
   record_agent_answer(result, std::move(answer), *job.destination, clock_.now());
+  // Else nobody would wake it.
+  const bool not_sent =
+      result.attempt.outcome == Outcome::not_sent && !result.final && !result.wait_for_agent;
+  result.wait_for_app = not_sent && app_is_away(agents_, *job.destination);
   co_return result;
+}
+
+bool app_is_away(const AgentDirectory& agents, const Destination& destination) {
+  const auto url = parse_destination_url(DestinationKind::agent, destination.url, EgressPolicy());
+  return url && destination.agent_id &&
+         agents.app_away(*destination.agent_id, url->origin.host, url->origin.port).has_value();
 }
 
 }  // namespace postern::relay

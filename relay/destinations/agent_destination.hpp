@@ -20,4 +20,7 @@ class AgentDestination final : public DestinationDriver {
   const Clock& clock_;
 };
 
+/// Whether its agent says that it cannot reach the app. Any thread.
+bool app_is_away(const AgentDirectory& agents, const Destination& destination);
+
 }  // namespace postern::relay

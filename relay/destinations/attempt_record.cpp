@@ -4,6 +4,7 @@
 #include <array>
 
 #include "relay/destinations/retry_after.hpp"
+#include "tunnel-proto/outcome_reasons.hpp"
 
 namespace postern::relay {
 namespace {
@@ -15,12 +16,6 @@ bool contains(const List& list, std::string_view code) {
 
 // Of http::Client: this process was out of something, was told to stop, or has trust anchors it cannot read.
 constexpr std::array<std::string_view, 3> kOurFault = {"local_resources", "cancelled", "tls_config"};
-
-// Of an agent that did not send: these are the app's, the agent's own rules, or a request no agent can write.
-// All others, a deadline that passed on the way ("timeout") among them, are the path's.
-constexpr std::array<std::string_view, 8> kCountedOfAgent = {
-    "connect_failed", "connect_timeout", "dns_failed",     "tls_failed",
-    "not_allowed",    "bad_request",     "body_too_large", "too_large"};
 
 void record_failure(AttemptResult& result, Outcome outcome, std::string code, std::string message,
                     bool counted) {
@@ -97,14 +92,13 @@ void record_agent_answer(AttemptResult& result, AgentAnswer answer, const Destin
                   {answer.status, std::move(answer.headers), std::move(answer.body), answer.truncated},
                   destination, now);
   } else {
-    const bool counted = !answer.resumes && (answer.outcome == Outcome::maybe_sent ||
-                                             contains(kCountedOfAgent, answer.error_code));
+    const bool counted = !answer.resumes && answer.outcome == Outcome::maybe_sent;
     record_failure(result, answer.outcome, std::move(answer.error_code), std::move(answer.error_message),
                    counted);
     result.wait_for_agent =
         answer.resumes || (answer.outcome == Outcome::not_sent && attempt.error_code == "agent_away");
-    // No frame holds such a head, however often it is tried.
-    result.final = answer.outcome == Outcome::not_sent && attempt.error_code == "too_large";
+    result.final = answer.outcome == Outcome::not_sent &&
+                   tunnel::what_of_not_sent(attempt.error_code) == tunnel::NotSent::never;
   }
   attempt.connect = answer.connect;
   attempt.tls = answer.tls;

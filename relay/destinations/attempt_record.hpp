@@ -17,12 +17,13 @@
 /// | it can never be sent (bad URL or secret, bytes HTTP has no way to say) | not_sent | yes | yes |
 /// | this host had no descriptor, port, memory or trust anchors; called off; pacing | not_sent | no | |
 /// | agent away, session lost before the request was sent, agent or tunnel at fault | not_sent | no | |
-/// | the agent could not reach its app, does not allow it, or cannot write it | not_sent | yes | |
+/// | the agent could not reach its app, or does not allow it | not_sent | no | |
+/// | no agent can ever send it (tunnel-proto/outcome_reasons.hpp) | not_sent | no | yes |
 ///
-/// So a dead host or app uses up its schedule and its delivery ends as dead, where a person can see it; what
-/// the relay, the tunnel or an absent agent did is never held against the destination (the retry policy backs
-/// off by itself). A refused address is counted but not final: DNS may be put right, and each try costs a
-/// look-up and no connection.
+/// So a dead host uses up its schedule and its delivery ends as dead, where a person can see it; an app
+/// behind an agent is waited for, which a person can see too; what the relay, the tunnel or an absent agent
+/// did is never held against the destination (the retry policy backs off by itself). A refused address is
+/// counted but not final: DNS may be put right, and each try costs a look-up and no connection.
 namespace postern::relay {
 
 inline constexpr std::size_t kMostResponseBytes = 64 * 1024;

@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/http/message.hpp"
 #include "relay/model.hpp"
+#include "tunnel-proto/app_health.hpp"
 
 namespace postern::relay {
 
@@ -69,6 +72,21 @@ class AgentDirectory {
   virtual void acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) = 0;
   /// `listener(agent, present)` runs on the session's loop at every change. Call before serving starts.
   virtual void on_presence(std::function<void(AgentId, bool)> listener) = 0;
+  /// Why the agent cannot reach that app now, in a word of tunnel-proto/outcome_reasons.hpp; nullopt when
+  /// nothing is known against it.
+  virtual std::optional<std::string> app_away(AgentId agent, std::string_view host,
+                                              std::uint16_t port) const {
+    (void)agent, (void)host, (void)port;
+    return std::nullopt;
+  }
+  /// What the agent last said of its apps.
+  virtual std::vector<tunnel::AppHealth> apps(AgentId agent) const {
+    (void)agent;
+    return {};
+  }
+  /// `listener(agent)` runs on the session's loop when app_away() may have changed. Call before serving
+  /// starts.
+  virtual void on_app_health(std::function<void(AgentId)> listener) { (void)listener; }
   /// Ends its sessions now (revoked, deleted); requests in flight come back as maybe_sent.
   virtual void disconnect(AgentId agent, std::string_view reason) = 0;
 };

@@ -118,6 +118,18 @@ void Hub::on_presence(std::function<void(AgentId, bool)> listener) {
   state_->core->listeners.push_back(std::move(listener));
 }
 
+std::optional<std::string> Hub::app_away(AgentId agent, std::string_view host, std::uint16_t port) const {
+  return state_->core->apps.away(agent, host, port);
+}
+
+std::vector<tunnel::AppHealth> Hub::apps(AgentId agent) const {
+  return state_->core->apps.apps(agent);
+}
+
+void Hub::on_app_health(std::function<void(AgentId)> listener) {
+  state_->core->health_listeners.push_back(std::move(listener));
+}
+
 void Hub::disconnect(AgentId agent, std::string_view reason) {
   state_->core->authority.withdrawn(agent);
   const auto sessions = state_->core->registry.of(agent);

@@ -82,6 +82,10 @@ class Hub final : public AgentDirectory {
   boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) override;
   void acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) override;
   void on_presence(std::function<void(AgentId, bool)> listener) override;
+  std::optional<std::string> app_away(AgentId agent, std::string_view host,
+                                      std::uint16_t port) const override;
+  std::vector<tunnel::AppHealth> apps(AgentId agent) const override;
+  void on_app_health(std::function<void(AgentId)> listener) override;
   void disconnect(AgentId agent, std::string_view reason) override;
   /// The authority may think otherwise of some agents now: every session looks again whether it may go on,
   /// and one that may not is ended. Safe from any thread; returns at once.

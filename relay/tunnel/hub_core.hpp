@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "relay/limits/failure_limiter.hpp"
+#include "relay/tunnel/app_health_book.hpp"
 #include "relay/tunnel/handshake_gate.hpp"
 #include "relay/tunnel/hub.hpp"
 #include "relay/tunnel/hub_metrics.hpp"
@@ -24,7 +25,8 @@ struct HubCore {
         decoy_key(entropy.bytes(32)),
         metrics(registry),
         limiter(time, options.failures),
-        gate(options.handshakes, options.handshakes_per_source) {}
+        gate(options.handshakes, options.handshakes_per_source),
+        apps(time) {}
 
   AgentAuthority& authority;
   TlsSlot tls;
@@ -37,12 +39,18 @@ struct HubCore {
   HandshakeGate gate;
   SessionRegistry registry;
   LoginBook logins;
-  std::vector<std::function<void(AgentId, bool)>> listeners;  ///< fixed before serving starts
-  std::atomic<bool> draining{false};                          ///< no connection is taken any more
-  std::atomic<bool> gone{false};                              ///< and the agents have been sent away
+  AppHealthBook apps;
+  std::vector<std::function<void(AgentId, bool)>> listeners;   ///< fixed before serving starts
+  std::vector<std::function<void(AgentId)>> health_listeners;  ///< the same
+  std::atomic<bool> draining{false};                           ///< no connection is taken any more
+  std::atomic<bool> gone{false};                               ///< and the agents have been sent away
 
   void audit(const TunnelAudit& entry) const {
     if (options.audit) options.audit(entry);
+  }
+  void health(AgentId agent, std::vector<tunnel::AppHealth> told) {
+    if (!apps.told(agent, std::move(told))) return;
+    for (const auto& listener : health_listeners) listener(agent);
   }
   void tell(AgentId agent, bool present) const {
     for (const auto& listener : listeners) listener(agent, present);

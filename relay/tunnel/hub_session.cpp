@@ -205,6 +205,7 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
                       if (self && self->probe_) self->probe_->heard();
                     });
   in_registry_ = true;
+  if (!core_->registry.live(admission.agent_id)) core_->apps.forget(admission.agent_id);
   const auto older = core_->registry.take(admission.agent_id, shared_from_this(), seat_, verifier_->replicas,
                                           admission.generation);
   for (const auto& session : older) fence(session);
@@ -310,6 +311,10 @@ bool HubSession::confirm() {
     close("revoked", "The agent's access has been withdrawn.");
   }
   return false;
+}
+
+void HubSession::health(std::vector<tunnel::AppHealth> apps) {
+  if (in_registry_) core_->health(verifier_->agent_id, std::move(apps));
 }
 
 void HubSession::going_away(const tunnel::GoAway& goaway) {

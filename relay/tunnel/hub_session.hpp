@@ -39,6 +39,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   void opened(const tunnel::Hello& hello, const tunnel::Admission& admission) override;
   void rotate(tunnel::RotateRequest request, RotateReply reply) override;
   void credit_available() override;
+  void health(std::vector<tunnel::AppHealth> apps) override;
   void going_away(const tunnel::GoAway& goaway) override;
   void closed(const tunnel::CloseReason& reason) override;
 

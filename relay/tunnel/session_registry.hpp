@@ -27,7 +27,8 @@ class SessionRegistry {
   void add_connection(const Ptr& session);
   void remove_connection(const Ptr& session);
 
-  /// Seats `session`, not live; those that waited in the same seat to become live, and are the agent's no more.
+  /// Seats `session`, not live; those that waited in the same seat to become live, and are the agent's no
+  /// more.
   std::vector<Ptr> take(AgentId agent, const Ptr& session, const SessionSeat& seat, bool replicas,
                         std::uint64_t generation);
   /// The newest generation that take() has seen of this agent; 0 for none. The catalog may be behind.

@@ -81,7 +81,8 @@ def test_the_allow_list_is_the_agents(relay, make):
     agent = make.agent(relay, allow=[allowed.address])
     source = connect(relay, agent, other.address, retry_schedule=["0"])
     event_id = post(relay, source, b"{}")
-    delivery = relay.api.wait_delivery(event_id, "dead")
+    delivery = relay.api.wait_delivery(event_id, "parked")
+    assert delivery["reason"] == "app_away" and delivery["attempt_count"] == 0
     assert delivery["attempts"][-1]["error_code"] == "not_allowed"
     assert other.received == []
 

@@ -1,9 +1,10 @@
-"""An agent from day to day: its configuration changes while it works."""
+"""An agent from day to day: its configuration changes while it works, and its apps come and go."""
 import os
 import signal
 import threading
 
 from harness import sign
+from harness.app import closed_port
 from harness.wait import eventually
 
 SECRET = "a github secret of some length"
@@ -58,11 +59,14 @@ def test_a_change_of_the_file_drops_no_delivery_and_no_session(relay, make):
     assert len(app.received) == 8
     assert agent.status()["sessions"] == 1
     refused = connect(relay, agent, app.address, "again", retry_schedule=["0"])
-    delivery = relay.api.wait_delivery(post(relay, refused, b"{}"), "dead")
-    assert delivery["attempts"][-1]["error_code"] == "not_allowed"
+    waits = post(relay, refused, b"{}")
+    assert relay.api.wait_delivery(waits, "parked")["attempts"][-1]["error_code"] == "not_allowed"
     allowed = connect(relay, agent, other.address, "other")
     for _ in range(3):
         relay.api.wait_delivery(post(relay, allowed, os.urandom(20)), "delivered")
+    # Allowed again, it goes by itself.
+    reconfigure(agent, f'allow = ["{app.address}"]\n')
+    assert relay.api.wait_delivery(waits, "delivered")["attempt_count"] == 1
 
 
 def test_a_file_that_is_wrong_changes_nothing(relay, make):
@@ -88,3 +92,27 @@ def test_sighup_reads_it_again(relay, make):
     source = connect(relay, agent, app.address)
     relay.api.wait_delivery(post(relay, source, b"{}"), "delivered")
     assert agent.status()["sessions"] == 1
+
+
+def apps_of(relay, agent):
+    return {f"{a['host']}:{a['port']}": (a["reachable"], a["reason"]) for a in relay.api.get(f"agents/{agent.id}")["apps"]}
+
+
+def test_an_app_that_is_down_is_waited_for_and_burns_nothing(relay, make):
+    port, other = closed_port(), make.app()
+    address = f"127.0.0.1:{port}"
+    agent = make.agent(relay, allow=[address, other.address])
+    source = connect(relay, agent, address, retry_schedule=["0"])
+    beside = connect(relay, agent, other.address, "beside")
+    sent = [post(relay, source, b'{"n":%d}' % n) for n in range(30)]
+    for event_id in sent:
+        delivery = relay.api.wait_delivery(event_id, "parked")
+        assert delivery["reason"] == "app_away" and delivery["attempt_count"] == 0
+    assert apps_of(relay, agent)[address] == (False, "connect_failed")
+    relay.api.wait_delivery(post(relay, beside, b"{}"), "delivered")
+    tried = sum(len(relay.api.wait_delivery(e, "parked")["attempts"]) for e in sent)
+    app = make.app(port=port)
+    assert [r.headers["postern-event-id"] for r in app.wait(30, timeout=5)] and len(app.received) == 30
+    for event_id in sent:
+        assert relay.api.wait_delivery(event_id, "delivered")["attempt_count"] == 1
+    assert tried <= 30 and eventually(lambda: apps_of(relay, agent)[address] == (True, ""))

@@ -1,5 +1,7 @@
 #include "relay/destinations/attempt_record.hpp"
 
+#include "tunnel-proto/outcome_reasons.hpp"
+
 #include <gtest/gtest.h>
 
 namespace postern::relay {
@@ -121,24 +123,20 @@ TEST(RecordAgentAnswer, AnAwayAgentIsWaitedForAndBurnsNothing) {
   EXPECT_FALSE(result.attempt.counted);
 }
 
-TEST(RecordAgentAnswer, TheAppsFailuresCountAndTheTunnelsDoNot) {
-  for (const char* app : {"connect_failed", "connect_timeout", "dns_failed", "tls_failed", "not_allowed",
-                          "bad_request", "body_too_large"}) {
-    EXPECT_TRUE(from_agent(Outcome::not_sent, app).attempt.counted) << app;
+TEST(RecordAgentAnswer, WhatWasNotSentNeverCounts) {
+  for (const auto& [code, what] : tunnel::kNotSentReasons) {
+    const AttemptResult result = from_agent(Outcome::not_sent, std::string(code));
+    EXPECT_FALSE(result.attempt.counted) << code;
+    EXPECT_EQ(result.final, what == tunnel::NotSent::never) << code;
   }
-  for (const char* path : {"no_credit", "timeout", "agent_busy", "agent_refused", "connection_lost",
-                           "local_resources", "draining", "unheard_of"}) {
-    const AttemptResult result = from_agent(Outcome::not_sent, path);
-    EXPECT_FALSE(result.attempt.counted || result.wait_for_agent) << path;
-  }
-  EXPECT_TRUE(from_agent(Outcome::maybe_sent, "connection_lost").attempt.counted);
-  EXPECT_FALSE(from_agent(Outcome::maybe_sent, "agent_away").wait_for_agent);
+  const AttemptResult unheard_of = from_agent(Outcome::not_sent, "unheard_of");
+  EXPECT_FALSE(unheard_of.attempt.counted || unheard_of.final || unheard_of.wait_for_agent);
 }
 
-TEST(RecordAgentAnswer, AHeadThatFitsInNoFrameIsFinal) {
-  const AttemptResult result = from_agent(Outcome::not_sent, "too_large");
-  EXPECT_TRUE(result.final && result.attempt.counted);
-  EXPECT_FALSE(from_agent(Outcome::not_sent, "no_credit").final);
+TEST(RecordAgentAnswer, WhatMayHaveBeenSentCounts) {
+  for (const std::string_view code : tunnel::kMaybeSentReasons)
+    EXPECT_TRUE(from_agent(Outcome::maybe_sent, std::string(code)).attempt.counted) << code;
+  EXPECT_FALSE(from_agent(Outcome::maybe_sent, "agent_away").wait_for_agent);
 }
 
 TEST(RecordAgentAnswer, AnAnswerIsLikeAnyOther) {

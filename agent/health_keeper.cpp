@@ -1,0 +1,81 @@
+#include "agent/health_keeper.hpp"
+
+#include <algorithm>
+
+#include "agent/dial.hpp"
+#include "base/log.hpp"
+#include "base/spawn.hpp"
+
+namespace postern::agent {
+
+namespace asio = boost::asio;
+
+void HealthKeeper::ended(const tunnel::DeliverHead& delivery, const tunnel::ResultHead& result) {
+  const HostPort app{delivery.host, delivery.port};
+  const SteadyTime now = clock_.steady();
+  if (result.outcome == tunnel::ResultOutcome::delivered && watch_.answered(app, now)) changed();
+  if (result.outcome != tunnel::ResultOutcome::not_sent) return;
+  if (!watch_.not_sent(app, result.error_code, now)) return;
+  log::warn("app.away", {{"app", app.to_string()}, {"code", result.error_code}});
+  changed();
+}
+
+void HealthKeeper::rules_changed(const AllowList& allow) {
+  if (watch_.rules_changed([&](const HostPort& app) { return allow.allows(app.host, app.port); })) changed();
+}
+
+/// With nothing to say the first failure can be told at once, before the answer that it is about.
+void HealthKeeper::session_opened() {
+  if (!watch_.list().empty()) changed();
+}
+
+void HealthKeeper::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+void HealthKeeper::changed() {
+  untold_ = true;
+  turn();
+}
+
+void HealthKeeper::turn() {
+  if (stopped_) return;
+  const SteadyTime now = clock_.steady();
+  for (const HostPort& app : watch_.take_due(now))
+    spawn(executor_, look(shared_from_this(), app), "agent.look");
+  const bool again = !watch_.all_reachable() && now - told_at_ >= kTellAgain;
+  if ((untold_ || again) && tells_.take(now)) tell(now);
+  arm(now);
+}
+
+void HealthKeeper::tell(SteadyTime now) {
+  untold_ = false;
+  told_at_ = now;
+  tell_(watch_.list());
+}
+
+void HealthKeeper::arm(SteadyTime now) {
+  std::optional<SteadyTime> next = watch_.next_look();
+  const auto sooner = [&](SteadyTime at) { next = next ? std::min(*next, at) : at; };
+  if (untold_) sooner(now + Duration(std::chrono::seconds(1)) / kTellPerSecond);
+  if (!watch_.all_reachable()) sooner(told_at_ + kTellAgain);
+  timer_.cancel();
+  if (!next) return;
+  timer_.expires_after(std::max(Duration(0), *next - now));
+  timer_.async_wait([weak = weak_from_this()](auto ec) {
+    const auto self = weak.lock();
+    if (!ec && self) self->turn();
+  });
+}
+
+asio::awaitable<void> HealthKeeper::look(std::shared_ptr<HealthKeeper> self, HostPort app) {
+  const auto socket = co_await dial(app);
+  if (self->watch_.looked(app, socket.has_value(), self->clock_.steady())) {
+    log::info("app.back", {{"app", app.to_string()}});
+    self->untold_ = true;
+  }
+  self->turn();
+}
+
+}  // namespace postern::agent
