@@ -46,15 +46,16 @@ bool AgentStream::read(SteadyTime now) {
   return whole_;
 }
 
-AgentProcess::AgentProcess(Scheduler& scheduler, SimulatedDisk& disk, Witness& witness,
+AgentProcess::AgentProcess(Scheduler& scheduler, Machine& machine, SimulatedDisk& disk, Witness& witness,
                            const tunnel::SessionLimits& limits)
     : scheduler_(scheduler),
+      machine_(machine),
       witness_(witness),
       results_(open_results(disk)),
       calls_(*results_, 2 * limits.max_deliveries) {}
 
 void AgentProcess::later(Duration wait, std::function<void()> what) {
-  scheduler_.after(wait, [self = shared_from_this(), what = std::move(what)] {
+  machine_.after(wait, [self = shared_from_this(), what = std::move(what)] {
     if (!self->dead_) what();
   });
 }
@@ -83,7 +84,7 @@ void AgentProcess::on_opened(const tunnel::SessionEvent& event) {
   if (!head) throw Violation("a head that nobody can read");
   auto stream = std::make_shared<AgentStream>(connection_, event.stream, std::move(*head));
   streams_[event.stream] = stream;
-  const SteadyTime until = scheduler_.now() + stream->head().deadline;
+  const SteadyTime until = machine_.now() + stream->head().deadline;
   auto arrival = calls_.arrived(stream);
   if (arrival.fresh) return read_on(arrival.fresh, until);
   if (arrival.joined) return;
@@ -96,10 +97,10 @@ void AgentProcess::on_opened(const tunnel::SessionEvent& event) {
 
 /// A reader who takes his time.
 void AgentProcess::read_on(const Calls::CallPtr& call, SteadyTime until) {
-  later(scheduler_.between(0, 30), [this, call, until] {
-    const bool whole = call->streams.front()->read(scheduler_.now());
+  later(scheduler_.between(0, scheduler_.chance(5) ? 3000 : 30), [this, call, until] {
+    const bool whole = call->streams.front()->read(machine_.now());
     if (whole) return call_app(call, until);
-    if (call->streams.front()->cancelled() || scheduler_.now() >= until)
+    if (call->streams.front()->cancelled() || machine_.now() >= until)
       return tell(call, without_answer(tunnel::ResultOutcome::not_sent, "timeout"), {});
     read_on(call, until);
   });
@@ -109,7 +110,7 @@ void AgentProcess::call_app(const Calls::CallPtr& call, SteadyTime until) {
   if (!calls_.begin(*call))
     return tell(call, without_answer(tunnel::ResultOutcome::not_sent, "cancelled"), {});
   witness_.called(call->head().delivery_id, call->attempt());
-  const Duration left = std::max(Duration(0), until - scheduler_.now());
+  const Duration left = std::max(Duration(0), until - machine_.now());
   const Duration takes = scheduler_.between(0, scheduler_.chance(5) ? 20'000 : 800);
   if (takes >= left) return later(left, [this, call] { app_timed_out(call); });
   const int status = scheduler_.chance(80) ? 200 : 500;

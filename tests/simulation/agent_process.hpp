@@ -35,7 +35,7 @@ class AgentStream {
 /// and the disk are simulated.
 class AgentProcess : public std::enable_shared_from_this<AgentProcess> {
  public:
-  AgentProcess(Scheduler& scheduler, SimulatedDisk& disk, Witness& witness,
+  AgentProcess(Scheduler& scheduler, Machine& machine, SimulatedDisk& disk, Witness& witness,
                const tunnel::SessionLimits& limits);
 
   void connected(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Link>& link);
@@ -54,6 +54,7 @@ class AgentProcess : public std::enable_shared_from_this<AgentProcess> {
   void later(Duration wait, std::function<void()> what);
 
   Scheduler& scheduler_;
+  Machine& machine_;
   Witness& witness_;
   std::unique_ptr<agent::ResultKeeper> results_;
   Calls calls_;

@@ -18,13 +18,14 @@ bool is_breach(std::string_view code) {
 
 }  // namespace
 
-Connection::Connection(Scheduler& scheduler, End end, const tunnel::SessionLimits& own,
+Connection::Connection(Machine& machine, End end, const tunnel::SessionLimits& own,
                        const tunnel::SessionLimits& peer)
-    : scheduler_(scheduler),
+    : machine_(machine),
       end_(end),
+      most_unread_(own.max_deliveries * own.stream_window + own.window_growth),
       session_({end == End::relay ? tunnel::Role::relay : tunnel::Role::agent, own, peer.stream_window,
                 peer.session_window},
-               scheduler.now()) {}
+               machine.now()) {}
 
 void Connection::open(std::shared_ptr<Link> link, OnEvent on_event) {
   link_ = std::move(link);
@@ -51,11 +52,12 @@ void Connection::write() {
     if (unsent_.empty()) return session_.write_progress();
     const std::size_t taken = link_->send(end_, unsent_);
     unsent_.erase(0, taken);
-    if (!unsent_.empty()) return session_.write_blocked(scheduler_.now());
+    if (!unsent_.empty()) return session_.write_blocked(machine_.now());
   }
 }
 
 void Connection::check() {
+  if (session_.buffered() > most_unread_) throw Violation("more is held unread than the windows allow");
   if (session_.ended() && is_breach(session_.end()->code))
     throw Violation(fmt::format("{} ended the session: {}: {}",
                                 end_ == End::relay ? "the relay" : "the agent", session_.end()->code,
@@ -66,11 +68,11 @@ void Connection::arm() {
   const SteadyTime next = session_.next_deadline();
   if (next >= armed_ || next == SteadyTime::max()) return;
   armed_ = next;
-  scheduler_.after(std::max(Duration(0), next - scheduler_.now()), [weak = weak_from_this(), next] {
+  machine_.after(std::max(Duration(0), next - machine_.now()), [weak = weak_from_this(), next] {
     const auto self = weak.lock();
     if (!self || self->armed_ != next) return;
     self->armed_ = SteadyTime::max();
-    self->session_.tick(self->scheduler_.now());
+    self->session_.tick(self->machine_.now());
     self->turn();
   });
 }
@@ -81,17 +83,27 @@ void Connection::drop() {
 }
 
 void Connection::received(std::string_view bytes) {
+  machine_.run([self = shared_from_this(), copy = std::string(bytes)] { self->take(copy); });
+}
+
+void Connection::take(std::string_view bytes) {
   if (!link_) return;
-  session_.receive(bytes, scheduler_.now());
+  session_.receive(bytes, machine_.now());
   turn();
 }
 
 void Connection::writable() {
-  session_.write_progress();
-  turn();
+  machine_.run([self = shared_from_this()] {
+    self->session_.write_progress();
+    self->turn();
+  });
 }
 
 void Connection::gone() {
+  machine_.run([self = shared_from_this()] { self->lose(); });
+}
+
+void Connection::lose() {
   if (!link_) return;
   session_.lost({"connection_lost", "the connection was cut"});
   turn();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/simulation/link.hpp"
+#include "tests/simulation/machine.hpp"
 #include "tests/simulation/witness.hpp"
 #include "tunnel-proto/session.hpp"
 
@@ -13,8 +14,7 @@ namespace postern::simulation {
 class Connection : public Endpoint, public std::enable_shared_from_this<Connection> {
  public:
   using OnEvent = std::function<void(const tunnel::SessionEvent&)>;
-  Connection(Scheduler& scheduler, End end, const tunnel::SessionLimits& own,
-             const tunnel::SessionLimits& peer);
+  Connection(Machine& machine, End end, const tunnel::SessionLimits& own, const tunnel::SessionLimits& peer);
   void open(std::shared_ptr<Link> link, OnEvent on_event);
 
   tunnel::Session& session() { return session_; }
@@ -33,8 +33,12 @@ class Connection : public Endpoint, public std::enable_shared_from_this<Connecti
   void arm();
   void check();
 
-  Scheduler& scheduler_;
+  void take(std::string_view bytes);
+  void lose();
+
+  Machine& machine_;
   const End end_;
+  const std::uint64_t most_unread_;
   tunnel::Session session_;
   std::shared_ptr<Link> link_;
   OnEvent on_event_;

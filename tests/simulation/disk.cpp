@@ -32,15 +32,16 @@ void SimulatedDisk::write(std::uint64_t process) {
       written_ += work.bytes;
     }
   }
-  scheduler_.after(scheduler_.between(5, 15), [this, process, upto = written_.size()] {
-    if (process == process_) synced_ = std::max(synced_, std::min(upto, written_.size()));
-  });
+  scheduler_.after(scheduler_.between(5, scheduler_.chance(5) ? 500 : 15),
+                   [this, process, upto = written_.size()] {
+                     if (process == process_) synced_ = std::max(synced_, std::min(upto, written_.size()));
+                   });
 }
 
-/// A part of what was not synced is there; some of its blocks may never have been written.
+/// Of what was not synced the end is missing, or blocks in its middle have never been written, or both.
 void SimulatedDisk::tear() {
-  written_.resize(synced_ + scheduler_.below(written_.size() - synced_ + 1));
-  if (written_.size() == synced_ || scheduler_.chance(50)) return;
+  if (scheduler_.chance(50)) written_.resize(synced_ + scheduler_.below(written_.size() - synced_ + 1));
+  if (written_.size() == synced_ || scheduler_.chance(30)) return;
   const std::size_t from = synced_ + scheduler_.below(written_.size() - synced_);
   const std::size_t size = std::min<std::size_t>(512, written_.size() - from);
   written_.replace(from, size, size, '\0');

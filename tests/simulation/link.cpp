@@ -23,7 +23,7 @@ std::size_t Link::send(End from, std::string_view bytes) {
 
 void Link::carry(std::size_t way) {
   carrying_[way] = false;
-  if (cut_ || silent_) return;
+  if (cut_ || silent_[way]) return;
   const std::size_t most = byte_at_a_time_ ? 1 + scheduler_.below(3) : 1 + scheduler_.below(70'000);
   const std::string some = under_way_[way].substr(0, most);
   under_way_[way].erase(0, some.size());
@@ -48,7 +48,7 @@ void Link::close(End end) {
   ends_[1 - other].reset();
   // What was sent before the end still arrives, if the network lets it.
   scheduler_.after(scheduler_.between(0, 300), [self = shared_from_this(), other] {
-    if (!self->silent_) self->tell_gone(other);
+    if (!self->silent_[1 - other]) self->tell_gone(other);
   });
 }
 

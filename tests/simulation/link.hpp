@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
 
@@ -26,7 +27,8 @@ class Link : public std::enable_shared_from_this<Link> {
   /// How much is taken now; the rest when writable() is called.
   std::size_t send(End from, std::string_view bytes);
   void cut();
-  void fall_silent() { silent_ = true; }
+  /// Nothing arrives any more, at one end or at both.
+  void fall_silent(bool to_relay, bool to_agent) { silent_ = {to_agent, to_relay}; }
   /// This end has gone: the other learns of it.
   void close(End end);
 
@@ -39,7 +41,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::string under_way_[2];  // by sender
   bool carrying_[2] = {false, false};
   bool blocked_[2] = {false, false};
-  bool silent_ = false;
+  std::array<bool, 2> silent_{};  // by sender
   bool cut_ = false;
   const bool byte_at_a_time_;
   const std::size_t capacity_;

@@ -22,8 +22,9 @@ bool holds(std::uint64_t seed, bool loud) {
   }
   const auto& it = world.summary();
   if (loud) {
-    std::cout << fmt::format("seed {}: {} deliveries, {} calls, {} cuts, {} crashes\n", seed, it.deliveries,
-                             it.calls, it.cuts, it.crashes);
+    std::cout << fmt::format(
+        "seed {}: {} deliveries, {} calls, {} cuts, {} crashes, {} sleeps, trace {:016x}\n", seed,
+        it.deliveries, it.calls, it.cuts, it.crashes, it.sleeps, it.trace);
   }
   return true;
 }

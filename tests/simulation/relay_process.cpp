@@ -20,15 +20,15 @@ bool SimulatedStore::all_over() const {
   return std::ranges::all_of(rows, [](const auto& entry) { return relay::is_terminal(entry.second.state); });
 }
 
-RelayProcess::RelayProcess(Scheduler& scheduler, SimulatedStore& store, Witness& witness)
-    : scheduler_(scheduler), store_(store), witness_(witness) {
+RelayProcess::RelayProcess(Scheduler& scheduler, Machine& machine, SimulatedStore& store, Witness& witness)
+    : scheduler_(scheduler), machine_(machine), store_(store), witness_(witness) {
   destination_.timeout = kTimeout;
   destination_.retry_schedule.assign(60, std::chrono::milliseconds(100));
   destination_.retry_schedule.front() = Duration(0);
 }
 
 void RelayProcess::later(Duration wait, std::function<void()> what) {
-  scheduler_.after(wait, [self = shared_from_this(), what = std::move(what)] {
+  machine_.after(wait, [self = shared_from_this(), what = std::move(what)] {
     if (!self->dead_) what();
   });
 }
@@ -94,7 +94,8 @@ bool RelayProcess::begin(Row& row) {
   head.port = 80;
   head.method = "POST";
   auto body = std::make_shared<const std::string>(row.body_size, 'b');
-  const auto stream = connection_->session().open(*tunnel::encode(head, body->size()), std::move(body));
+  const auto stream =
+      connection_->session().open(*tunnel::encode(head, body->size()), std::move(body), row.body_size % 3);
   if (!stream) return false;
   row.state = DeliveryState::leased;
   attempts_[*stream] = {row.id, ++row.lease, row.tries + 1, std::nullopt, {}};
@@ -121,7 +122,7 @@ void RelayProcess::on_event(const tunnel::SessionEvent& event) {
 }
 
 void RelayProcess::on_readable(tunnel::StreamId stream) {
-  const auto piece = connection_->session().read(stream, scheduler_.now());
+  const auto piece = connection_->session().read(stream, machine_.now());
   const auto found = attempts_.find(stream);
   if (!piece || found == attempts_.end()) return;
   found->second.body += piece->bytes;

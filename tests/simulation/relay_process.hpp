@@ -29,7 +29,7 @@ struct SimulatedStore {
 /// answer means (agent_answer, attempt_record, retry_policy); a session with one agent.
 class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
  public:
-  RelayProcess(Scheduler& scheduler, SimulatedStore& store, Witness& witness);
+  RelayProcess(Scheduler& scheduler, Machine& machine, SimulatedStore& store, Witness& witness);
   void start();  ///< what an earlier process had leased is pending again
 
   void connected(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Link>& link);
@@ -58,6 +58,7 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
   void later(Duration wait, std::function<void()> what);
 
   Scheduler& scheduler_;
+  Machine& machine_;
   SimulatedStore& store_;
   Witness& witness_;
   relay::Destination destination_;

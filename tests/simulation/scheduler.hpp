@@ -21,9 +21,13 @@ class Scheduler {
     if (tasks_.empty() || tasks_.begin()->first > until) return false;
     auto task = tasks_.extract(tasks_.begin());
     now_ = std::max(now_, task.key());
+    trace_ = (trace_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) * 1'099'511'628'211U;
     task.mapped()();
     return true;
   }
+
+  /// Of all that has happened and when: the same run, the same number.
+  std::uint64_t trace() { return trace_ ^ random_.u64(); }
 
   Random& random() { return random_; }
   std::uint64_t below(std::uint64_t bound) { return random_.u64() % bound; }
@@ -36,6 +40,7 @@ class Scheduler {
  private:
   static constexpr SteadyTime kStart{std::chrono::hours(1'000'000)};
   SteadyTime now_ = kStart;
+  std::uint64_t trace_ = 14'695'981'039'346'656'037U;
   SeededRandom random_;
   std::multimap<SteadyTime, std::function<void()>> tasks_;  // equal times: first come, first served
 };

@@ -30,6 +30,8 @@ DeliveryId id_of(std::size_t number) {
 World::World(std::uint64_t seed)
     : scheduler_(seed),
       disk_(scheduler_),
+      relay_machine_(scheduler_),
+      agent_machine_(scheduler_),
       relay_limits_(some_limits(scheduler_)),
       agent_limits_(some_limits(scheduler_)) {
   summary_.deliveries = 5 + scheduler_.below(40);
@@ -70,14 +72,29 @@ void World::misfortune() {
         kill_agent();
         break;
       case 3:
-        if (link_) link_->fall_silent();
-        ++summary_.cuts;
+        fall_silent();
+        break;
+      case 4:
+        suspend();
         break;
       default:
         cut();
     }
     misfortune();
   });
+}
+
+/// Half-open, as often as not.
+void World::fall_silent() {
+  const std::uint64_t how = scheduler_.below(4);
+  if (link_) link_->fall_silent(how != 0, how != 1);
+  ++summary_.cuts;
+}
+
+void World::suspend() {
+  Machine& machine = scheduler_.chance(70) ? agent_machine_ : relay_machine_;
+  machine.suspend(scheduler_.between(10, 60'000));
+  ++summary_.sleeps;
 }
 
 void World::cut() {
@@ -109,12 +126,12 @@ void World::kill_relay() {
 }
 
 void World::start_relay() {
-  relay_ = std::make_shared<RelayProcess>(scheduler_, store_, witness_);
+  relay_ = std::make_shared<RelayProcess>(scheduler_, relay_machine_, store_, witness_);
   relay_->start();
 }
 
 void World::start_agent() {
-  agent_ = std::make_shared<AgentProcess>(scheduler_, disk_, witness_, agent_limits_);
+  agent_ = std::make_shared<AgentProcess>(scheduler_, agent_machine_, disk_, witness_, agent_limits_);
   connect_soon();
 }
 
@@ -122,14 +139,15 @@ void World::start_agent() {
 void World::connect_soon() {
   scheduler_.after(scheduler_.between(20, 1000), [this, weak = std::weak_ptr(agent_)] {
     if (weak.expired() || weak.lock() != agent_) return;
-    if (relay_ && !agent_->has_session()) connect();
+    const bool awake = relay_machine_.awake() && agent_machine_.awake();
+    if (awake && relay_ && !agent_->has_session()) connect();
     connect_soon();
   });
 }
 
 void World::connect() {
-  auto at_relay = std::make_shared<Connection>(scheduler_, End::relay, relay_limits_, agent_limits_);
-  auto at_agent = std::make_shared<Connection>(scheduler_, End::agent, agent_limits_, relay_limits_);
+  auto at_relay = std::make_shared<Connection>(relay_machine_, End::relay, relay_limits_, agent_limits_);
+  auto at_agent = std::make_shared<Connection>(agent_machine_, End::agent, agent_limits_, relay_limits_);
   link_ = std::make_shared<Link>(scheduler_, at_relay, at_agent);
   relay_->connected(at_relay, link_);
   agent_->connected(at_agent, link_);
@@ -137,6 +155,7 @@ void World::connect() {
 
 void World::check_end() {
   summary_.calls = witness_.calls();
+  summary_.trace = scheduler_.trace();
   for (const auto& [id, row] : store_.rows) {
     if (!relay::is_terminal(row.state))
       throw Violation(fmt::format("{} has not ended: {} {}, tried {} times", id.to_string(),

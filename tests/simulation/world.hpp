@@ -16,13 +16,16 @@ class World {
   void run();
 
   struct Summary {
-    std::size_t deliveries = 0, calls = 0, crashes = 0, cuts = 0;
+    std::size_t deliveries = 0, calls = 0, crashes = 0, cuts = 0, sleeps = 0;
+    std::uint64_t trace = 0;  ///< the scheduler's
   };
   const Summary& summary() const { return summary_; }
 
  private:
   void misfortune();
   void cut();
+  void fall_silent();
+  void suspend();
   void kill_agent();
   void kill_relay();
   void connect_soon();
@@ -35,6 +38,7 @@ class World {
   Witness witness_;
   SimulatedStore store_;
   SimulatedDisk disk_;
+  Machine relay_machine_, agent_machine_;
   tunnel::SessionLimits relay_limits_, agent_limits_;
   std::shared_ptr<RelayProcess> relay_;
   std::shared_ptr<AgentProcess> agent_;
