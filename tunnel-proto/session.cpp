@@ -311,6 +311,7 @@ void Session::finish(Error error) {
     emit_broken(id, unsent ? Broken::not_started : Broken::lost);
     erase(id);
   }
+  budget_.shrink(session_receive_, limits_.session_window);
   emit(Kind::ended);
 }
 

@@ -1,13 +1,21 @@
 #include "tests/simulation/link.hpp"
 
 namespace postern::simulation {
+namespace {
+
+/// 100 KB/s: a path that cannot carry a body before its deadline is nobody's bug.
+std::size_t least_capacity(Duration latency) {
+  return 1000 + static_cast<std::size_t>(100 * std::chrono::duration<double, std::milli>(latency).count());
+}
+
+}  // namespace
 
 Link::Link(Scheduler& scheduler, std::weak_ptr<Endpoint> relay, std::weak_ptr<Endpoint> agent)
     : scheduler_(scheduler),
       ends_{std::move(relay), std::move(agent)},
       byte_at_a_time_(scheduler.chance(3)),
-      capacity_(1000 + scheduler.below(200'000)),
-      latency_(scheduler.between(0, scheduler.chance(20) ? 200 : 20)) {}
+      latency_(scheduler.between(0, scheduler.chance(20) ? 200 : 20)),
+      capacity_(least_capacity(latency_) + scheduler.below(200'000)) {}
 
 std::size_t Link::send(End from, std::string_view bytes) {
   const auto way = static_cast<std::size_t>(from);

@@ -44,8 +44,8 @@ class Link : public std::enable_shared_from_this<Link> {
   std::array<bool, 2> silent_{};  // by sender
   bool cut_ = false;
   const bool byte_at_a_time_;
-  const std::size_t capacity_;
   const Duration latency_;
+  const std::size_t capacity_;
 };
 
 }  // namespace postern::simulation

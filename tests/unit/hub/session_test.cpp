@@ -186,6 +186,26 @@ TEST_F(Session, SilentConnectionsKeepNobodyOut) {
   EXPECT_TRUE(silent.front()->ended());  // and they end after the time for a handshake
 }
 
+TEST_F(Session, TenThousandHalfOpenHandshakesCostASessionNothing) {
+  const auto identity = new_identity({allow(app_.port())});
+  const auto agent = start_agent(identity);
+  wait_present(identity.agent_id, true);
+  const std::size_t most = quick_options().handshakes_per_source + 1;
+  std::size_t open_at_most = 0;
+  for (int wave = 0; wave < 40; ++wave) {
+    std::vector<std::unique_ptr<test::RawSocket>> half_open;
+    for (int i = 0; i < 250; ++i) {
+      half_open.push_back(std::make_unique<test::RawSocket>(endpoint_.port()));
+      (void)half_open.back()->send("\x16\x03\x01\x02");  // the beginning of a ClientHello
+    }
+    EXPECT_EQ(deliver(identity.agent_id, request_to(app_.port())).body, "ok");
+    open_at_most = std::max(open_at_most, hub_->connections());
+  }
+  EXPECT_LE(open_at_most, most);
+  EXPECT_GE(open_at_most, 2U) << "some of them did get a place";
+  EXPECT_EQ(hub_->sessions(), 1U);
+}
+
 TEST_F(Session, SilentConnectionsDoNotHoldUpTheEnd) {
   stop_hub();
   HubOptions options = quick_options();

@@ -83,6 +83,57 @@ TEST(HostileAgent, CannotBreakTheRulesOfStreams) {
       << "DATA after END";
 }
 
+TEST(HostileAgent, CannotSayWhatOnlyARelaySays) {
+  EXPECT_EQ(relay_end({make_frame(FrameType::result_ack, 0, std::string(20, 'a'))}), "protocol");
+  EXPECT_EQ(relay_end({make_frame(FrameType::enroll, 0, "e")}), "protocol");
+  EXPECT_EQ(relay_end({make_frame(FrameType::proof, 0, "p")}), "protocol");
+}
+
+TEST(HostileRelay, MayAcknowledgeWhatNeverWasAndNothingComesOfIt) {
+  SessionPair pair;
+  pair.settle();
+  for (int i = 0; i < 1000; ++i)
+    pair.feed_agent(make_frame(FrameType::result_ack, 0, std::string(200 * kResultAckSize, 'a')));
+  EXPECT_EQ(pair.agent.end_code(), "");
+  EXPECT_EQ(pair.agent.session.open_streams(), 0U);
+  EXPECT_EQ(agent_end({make_frame(FrameType::result_ack, 0, std::string(201 * kResultAckSize, 'a'))}),
+            "protocol");
+  EXPECT_EQ(agent_end({make_frame(FrameType::result_ack, 0, std::string(19, 'a'))}), "protocol");
+  EXPECT_EQ(agent_end({make_frame(FrameType::result_ack, 1, std::string(20, 'a'))}), "protocol");
+}
+
+TEST(HostilePeer, AHeadOverTheBoundEndsItAtItsHeader) {
+  for (const bool to_agent : {true, false}) {
+    SessionPair pair;
+    pair.settle();
+    std::string header;
+    const FrameType type = to_agent ? FrameType::deliver : FrameType::result;
+    append_header(header, {type, 0, 1, static_cast<std::uint32_t>(kMaxMessage + 1)});
+    to_agent ? pair.feed_agent(header) : pair.feed_relay(header);
+    EXPECT_EQ(to_agent ? pair.agent.end_code() : pair.relay.end_code(), "protocol");
+  }
+}
+
+TEST(HostilePeer, OneSessionsEndLeavesTheBudgetAndTheOthersAlone) {
+  SessionLimits limits;
+  limits.budget = std::make_shared<ByteBudget>(64 << 20);
+  SessionPair good(limits);
+  good.settle();
+  const StreamId stream = good.open("h", body_of_size(10'000));
+  good.settle();
+  const std::uint64_t before = limits.budget->taken();
+  {
+    SessionPair bad(limits);
+    bad.settle();
+    for (StreamId id = 1; id < 2 * 64; id += 2) bad.feed_agent(deliver(id) + data(id, 16'000));
+    EXPECT_GE(limits.budget->taken(), before + 64 * limits.stream_window);
+    bad.feed_agent(deliver(129));
+    EXPECT_EQ(bad.agent.end_code(), "flow_control");
+    EXPECT_EQ(limits.budget->taken(), before) << "all of it is back at once";
+  }
+  EXPECT_EQ(good.agent.session.read(stream, good.now)->bytes.size(), 10'000U);
+}
+
 TEST(HostilePeer, CannotSendPastAStreamsWindow) {
   SessionPair pair;
   pair.settle();
