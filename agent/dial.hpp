@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "agent/allow_list.hpp"
+#include "agent/host_port.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 

@@ -1,6 +1,7 @@
 #include "agent/doctor.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 
@@ -199,12 +200,29 @@ asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vecto
   checks.push_back(std::move(authentication));
 }
 
-asio::awaitable<Check> check_app(std::string entry) {
-  const auto target = parse_host_port(entry);
-  if (!target) co_return fails("app " + entry, target.error().message, "Correct the allow-list.");
-  auto socket = co_await dial(*target);
-  if (socket) co_return pass("app " + entry, "accepts connections");
-  co_return fails("app " + entry, socket.error().message,
+/// A unix socket takes a connection at once or not at all.
+Result<void> try_socket(const std::string& path) {
+  asio::io_context loop;
+  asio::local::stream_protocol::socket socket(loop);
+  boost::system::error_code ec;
+  socket.connect(path, ec);
+  if (!ec) return {};
+  return fail("connect_failed", fmt::format("Cannot connect to {}: {}.", path, ec.message()));
+}
+
+asio::awaitable<Check> check_app(AllowEntry entry) {
+  const std::string name = "app " + entry.to_string();
+  if (entry.socket_path().empty() && entry.place().port == 0)
+    co_return pass(name, "every port is allowed; none was tried");
+  Result<void> reached;
+  if (!entry.socket_path().empty()) {
+    reached = try_socket(entry.socket_path());
+  } else {
+    const auto socket = co_await dial(entry.place());
+    if (!socket) reached = std::unexpected(socket.error());
+  }
+  if (reached) co_return pass(name, "accepts connections");
+  co_return fails(name, reached.error().message,
                   "Start the app, or correct the allow-list (run --allow HOST:PORT).");
 }
 
@@ -225,7 +243,7 @@ asio::awaitable<std::vector<Check>> examine(JoinParts parts) {
     checks.push_back(fails("apps", "the allow-list is empty: no delivery can reach an app",
                            "Run with --allow HOST:PORT for each app."));
   }
-  for (const std::string& entry : identity->allow.entries()) {
+  for (const AllowEntry& entry : identity->allow.list()) {
     auto check = co_await check_app(entry);
     checks.push_back(std::move(check));
   }

@@ -22,6 +22,7 @@ http::ClientOptions client_options(const AppTls& tls, const Limits& limits) {
   options.idle_per_origin = limits.deliveries;
   options.verify_tls = !tls.insecure;
   options.ca_file = tls.ca_file;
+  options.unix_sockets = true;
   return options;
 }
 
@@ -33,7 +34,7 @@ tunnel::ResultHead probe_passed() {
 }
 
 std::string app_of(const tunnel::DeliverHead& head) {
-  return HostPort{head.host, head.port}.to_string();
+  return socket_path(head.host) ? head.host : HostPort{head.host, head.port}.to_string();
 }
 
 }  // namespace
@@ -159,29 +160,26 @@ Duration Forwarder::left(const Job& job) const {
   return std::max(Duration(0), job.until - clock_.steady());
 }
 
-Result<void> Forwarder::permit(const Rules& rules, const tunnel::DeliverHead& head) {
-  if (!rules.allow.allows(head.host, head.port)) {
-    return fail("not_allowed",
-                fmt::format("{} is not on this agent's allow-list. To allow it, add {} to its agent.toml, or "
-                            "restart it with --allow.",
-                            app_of(head), app_of(head)));
-  }
+Result<AllowList::Permission> Forwarder::permit(const Rules& rules, const tunnel::DeliverHead& head) {
+  auto permission = rules.allow.permit({head.tls, head.host, head.port, head.method, head.target});
+  if (!permission) return permission;
   if (head.body_size > rules.limits.body_bytes) {
     return fail("body_too_large", fmt::format("The body has {} bytes; this agent takes {}.", head.body_size,
                                               rules.limits.body_bytes));
   }
-  return {};
+  return permission;
 }
 
 asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
   const tunnel::DeliverHead& head = job->head();
-  const auto permitted = permit(*job->rules, head);
+  auto permitted = permit(*job->rules, head);
   if (!permitted) {
-    if (permitted.error().code == "not_allowed") ++board_.counters().refused;
+    if (permitted.error().code.ends_with("not_allowed")) ++board_.counters().refused;
     co_return not_sent(permitted.error().code, permitted.error().message);
   }
   auto request = to_app_request(head);
   if (!request) co_return not_sent(request.error().code, request.error().message);
+  request->pins = std::move(permitted->pins);
   // A body costs its app at least something, so that endless empty ones are bounded too.
   const std::size_t room = static_cast<std::size_t>(head.body_size) + 1;
   auto hold = co_await budget_.take(app_of(head), room, left(*job));

@@ -55,7 +55,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   boost::asio::awaitable<AppAnswer> attempt(std::shared_ptr<Job> job);
   boost::asio::awaitable<Result<std::shared_ptr<const std::string>>> read_body(std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
-  static Result<void> permit(const Rules& rules, const tunnel::DeliverHead& head);
+  static Result<AllowList::Permission> permit(const Rules& rules, const tunnel::DeliverHead& head);
   void answer(Job& job, AppAnswer answer);
   void count(const tunnel::ResultHead& head);
   void ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error);

@@ -1,5 +1,7 @@
 #include "agent/health_keeper.hpp"
 
+#include <boost/asio/local/stream_protocol.hpp>
+
 #include <algorithm>
 
 #include "agent/dial.hpp"
@@ -9,6 +11,23 @@
 namespace postern::agent {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// A connection is made and dropped. One to a unix socket never waits.
+asio::awaitable<bool> takes_connections(HostPort app) {
+  if (const auto path = socket_path(app.host)) {
+    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor);
+    boost::system::error_code ec;
+    socket.non_blocking(true, ec);
+    socket.connect(asio::local::stream_protocol::endpoint(std::string(*path)), ec);
+    co_return !ec;
+  }
+  const auto socket = co_await dial(app);
+  co_return socket.has_value();
+}
+
+}  // namespace
 
 void HealthKeeper::ended(const tunnel::DeliverHead& delivery, const tunnel::ResultHead& result) {
   const HostPort app{delivery.host, delivery.port};
@@ -21,7 +40,7 @@ void HealthKeeper::ended(const tunnel::DeliverHead& delivery, const tunnel::Resu
 }
 
 void HealthKeeper::rules_changed(const AllowList& allow) {
-  if (watch_.rules_changed([&](const HostPort& app) { return allow.allows(app.host, app.port); })) changed();
+  if (watch_.rules_changed([&](const HostPort& app) { return allow.knows(app.host, app.port); })) changed();
 }
 
 /// With nothing to say the first failure can be told at once, before the answer that it is about.
@@ -70,8 +89,8 @@ void HealthKeeper::arm(SteadyTime now) {
 }
 
 asio::awaitable<void> HealthKeeper::look(std::shared_ptr<HealthKeeper> self, HostPort app) {
-  const auto socket = co_await dial(app);
-  if (self->watch_.looked(app, socket.has_value(), self->clock_.steady())) {
+  const bool answers = co_await takes_connections(app);
+  if (self->watch_.looked(app, answers, self->clock_.steady())) {
     log::info("app.back", {{"app", app.to_string()}});
     self->untold_ = true;
   }

@@ -19,7 +19,12 @@ First time:
   2. On this host:   postern-agent join TOKEN --allow localhost:8000
   3. From then on:   postern-agent run
 
-What the apps are is said here, with --allow, and nothing that comes from the relay widens it.
+What the apps are is said here, with --allow, and nothing that comes from the relay widens it:
+  localhost:8000                       http or https, by host and port exactly as destinations name it
+  localhost:*                          every port of that host
+  unix:/run/app.sock                   destinations name it http+unix://%2Frun%2Fapp.sock/path
+  https://app:8443#sha256=HEX          https only, known by the SHA-256 of its public key
+  'POST|PUT localhost:8000/hooks/'     these methods only, below this path only
 Something does not work?  postern-agent doctor
 )";
 
@@ -40,7 +45,7 @@ CLI::Option* note(CLI::Option* option, Options& options, std::string key) {
 
 void add_allow(CLI::App& app, Options& options, const char* text) {
   note(app.add_option("--allow", options.allow, text), options, "allow")
-      ->type_name("HOST:PORT")
+      ->type_name("APP")
       ->delimiter(',')
       ->envname("POSTERN_AGENT_ALLOW");
 }

@@ -1,6 +1,7 @@
 #include "agent/proxy.hpp"
 
 #include "base/bytes.hpp"
+#include "base/http/message.hpp"
 
 namespace postern::agent {
 
@@ -15,18 +16,6 @@ std::unexpected<Error> invalid(std::string_view why) {
                           why));
 }
 
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const bool encoded = text.front() == '%';
-    const auto bytes = encoded ? hex_decode(text.substr(1, 2)) : std::string(1, text.front());
-    if (!bytes || bytes->size() != 1) return std::nullopt;
-    out += *bytes;
-    text.remove_prefix(encoded ? 3 : 1);
-  }
-  return out;
-}
-
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
@@ -34,9 +23,10 @@ bool has_control(std::string_view text) {
 /// RFC 7617: the user name holds no colon, neither holds a control character.
 Result<std::string> basic(std::string_view userinfo) {
   const auto colon = std::min(userinfo.find(':'), userinfo.size());
-  const auto user = percent_decode(userinfo.substr(0, colon));
-  const auto password = percent_decode(userinfo.substr(std::min(colon + 1, userinfo.size())));
-  if (!user || !password) return invalid("a % in user or password is not followed by two hex digits");
+  const auto user = http::percent_decode(userinfo.substr(0, colon));
+  const auto password = http::percent_decode(userinfo.substr(std::min(colon + 1, userinfo.size())));
+  if (!user || !password)
+    return invalid("a % in user or password is not followed by two hex digits, or stands for NUL");
   if (user->find(':') != std::string::npos) return invalid("the user name holds a colon");
   if (has_control(*user) || has_control(*password))
     return invalid("user or password holds a control character");
@@ -49,12 +39,6 @@ Result<std::string_view> without_scheme(std::string_view url) {
   const std::string scheme = ascii_lower(url.substr(0, mark));
   if (scheme == "http") return url.substr(mark + 3);
   return invalid("only http:// proxies are supported; what goes through them is encrypted all the same");
-}
-
-bool has_port(std::string_view authority) {
-  const auto bracket = authority.rfind(']');
-  const auto colon = authority.rfind(':');
-  return colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
 }
 
 /// HTTPS_PROXY of curl and others; the capital one counts when both are set.

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/allow_list.hpp"
+#include "agent/host_port.hpp"
 #include "base/error.hpp"
 
 /// Which proxy, if any, the way to the relay leads through. No I/O. Apps are never reached by a proxy.

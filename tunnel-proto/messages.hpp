@@ -21,7 +21,8 @@ struct DeliverHead {
   std::uint32_t answered = 0;  ///< the last attempt of which the app's answer is committed; 0: none
   Duration deadline{};         ///< relative to arrival, to the millisecond: the two ends compare no clocks
   bool tls = false;            ///< https to the app
-  std::string host;  ///< as the agent's host sees it; checked against the agent's allow-list, every time
+  /// As the agent's host sees it, or unix:/path; checked against the agent's allow-list, every time.
+  std::string host;
   std::uint16_t port = 0;
   std::string method;
   std::string target;     ///< raw path and query

@@ -22,16 +22,19 @@ struct NotSentReason {
 };
 
 inline constexpr auto kNotSentReasons = std::to_array<NotSentReason>({
-    {"connect_failed", NotSent::app},    // nobody listens at the app's address
-    {"connect_timeout", NotSent::app},   // nothing answers there
-    {"dns_failed", NotSent::app},        // the app's name has no address
-    {"address_refused", NotSent::app},   // its address may not be dialled
-    {"tls_failed", NotSent::app},        // no TLS with the app, or a certificate that is not trusted
-    {"tls_config", NotSent::app},        // the agent cannot read its trust anchors
-    {"not_allowed", NotSent::app},       // not on the agent's allow-list
-    {"body_too_large", NotSent::never},  // above the agent's body limit
-    {"bad_request", NotSent::never},     // a head or a body that cannot be written as HTTP
-    {"invalid_request", NotSent::never}, {"too_large", NotSent::never},  // a head that fits in no frame
+    {"connect_failed", NotSent::app},         // nobody listens at the app's address
+    {"connect_timeout", NotSent::app},        // nothing answers there
+    {"dns_failed", NotSent::app},             // the app's name has no address
+    {"address_refused", NotSent::app},        // its address may not be dialled
+    {"tls_failed", NotSent::app},             // no TLS with the app, or a certificate that is not trusted
+    {"tls_config", NotSent::app},             // the agent cannot read its trust anchors
+    {"not_allowed", NotSent::app},            // not on the agent's allow-list
+    {"tls_pin_mismatch", NotSent::app},       // the app holds another key than the allow-list names
+    {"request_not_allowed", NotSent::never},  // its method or path is beyond the allow-list's limits
+    {"body_too_large", NotSent::never},       // above the agent's body limit
+    {"bad_request", NotSent::never},          // a head or a body that cannot be written as HTTP
+    {"invalid_request", NotSent::never},
+    {"too_large", NotSent::never},       // a head that fits in no frame
     {"agent_away", NotSent::path},       // no session; the delivery is parked until there is one
     {"agent_busy", NotSent::path},       // too many deliveries, or too many bytes, for the agent
     {"agent_refused", NotSent::path},    // the agent did not start it

@@ -19,11 +19,15 @@ namespace postern::http {
 /// Scheme, host, port and the raw target, as parsed from a URL. User info and fragments are refused.
 struct Origin {
   bool tls = false;
-  std::string host;  ///< name, IPv4 or IPv6 without brackets
+  std::string host;  ///< name, IPv4, IPv6 without brackets, or unix:/path (see ClientOptions::unix_sockets)
   std::uint16_t port = 0;
-  std::string host_header() const;  ///< host, brackets where needed, port unless the scheme's own
+  std::string host_header() const;  ///< host, brackets where needed, port unless the scheme's own; a unix
+                                    ///< socket is "localhost"
   bool operator==(const Origin&) const = default;
 };
+/// What begins the host of an origin that is a socket of this machine.
+inline constexpr std::string_view kUnixHost = "unix:";
+
 struct Url {
   Origin origin;
   std::string target;  ///< path and query, at least "/"
@@ -39,6 +43,9 @@ struct ClientRequest {
   /// Connections are reused only by requests of the same owner: what one of them may have left behind on a
   /// connection (an answer too many, a server that took its head for two) must never meet another's.
   std::string owner = {};
+  /// SHA-256 of public keys (SPKI): over TLS the server must hold one of them, and is known by that instead
+  /// of by its certificate. Empty: by its certificate. Connections are reused under the same ones only.
+  std::vector<std::string> pins = {};
 };
 
 /// dns, connect and tls are zero on a reused connection; first_byte counts from the last byte sent.
@@ -61,9 +68,9 @@ enum class Sent {
 };
 struct ClientError {
   Error error;  ///< `dns_failed`, `address_refused`, `connect_failed`, `connect_timeout`, `tls_failed`,
-                ///< `timeout`, `write_failed`, `read_failed`, `malformed_response`, `headers_too_large`,
-                ///< `invalid_request`, `tls_config`, and `local_resources` when this host had no
-                ///< descriptor, port or look-up to spare
+                ///< `tls_pin_mismatch`, `timeout`, `write_failed`, `read_failed`, `malformed_response`,
+                ///< `headers_too_large`, `invalid_request`, `tls_config`, and `local_resources` when this
+                ///< host had no descriptor, port or look-up to spare
   Sent sent = Sent::nothing;
   Timings timings;
 };
@@ -89,8 +96,10 @@ struct ClientOptions {
   std::size_t body_limit = 64 * 1024;
   std::size_t header_limit = 64 * 1024;
   bool verify_tls = true;
-  std::string ca_file;                 ///< extra trust anchors in PEM; empty: the system's only
-  AddressPolicy may_dial;              ///< empty: every address
+  std::string ca_file;     ///< extra trust anchors in PEM; empty: the system's only
+  AddressPolicy may_dial;  ///< empty: every address
+  /// A host unix:/path is that socket of this machine, which `may_dial` is not asked about. False: refused.
+  bool unix_sockets = false;
   std::shared_ptr<Resolver> resolver;  ///< null: system_resolver()
   std::size_t idle_per_origin = 64;    ///< connections kept open for the next request; 0: none
   Duration idle_time = std::chrono::seconds(20);

@@ -1,5 +1,13 @@
 #include "base/http/dial.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/bytes.hpp"
 #include "base/with_timeout.hpp"
 
 namespace postern::http {
@@ -11,6 +19,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::size_t kMostAddresses = 8;
+constexpr Duration kFullQueuePause = std::chrono::milliseconds(5);
 
 std::unexpected<Error> too_late(std::string_view step) {
   return fail("connect_timeout", fmt::format("{} took too long", step));
@@ -24,27 +33,80 @@ bool is_local(const boost::system::error_code& error) {
          error == boost::system::errc::address_not_available;
 }
 
+/// Leaves the socket closed when there is an error. A socket of another family than its type says is read,
+/// written and waited for all the same: only connecting would differ, which is done here.
+boost::system::error_code connect_unix(tcp::socket& socket, const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return boost::system::errc::make_error_code(boost::system::errc::filename_too_long);
+  path.copy(address.sun_path, path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  boost::system::error_code error;
+  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    error.assign(errno, boost::system::system_category());
+  if (!error) socket.assign(tcp::v4(), fd, error);
+  if (error && fd >= 0) ::close(fd);
+  return error;
+}
+
+Result<> check_pins(const Origin& origin, const std::string& key, const std::vector<std::string>& pins) {
+  if (pins.empty() || std::find(pins.begin(), pins.end(), key) != pins.end()) return {};
+  return fail("tls_pin_mismatch", fmt::format("{} port {} holds another key than those it is known by; the "
+                                              "SHA-256 of its key is {}",
+                                              origin.host, origin.port, hex_encode(key)));
+}
+
 }  // namespace
 
 awaitable<Result<std::unique_ptr<Stream>>> Dial::open(const Origin& origin, SSL_CTX* tls,
+                                                      const std::vector<std::string>& pins,
                                                       SteadyTime deadline) {
-  const SteadyTime start = steady_now();
-  auto addresses = co_await look_up(origin.host, deadline);
-  const SteadyTime found = steady_now();
-  timings_.dns = found - start;
-  if (!addresses) co_return std::unexpected(addresses.error());
-
-  auto connected = co_await connect(std::move(*addresses), origin.port, deadline);
+  auto reached = co_await reach(origin, deadline);
   const SteadyTime there = steady_now();
-  timings_.connect = there - found;
-  if (!connected) co_return std::unexpected(connected.error());
+  if (!reached) co_return std::unexpected(reached.error());
   if (!tls) co_return std::move(stream_);
 
-  auto secured = co_await secure(origin, tls, deadline);
+  auto secured = co_await secure(origin, tls, pins, deadline);
   timings_.tls = steady_now() - there;
   watchdog_->set(*this, Watchdog::never);
   if (!secured) co_return std::unexpected(secured.error());
   co_return std::move(stream_);
+}
+
+awaitable<Result<>> Dial::reach(const Origin& origin, SteadyTime deadline) {
+  const SteadyTime start = steady_now();
+  if (origin.host.starts_with(kUnixHost)) {
+    auto connected = co_await connect_socket(origin.host.substr(kUnixHost.size()), deadline);
+    timings_.connect = steady_now() - start;
+    co_return connected;
+  }
+  auto addresses = co_await look_up(origin.host, deadline);
+  const SteadyTime found = steady_now();
+  timings_.dns = found - start;
+  if (!addresses) co_return std::unexpected(addresses.error());
+  auto connected = co_await connect(std::move(*addresses), origin.port, deadline);
+  timings_.connect = steady_now() - found;
+  co_return connected;
+}
+
+/// A unix socket takes a connection at once, refuses it, or has a queue that is full (EAGAIN): nothing tells
+/// when it is not any more, so that is asked again.
+awaitable<Result<>> Dial::connect_socket(std::string path, SteadyTime deadline) {
+  if (!options_.unix_sockets) co_return fail("address_refused", "sockets of this machine are not dialled");
+  const std::string where = "connecting to " + path;
+  stream_ = std::make_unique<Stream>(tcp::socket(co_await asio::this_coro::executor));
+  asio::steady_timer pause(stream_->socket().get_executor());
+  auto error = connect_unix(stream_->socket(), path);
+  while (error == asio::error::try_again) {
+    if (steady_now() >= deadline) co_return too_late(where);
+    pause.expires_after(kFullQueuePause);
+    co_await pause.async_wait(asio::use_awaitable);
+    error = connect_unix(stream_->socket(), path);
+  }
+  if (!error) co_return Result<>();
+  co_return fail(is_local(error) ? "local_resources" : "connect_failed",
+                 fmt::format("{}: {}", where, error.message()));
 }
 
 awaitable<Result<Dial::Addresses>> Dial::look_up(std::string host, SteadyTime deadline) {
@@ -91,15 +153,18 @@ awaitable<Result<>> Dial::connect_one(tcp::endpoint to, SteadyTime deadline) {
   co_return Result<>();
 }
 
-awaitable<Result<>> Dial::secure(const Origin& origin, SSL_CTX* tls, SteadyTime deadline) {
+awaitable<Result<>> Dial::secure(const Origin& origin, SSL_CTX* tls, const std::vector<std::string>& pins,
+                                 SteadyTime deadline) {
   timed_out_ = false;
   watchdog_->set(*this, deadline);
-  const auto error = co_await stream_->connect_tls(tls, origin.host, options_.verify_tls);
+  const auto error = co_await stream_->connect_tls(tls, origin.host, options_.verify_tls && pins.empty());
   if (timed_out_) co_return too_late("the TLS handshake with " + origin.host);
-  if (!error) co_return Result<>();
-  const std::string& why = stream_->tls_failure();
-  co_return fail("tls_failed",
-                 fmt::format("TLS with {}: {}", origin.host, why.empty() ? error.message() : why));
+  if (error) {
+    const std::string& why = stream_->tls_failure();
+    co_return fail("tls_failed",
+                   fmt::format("TLS with {}: {}", origin.host, why.empty() ? error.message() : why));
+  }
+  co_return check_pins(origin, stream_->peer_key_sha256(), pins);
 }
 
 }  // namespace postern::http

@@ -19,9 +19,10 @@ class Dial final : private Watched {
     watchdog_->add(*this);
   }
 
-  /// `tls` is null for plain TCP. Errors: `dns_failed`, `address_refused`, `connect_failed`,
-  /// `connect_timeout`, `tls_failed`.
+  /// `tls` is null for plain TCP; `pins` as in ClientRequest. Errors: `dns_failed`, `address_refused`,
+  /// `connect_failed`, `connect_timeout`, `tls_failed`, `tls_pin_mismatch`.
   boost::asio::awaitable<Result<std::unique_ptr<Stream>>> open(const Origin& origin, SSL_CTX* tls,
+                                                               const std::vector<std::string>& pins,
                                                                SteadyTime deadline);
 
  private:
@@ -30,7 +31,10 @@ class Dial final : private Watched {
   boost::asio::awaitable<Result<Addresses>> look_up(std::string host, SteadyTime deadline);
   boost::asio::awaitable<Result<>> connect(Addresses addresses, std::uint16_t port, SteadyTime deadline);
   boost::asio::awaitable<Result<>> connect_one(boost::asio::ip::tcp::endpoint to, SteadyTime deadline);
-  boost::asio::awaitable<Result<>> secure(const Origin& origin, SSL_CTX* tls, SteadyTime deadline);
+  boost::asio::awaitable<Result<>> reach(const Origin& origin, SteadyTime deadline);
+  boost::asio::awaitable<Result<>> connect_socket(std::string path, SteadyTime deadline);
+  boost::asio::awaitable<Result<>> secure(const Origin& origin, SSL_CTX* tls,
+                                          const std::vector<std::string>& pins, SteadyTime deadline);
   bool may_dial(const boost::asio::ip::address& address) const {
     return !options_.may_dial || options_.may_dial(address);
   }

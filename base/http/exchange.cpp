@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t kReadPiece = 16 * 1024;
 
+/// Who may use a connection again: another pin is another idea of who the server is.
+std::string owner_of(const ClientRequest& request) {
+  std::string owner = request.owner;
+  for (const std::string& pin : request.pins) owner += '\n' + pin;
+  return owner;
+}
+
 }  // namespace
 
 Exchange::Exchange(ClientOptions& options, Pool& pool, std::shared_ptr<Watchdog> watchdog, Origin origin,
@@ -21,7 +28,7 @@ Exchange::Exchange(ClientOptions& options, Pool& pool, std::shared_ptr<Watchdog>
       pool_(pool),
       watchdog_(std::move(watchdog)),
       request_(std::move(request)),
-      key_{std::move(origin), std::move(request_.owner)},
+      key_{std::move(origin), owner_of(request_)},
       start_(steady_now()),
       deadline_(start_ + limit),
       sent_at_(start_),
@@ -49,7 +56,7 @@ awaitable<ClientResult> Exchange::run(SSL_CTX* tls) {
 awaitable<Result<>> Exchange::open(SSL_CTX* tls) {
   Dial dial(options_, watchdog_, timings_);
   const SteadyTime until = std::min(deadline_, start_ + options_.connect_time);
-  auto opened = co_await dial.open(key_.origin, tls, until);
+  auto opened = co_await dial.open(key_.origin, tls, request_.pins, until);
   if (!opened) {
     Error error = std::move(opened.error());
     if (error.code == "connect_timeout" && until == deadline_) error.code = "timeout";

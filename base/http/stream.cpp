@@ -1,5 +1,6 @@
 #include "base/http/stream.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -175,6 +176,30 @@ bool Stream::has_input() {
   char byte;
   const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/// With the low-water mark the kernel says "readable" only for more than what was seen.
+awaitable<Stream::Read> Stream::peek_beyond(std::size_t known, char* out, std::size_t size) {
+  using LowWater = asio::socket_base::receive_low_watermark;
+  Read read;
+  socket_.set_option(LowWater(static_cast<int>(known) + 1), read.error);
+  if (read.error) co_return read;
+  while (!read.error && read.size <= known) {
+    read.error = co_await wait_for(TlsStep::want_read);
+    if (read.error) co_return read;
+    const auto n = ::recv(socket_.native_handle(), out, size, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0) read.size = static_cast<std::size_t>(n);
+    // A wake-up may also tell of bytes that were seen already.
+    if (n == 0 || (read.size <= known && peer_has_ended())) read.error = asio::error::eof;
+  }
+  Error ignored;
+  socket_.set_option(LowWater(1), ignored);
+  co_return read;
+}
+
+bool Stream::peer_has_ended() {
+  pollfd look{socket_.native_handle(), POLLRDHUP, 0};
+  return ::poll(&look, 1, 0) != 0;
 }
 
 void Stream::finish_writing() {

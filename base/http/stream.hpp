@@ -28,6 +28,7 @@ class Stream {
   boost::asio::awaitable<Error> accept_tls(SSL_CTX* context);
   boost::asio::awaitable<Error> connect_tls(SSL_CTX* context, std::string host, bool verify);
   const std::string& tls_failure() const { return tls_->failure(); }
+  std::string peer_key_sha256() const { return tls_->peer_key_sha256(); }
 
   boost::asio::awaitable<Read> read_some(char* out, std::size_t size);
   /// All of `first`, then all of `second`, with as few system calls as will do.
@@ -46,6 +47,9 @@ class Stream {
 
   /// A look, without waiting, that the peer has neither closed nor said anything.
   bool is_quiet();
+  /// Waits until more than `known` bytes can be read, or the peer has ended, and shows what there is, of at
+  /// most `size`; takes nothing. Before TLS only.
+  boost::asio::awaitable<Read> peek_beyond(std::size_t known, char* out, std::size_t size);
   /// Ends our side: close_notify where there is TLS, then FIN.
   void finish_writing();
   void close();
@@ -60,6 +64,7 @@ class Stream {
   boost::asio::awaitable<Read> read_tls(char* out, std::size_t size);
   Error write_now(std::string_view& first, std::string_view& second);
   bool has_input();
+  bool peer_has_ended();
   std::uint64_t raw_out() const { return tls_ ? tls_->wire_bytes_out() : plain_out_; }
 
   boost::asio::ip::tcp::socket socket_;

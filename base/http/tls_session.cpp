@@ -9,6 +9,8 @@
 
 #include <new>
 
+#include "base/crypto.hpp"
+
 namespace postern::http {
 
 struct TlsSession::Wire {
@@ -169,6 +171,18 @@ void TlsSession::detach() {
 
 std::uint64_t TlsSession::wire_bytes_out() const {
   return wire_->out;
+}
+
+std::string TlsSession::peer_key_sha256() const {
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(ssl_.get()),
+                                                                &X509_free);
+  if (!certificate) return {};
+  unsigned char* encoded = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &encoded);
+  if (size <= 0) return {};
+  std::string hash = sha256({reinterpret_cast<const char*>(encoded), static_cast<std::size_t>(size)});
+  OPENSSL_free(encoded);
+  return hash;
 }
 
 }  // namespace postern::http

@@ -34,6 +34,8 @@ class TlsSession {
 
   /// Bytes that have gone to the socket, records and handshake included.
   std::uint64_t wire_bytes_out() const;
+  /// SHA-256 of the public key (SPKI) that the peer has proved to hold; empty before the handshake is done.
+  std::string peer_key_sha256() const;
   /// One line about the last step that failed: the certificate's fault where it was one.
   const std::string& failure() const { return failure_; }
 

@@ -37,6 +37,7 @@ Origin split_authority(std::string_view authority, bool tls) {
 }  // namespace
 
 std::string Origin::host_header() const {
+  if (host.starts_with(kUnixHost)) return "localhost";
   std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
   if (port != default_port(tls)) text += ":" + std::to_string(port);
   return text;

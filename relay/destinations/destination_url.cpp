@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bytes.hpp"
+
 namespace postern::relay {
 namespace {
 
@@ -80,6 +82,41 @@ Result<void> check_port(std::uint16_t port) {
   return fail("port_refused", fmt::format("port {} is kept for another protocol than HTTP", port));
 }
 
+constexpr std::string_view kUnixScheme = "http+unix://";
+constexpr std::size_t kMostSocketPath = 107;  // sun_path of Linux, with its NUL
+
+bool is_socket_path(std::string_view path) {
+  const auto fits = [](unsigned char c) { return c > 0x20 && c != 0x7f && c != ':'; };
+  return path.starts_with('/') && path.size() <= kMostSocketPath &&
+         std::all_of(path.begin(), path.end(), fits);
+}
+
+bool is_unix_url(std::string_view text) {
+  return ascii_iequals(text.substr(0, kUnixScheme.size()), kUnixScheme);
+}
+
+/// http+unix://%2Frun%2Fapp.sock/path: the socket in the place of the host, its slashes encoded.
+Result<http::Url> parse_unix_url(std::string_view text) {
+  const std::string_view rest = text.substr(kUnixScheme.size());
+  const auto end = std::min(rest.find_first_of("/?#"), rest.size());
+  const auto path = http::percent_decode(rest.substr(0, end));
+  if (!path || !is_socket_path(*path))
+    return fail("invalid_url",
+                "after http+unix:// stands the socket's absolute path with its slashes as %2F, such as "
+                "http+unix://%2Frun%2Fapp.sock/hooks; at most 107 bytes, without blanks and colons");
+  // What follows is judged as that of any other URL.
+  auto url = http::parse_url(fmt::format("http://localhost{}", rest.substr(end)));
+  if (url) url->origin.host = std::string(http::kUnixHost) + *path;
+  return url;
+}
+
+std::string origin_text(const http::Origin& origin) {
+  if (origin.host.starts_with(http::kUnixHost))
+    return std::string(kUnixScheme) +
+           http::percent_encode(std::string_view(origin.host).substr(http::kUnixHost.size()));
+  return (origin.tls ? "https://" : "http://") + origin.host_header();
+}
+
 Result<void> check_slack_scheme(const http::Origin& origin) {
   if (origin.tls || literal(origin.host)) return {};  // a literal has passed check_address
   return fail("unsupported_scheme", "a Slack URL is a secret and must be https");
@@ -90,6 +127,7 @@ Result<void> check_slack_scheme(const http::Origin& origin) {
 Result<http::Url> parse_destination_url(DestinationKind kind, std::string_view text,
                                         const EgressPolicy& policy) {
   if (auto ok = check_bytes(text); !ok) return std::unexpected(ok.error());
+  if (kind == DestinationKind::agent && is_unix_url(text)) return parse_unix_url(text);
   auto url = http::parse_url(text);
   if (!url) return url;
   if (auto ok = check_host(url->origin); !ok) return std::unexpected(ok.error());
@@ -109,7 +147,7 @@ Result<void> validate_destination_url(DestinationKind kind, std::string_view url
 }
 
 std::string url_without_credentials(DestinationKind kind, const http::Url& url) {
-  const std::string origin = (url.origin.tls ? "https://" : "http://") + url.origin.host_header();
+  const std::string origin = origin_text(url.origin);
   if (kind == DestinationKind::slack) return origin + "/…";
   const auto mark = url.target.find('?');
   return origin + url.target.substr(0, mark) + (mark == std::string::npos ? "" : "?…");

@@ -17,7 +17,9 @@ inline constexpr std::size_t kMostUrlBytes = 2048;
 ///  non-ASCII byte
 ///    (international names are written in their xn-- form), or a host that is a number in disguise
 ///    (2130706433, 0x7f.1, 127.1, 127.0.0.1.): resolvers read those as addresses, people as names;
-///  - `unsupported_scheme`: neither http nor https; for slack http too, as the URL is the secret, unless it
+///  - `unsupported_scheme`: neither http nor https, nor, for agents, http+unix (the path of a socket on the
+///    agent's host stands percent-encoded in the place of the host; the origin's host is then unix:/path);
+///    for slack http too, as the URL is the secret, unless it
 ///  names an
 ///    address the operator allowed;
 ///  - `port_refused`: port 0, or one of another protocol that could take the bytes of a request for its own

@@ -1,5 +1,6 @@
 """Apps that deliveries arrive at: one that records, one that never reads, and a stand-in for Slack."""
 import socket
+import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,10 +24,17 @@ class _Server(ThreadingHTTPServer):
         """A relay that is killed in the middle of a request is what some tests are about."""
 
 
-class App:
-    """Records every request and answers `respond(received)`: a status, or (status, headers, body)."""
+class _UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 512
 
-    def __init__(self, respond=lambda received: 200, port=0, host="127.0.0.1"):
+
+class App:
+    """Records every request and answers `respond(received)`: a status, or (status, headers, body).
+
+    `path`: on a unix socket there. `tls`: a harness.tls.Certificate to show."""
+
+    def __init__(self, respond=lambda received: 200, port=0, host="127.0.0.1", path=None, tls=None):
         self.respond = respond
         self.received = []
         self._changed = threading.Condition()
@@ -34,7 +42,7 @@ class App:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+            disable_nagle_algorithm = path is None
 
             def _serve(self):
                 length = int(self.headers.get("Content-Length") or 0)
@@ -56,7 +64,9 @@ class App:
             def log_message(self, *args):
                 pass
 
-        self._server = _Server((host, port), Handler)
+        self._server = _UnixServer(str(path), Handler) if path else _Server((host, port), Handler)
+        if tls:
+            self._server.socket = tls.server().wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 

@@ -79,7 +79,8 @@ class Api:
 
 
 class Relay:
-    def __init__(self, directory, flags=(), env=None, binary=None, database=None, tunnel_host="127.0.0.1"):
+    def __init__(self, directory, flags=(), env=None, binary=None, database=None, ports=None,
+                 tunnel_host="127.0.0.1"):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.data = self.directory / "data"
@@ -87,7 +88,7 @@ class Relay:
         self.env = env or {}
         self.binary = binary or BIN / "postern"
         self.database = database  # a PostgreSQL URL; None: SQLite
-        self.ports = {"ingest": 0, "tunnel": 0, "admin": 0}
+        self.ports = {"ingest": 0, "tunnel": 0, "admin": 0, **(ports or {})}
         self.tunnel_host = tunnel_host
         self.process = None
 

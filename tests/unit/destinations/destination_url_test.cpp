@@ -97,6 +97,25 @@ TEST(DestinationUrl, AnAgentMayReachAnything) {
   }
 }
 
+TEST(DestinationUrl, AnAgentMayReachASocket) {
+  const auto url =
+      parse_destination_url(DestinationKind::agent, "HTTP+unix://%2Frun%2Fmy%20app.sock/a?b", EgressPolicy());
+  EXPECT_FALSE(url) << "no blanks";
+  const auto good =
+      parse_destination_url(DestinationKind::agent, "HTTP+unix://%2Frun%2Fapp.sock/a?b", EgressPolicy());
+  ASSERT_TRUE(good) << good.error().message;
+  EXPECT_EQ(good->origin, (http::Origin{false, "unix:/run/app.sock", 80}));
+  EXPECT_EQ(good->target, "/a?b");
+  EXPECT_EQ(url_without_credentials(DestinationKind::agent, *good), "http+unix://%2frun%2fapp.sock/a?…");
+  EXPECT_EQ(verdict(DestinationKind::agent, "http+unix://%2frun%2Fapp.sock"), "");
+  for (const char* bad :
+       {"http+unix:///run/app.sock", "http+unix://", "http+unix://run", "http+unix://%2Frun%00x/",
+        "http+unix://%2Frun%/", "http+unix://%2Frun%3Ax/", "http+unix://%2Frun/a#b", "http+unix://%2Frun#"})
+    EXPECT_EQ(verdict(DestinationKind::agent, bad), "invalid_url") << bad;
+  EXPECT_EQ(verdict(DestinationKind::agent, "https+unix://%2Frun/"), "unsupported_scheme");
+  EXPECT_EQ(verdict(DestinationKind::http, "http+unix://%2Frun%2Fapp.sock/"), "unsupported_scheme");
+}
+
 TEST(DestinationUrl, ASlackUrlIsASecretAndHttps) {
   EXPECT_EQ(verdict(DestinationKind::slack, "https://hooks.slack.com/services/T/B/x"), "");
   EXPECT_EQ(verdict(DestinationKind::slack, "http://hooks.slack.com/services/T/B/x"), "unsupported_scheme");

@@ -1,9 +1,19 @@
 // How the client gets to a server: names, the address policy, TLS, cancellation.
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
+#include <filesystem>
+#include <future>
+
+#include "base/bytes.hpp"
+#include "base/crypto.hpp"
 #include "tests/support/certificate.hpp"
 #include "tests/support/http_listener.hpp"
 #include "tests/support/scripted_server.hpp"
@@ -158,6 +168,126 @@ TEST_F(TlsTest, ABrokenListOfAuthoritiesIsSaid) {
 
 TEST_F(TlsTest, PlainHttpToATlsListenerIsRefusedWithoutAnAnswer) {
   EXPECT_EQ(shown(send(local(server->port()), get())), "read_failed maybe");
+}
+
+std::string key_of(const Certificate& certificate) {
+  std::FILE* file = std::fopen(certificate.certificate_file().c_str(), "r");
+  X509* read = PEM_read_X509(file, nullptr, nullptr, nullptr);
+  std::fclose(file);
+  unsigned char* key = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(read), &key);
+  std::string hash = sha256({reinterpret_cast<char*>(key), static_cast<std::size_t>(size)});
+  OPENSSL_free(key);
+  X509_free(read);
+  return hash;
+}
+
+ClientRequest pinned(std::vector<std::string> pins) {
+  ClientRequest request = ClientTest::post("x");
+  request.pins = std::move(pins);
+  return request;
+}
+
+TEST_F(TlsTest, AServerIsKnownByItsKeyWhateverItsCertificateSays) {
+  options.ca_file.clear();
+  const Origin other{true, "other.example", server->port()};
+  const std::string key = key_of(certificate);
+  EXPECT_EQ(shown(send(other, pinned({key}))), "200");
+  EXPECT_EQ(shown(send(other, pinned({std::string(32, 'n'), key}))), "200");
+  EXPECT_EQ(shown(send(other, pinned({}))), "tls_failed nothing")
+      << "nor is the pinned connection reused for it";
+}
+
+TEST_F(TlsTest, AnotherKeyGetsNotAByteOfTheRequest) {
+  const auto outcome = send(local(server->port(), true), pinned({std::string(32, 'n')}));
+  EXPECT_EQ(shown(outcome), "tls_pin_mismatch nothing") << "although its certificate is right";
+  EXPECT_NE(outcome.error().error.message.find(hex_encode(key_of(certificate))), std::string::npos);
+  options.verify_tls = false;
+  EXPECT_EQ(shown(send(local(server->port(), true), pinned({std::string(32, 'n')}))),
+            "tls_pin_mismatch nothing");
+}
+
+TEST_F(TlsTest, AConnectionIsReusedUnderTheSamePinsOnly) {
+  const std::string key = key_of(certificate);
+  const auto free = send(local(server->port(), true), pinned({}));
+  const auto first = send(local(server->port(), true), pinned({key}));
+  EXPECT_NE(first->body, free->body);
+  EXPECT_EQ(send(local(server->port(), true), pinned({key}))->body, first->body);
+  EXPECT_EQ(shown(send(local(server->port(), true), pinned({std::string(32, 'n')}))),
+            "tls_pin_mismatch nothing");
+}
+
+/// A unix socket in a directory of its own, with a queue of one.
+class UnixSocket {
+ public:
+  UnixSocket() : path(std::string(::mkdtemp(directory_)) + "/app.sock") {
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    path.copy(at.sun_path, path.size());
+    if (::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || ::listen(fd_, 0) != 0)
+      throw std::runtime_error("cannot listen");
+  }
+  ~UnixSocket() {
+    ::close(fd_);
+    std::filesystem::remove_all(directory_);
+  }
+  UnixSocket(const UnixSocket&) = delete;
+  UnixSocket& operator=(const UnixSocket&) = delete;
+
+  /// The head of the one request it answers.
+  std::string answer_one() {
+    const int peer = ::accept(fd_, nullptr, nullptr);
+    std::string head;
+    char byte = 0;
+    while (!head.ends_with("\r\n\r\n") && ::recv(peer, &byte, 1, 0) == 1) head += byte;
+    constexpr std::string_view kAnswer = "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n";
+    ::send(peer, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL);
+    ::close(peer);
+    return head;
+  }
+
+ private:
+  char directory_[20] = "/tmp/postern-XXXXXX";
+  const int fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+ public:
+  const std::string path;
+};
+
+struct UnixTest : ClientTest {
+  Origin origin() const { return {false, "unix:" + socket.path, 80}; }
+  UnixSocket socket;
+};
+
+TEST_F(UnixTest, IsDialledOnlyByWhoSaysSo) {
+  EXPECT_EQ(shown(send(origin(), get())), "address_refused nothing");
+}
+
+TEST_F(UnixTest, IsAServerLikeOthers) {
+  options.unix_sockets = true;
+  auto head = std::async(std::launch::async, [&] { return socket.answer_one(); });
+  EXPECT_EQ(shown(send(origin(), get())), "204");
+  EXPECT_EQ(head.get(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+}
+
+TEST_F(UnixTest, WaitsForAPlaceInAFullQueue) {
+  options.unix_sockets = true;
+  const int first = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);  // takes the one place
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  socket.path.copy(at.sun_path, socket.path.size());
+  ASSERT_EQ(::connect(first, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+  EXPECT_EQ(shown(send(origin(), get(), milliseconds(30))), "timeout nothing");
+  ::close(first);
+  auto heads = std::async(std::launch::async, [&] { return socket.answer_one() + socket.answer_one(); });
+  EXPECT_EQ(shown(send(origin(), get())), "204");
+  EXPECT_EQ(heads.get(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") << "the first one said nothing";
+}
+
+TEST_F(UnixTest, SaysWhatIsMissing) {
+  options.unix_sockets = true;
+  EXPECT_EQ(shown(send({false, "unix:/nonexistent/app.sock", 80}, get())), "connect_failed nothing");
+  EXPECT_EQ(shown(send({false, "unix:/" + std::string(200, 'x'), 80}, get())), "connect_failed nothing");
 }
 
 /// Starts an exchange, cancels it once `ready`, and runs the loop until it has ended.

@@ -183,6 +183,51 @@ TEST_F(ClientTest, HonestAboutWhatWasSent) {
   EXPECT_EQ(shown(send(local(speaks_ssh.port()), get())), "malformed_response maybe");
 }
 
+/// Answers the first request of a connection, then does `what` and ends.
+class ClosesOnReuse {
+ public:
+  explicit ClosesOnReuse(std::function<void(ClosesOnReuse&, Peer&)> what)
+      : server_([this, what = std::move(what)](Peer& peer, int connection) {
+          connections = connection + 1;
+          take_request(peer);
+          peer.send("HTTP/1.1 204 No\r\n\r\n");
+          what(*this, peer);
+        }) {}
+  void take_request(Peer& peer) { requests += peer.read_request().empty() ? 0 : 1; }
+  std::uint16_t port() const { return server_.port(); }
+
+  std::atomic<int> requests = 0;
+  std::atomic<int> connections = 0;
+
+ private:
+  ScriptedServer server_;
+};
+
+TEST_F(ClientTest, ARequestThatMayHaveArrivedIsNeverSentTwice) {
+  for (const bool reset : {false, true}) {
+    ClosesOnReuse server([reset](ClosesOnReuse& self, Peer& peer) {
+      self.take_request(peer);
+      if (reset) peer.reset_on_close();
+    });
+    EXPECT_EQ(shown(send(local(server.port()), post("1"))), "204");
+    EXPECT_EQ(shown(send(local(server.port()), post("2"))), "read_failed maybe");
+    EXPECT_EQ(server.requests, 2) << "each once";
+    EXPECT_EQ(server.connections, 1) << "and on no other connection";
+  }
+}
+
+TEST_F(ClientTest, ARequestThatWasHalfReadIsNotSentAgainEither) {
+  ClosesOnReuse server([](ClosesOnReuse&, Peer& peer) {
+    peer.read_until("\r\n\r\n");
+    peer.reset_on_close();
+  });
+  EXPECT_EQ(shown(send(local(server.port()), post("1"))), "204");
+  const auto outcome = send(local(server.port()), post(std::string(8 << 20, 'x')));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().sent, Sent::maybe) << shown(outcome);
+  EXPECT_EQ(server.connections, 1);
+}
+
 TEST_F(ClientTest, AnAnswerBeforeTheBodyWasTakenCounts) {
   ScriptedServer refuses([](Peer& peer, int) {
     peer.read_until("\r\n\r\n");
