@@ -325,6 +325,8 @@ Result<void> Node::Parts::listen_ingest() {
   options.limits.write_time = settings.ingest.write_time;
   options.limits.connections = affordable_here("ingest", settings.ingest.max_connections, 2);
   options.is_full = [handler = ingest_handler.get()] { return handler->turns_away(); };
+  const auto hand_over = [to = hub.get()](auto socket) { to->hand_over(std::move(socket)); };
+  if (settings.tunnel.on_public_port) options.other = {std::string(tunnel::kAlpn), hand_over};
   ingest = std::make_unique<http::Server>(loops.all(), *ingest_handler, std::move(options));
   const auto bound = ingest->start();
   if (!bound) return not_listening("ingest.listen", bound.error());

@@ -99,6 +99,7 @@ struct Checker {
             .key_file = values.text("tunnel.key_file"),
             .next_key_file = values.text("tunnel.next_key_file"),
             .rotate_after = values.duration("tunnel.rotate_after"),
+            .on_public_port = values.boolean("tunnel.on_public_port"),
             .max_connections = static_cast<std::size_t>(values.integer("tunnel.max_connections")),
             .max_handshakes = static_cast<std::size_t>(values.integer("tunnel.max_handshakes")),
             .max_deliveries = static_cast<std::uint32_t>(values.integer("tunnel.max_deliveries"))};

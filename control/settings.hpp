@@ -35,6 +35,7 @@ struct TunnelSettings {
   std::filesystem::path certificate_file, key_file;  ///< both or none
   std::filesystem::path next_key_file;               ///< may be empty
   Duration rotate_after{};                           ///< 0: never
+  bool on_public_port = false;                       ///< the ingest listener takes tunnels, too
   std::size_t max_connections = 0;
   std::size_t max_handshakes = 0;
   std::uint32_t max_deliveries = 0;

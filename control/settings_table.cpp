@@ -104,6 +104,8 @@ constexpr Setting kSettings[] = {
      {},
      0,
      kSecond * 3600 * 24 * 3650},
+    {"tunnel.on_public_port", Type::boolean, "", "false",
+     "The ingest listener takes agents' connections, too (by ALPN), so that they need its port only."},
     {"tunnel.max_connections",
      Type::integer,
      "connections",

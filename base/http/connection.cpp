@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "base/http/client_hello.hpp"
 #include "base/http/response_head.hpp"
 #include "base/log.hpp"
 
@@ -50,9 +51,31 @@ Connection::~Connection() {
 awaitable<void> Connection::run() {
   if (core_->stopped) co_return;
   bool more = true;
-  if (core_->options.tls) more = co_await start_tls();
+  if (core_->options.other) more = !co_await is_other_protocol();
+  if (more && core_->options.tls) more = co_await start_tls();
   while (more) more = co_await exchange();
   stream_.close();
+}
+
+/// True also when the connection is over: it was handed on, or ended before anything could be told.
+awaitable<bool> Connection::is_other_protocol() {
+  std::vector<char> hello(kMostHello);
+  Offer offer = Offer::more;
+  std::size_t known = 0;
+  // Who says nothing on a plain listener is as idle as ever.
+  const Duration patience = core_->options.tls ? kHandshakeTime : limits().idle_time;
+  enter(core_->options.tls ? Phase::handshake : Phase::idle, steady_now() + patience);
+  while (offer == Offer::more) {
+    const auto peeked = co_await stream_.peek_beyond(known, hello.data(), hello.size());
+    if (peeked.error) co_return true;
+    if (known == 0) enter(Phase::handshake, steady_now() + kHandshakeTime);
+    known = peeked.size;
+    offer = offers_protocol({hello.data(), known}, core_->options.other->alpn);
+  }
+  if (offer == Offer::no) co_return false;
+  enter(Phase::idle, Watchdog::never);
+  core_->options.other->take(std::move(stream_.socket()));
+  co_return true;
 }
 
 awaitable<bool> Connection::start_tls() {

@@ -26,6 +26,7 @@ class Connection final : private Watched {
  private:
   enum class Phase : std::uint8_t { handshake, idle, head, body, handler, writing, lingering };
 
+  boost::asio::awaitable<bool> is_other_protocol();
   boost::asio::awaitable<bool> start_tls();
   boost::asio::awaitable<bool> exchange();
   boost::asio::awaitable<bool> read_head(Gate& gate);

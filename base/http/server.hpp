@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <variant>
 
 #include "base/clock.hpp"
@@ -61,6 +63,15 @@ struct Refusal {
 inline constexpr std::string_view kTurnedAway = "turned_away";
 using RefusalObserver = std::function<void(const Refusal&)>;
 
+/// Another protocol on the same port: a connection whose TLS begins with an offer of it (ALPN) is not this
+/// server's. Its bytes are looked at, not taken, within the time of a handshake; whoever does not begin with
+/// TLS is known by the first byte.
+struct OtherProtocol {
+  std::string alpn;
+  /// On the connection's loop, which is the socket's. From then on the connection is the taker's alone.
+  std::function<void(boost::asio::ip::tcp::socket)> take;
+};
+
 struct ServerOptions {
   boost::asio::ip::tcp::endpoint listen;
   ServerLimits limits;
@@ -69,6 +80,7 @@ struct ServerOptions {
   /// While it says so, who connects is turned away as over the limit of connections. Asked on the first loop;
   /// may be empty.
   std::function<bool()> is_full = {};
+  std::optional<OtherProtocol> other = {};
 };
 
 /// One acceptor, connections dealt round robin to the loops; each connection lives and dies on its loop.

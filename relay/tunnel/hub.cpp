@@ -72,6 +72,10 @@ Result<asio::ip::tcp::endpoint> Hub::start() {
   return state_->listener->start();
 }
 
+void Hub::hand_over(asio::ip::tcp::socket socket) {
+  state_->listener->hand_over(std::move(socket));
+}
+
 bool Hub::present(AgentId agent) const {
   return state_->core->registry.live(agent);
 }

@@ -71,6 +71,10 @@ class Hub final : public AgentDirectory {
   /// Binds, listens and starts accepting. Error `listen_failed` names the address and the reason.
   Result<boost::asio::ip::tcp::endpoint> start();
 
+  /// A connection that another listener accepted and that begins with the tunnel's TLS; its loop is one of
+  /// the hub's, and this is called on it. Judged as one that came in by the hub's own listener.
+  void hand_over(boost::asio::ip::tcp::socket socket);
+
   bool present(AgentId agent) const override;
   AgentStanding standing(AgentId agent) const override;
   /// Of its newest login; nullopt while no session of it is live here.

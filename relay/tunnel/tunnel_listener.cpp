@@ -104,6 +104,11 @@ std::string_view TunnelListener::why_not(const asio::ip::address& source) const 
   return {};
 }
 
+void TunnelListener::hand_over(tcp::socket socket) {
+  if (core_->gate.full()) return core_->metrics.closed_at_accept("too_many_handshakes");
+  take(std::move(socket));
+}
+
 /// A socket that is dropped here is closed here.
 void TunnelListener::take(tcp::socket socket) {
   boost::system::error_code ec;

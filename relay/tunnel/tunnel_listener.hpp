@@ -20,6 +20,9 @@ class TunnelListener : public std::enable_shared_from_this<TunnelListener> {
 
   Result<boost::asio::ip::tcp::endpoint> start();
   void stop();  ///< from any thread
+  /// A connection that another listener accepted, on its loop. Nobody waits in a queue for it: while all
+  /// places at the handshake are taken it is closed.
+  void hand_over(boost::asio::ip::tcp::socket socket);
 
  private:
   boost::asio::awaitable<void> accept_all(std::shared_ptr<TunnelListener> self);

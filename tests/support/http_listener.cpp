@@ -20,6 +20,7 @@ HttpListener::HttpListener(OnRequest on_request, Options options)
   server.tls = std::move(options.tls);
   server.on_refusal = std::move(options.on_refusal);
   server.is_full = std::move(options.is_full);
+  server.other = std::move(options.other);
   http::Handler& handler = *this;
   server_ = std::make_unique<http::Server>(loops, handler, std::move(server));
   const auto bound = server_->start();

@@ -20,6 +20,7 @@ class HttpListener : http::Handler {
     std::shared_ptr<boost::asio::ssl::context> tls;
     http::RefusalObserver on_refusal;
     std::function<bool()> is_full;
+    std::optional<http::OtherProtocol> other;
     std::size_t loops = 1;
     OnHead on_head;  ///< empty: bodies up to 1 MiB
   };

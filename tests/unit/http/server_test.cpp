@@ -7,12 +7,21 @@
 #include <future>
 #include <list>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include "base/http/client.hpp"
+#include "base/http/client_hello.hpp"
+#include "tests/support/certificate.hpp"
 #include "tests/support/http_listener.hpp"
 #include "tests/support/raw_socket.hpp"
+#include "tests/unit/http/hello.hpp"
 
 namespace postern::http {
 namespace {
 
+using postern::test::Certificate;
 using postern::test::HttpListener;
 using postern::test::RawSocket;
 using std::chrono::milliseconds;
@@ -325,6 +334,70 @@ TEST_F(ServerTest, TurnsAwayWhoComesWhileItIsFull) {
   RawSocket after(listener->port());
   after.send(kGet);
   EXPECT_EQ(after.read_answer().status, 200);
+}
+
+/// Takes what offers postern/1, and shows the bytes that lie in its socket then.
+struct Taker {
+  OtherProtocol protocol() {
+    return {"postern/1", [this](boost::asio::ip::tcp::socket socket) {
+              std::string bytes(socket.available(), '\0');
+              boost::asio::read(socket, boost::asio::buffer(bytes));
+              taken.set_value(bytes);
+            }};
+  }
+  std::promise<std::string> taken;
+};
+
+TEST_F(ServerTest, HandsAnotherProtocolOnUntouched) {
+  Taker taker;
+  HttpListener::Options options;
+  options.other = taker.protocol();
+  const auto& server = listen(std::move(options));
+  const std::string said = test::hello("\x02h2\x09postern/1");
+  RawSocket client(server.port());
+  EXPECT_TRUE(client.send(said.substr(0, 1)));
+  EXPECT_TRUE(client.send(said.substr(1, 40)));
+  EXPECT_TRUE(client.send(said.substr(41)));
+  EXPECT_EQ(taker.taken.get_future().get(), said);
+  EXPECT_TRUE(client.ended()) << "the taker let it go";
+}
+
+TEST_F(ServerTest, ServesAllOthersAsEver) {
+  for (const bool tls : {false, true}) {
+    Taker taker;
+    const Certificate certificate("IP:127.0.0.1");
+    HttpListener::Options options;
+    if (tls) options.tls = certificate.server();
+    options.other = taker.protocol();
+    const auto& server = listen(std::move(options));
+    boost::asio::io_context loop(1);
+    ClientOptions trusting;
+    trusting.ca_file = certificate.certificate_file();
+    Client client(trusting);
+    auto answer = boost::asio::co_spawn(
+        loop, client.send({tls, "127.0.0.1", server.port()}, {"GET", "/", {}, nullptr}, seconds(10)),
+        boost::asio::use_future);
+    loop.run_for(seconds(10));
+    const auto outcome = answer.get();
+    ASSERT_TRUE(outcome) << outcome.error().error.message;
+    EXPECT_EQ(outcome->status, 200);
+  }
+}
+
+TEST_F(ServerTest, AHelloThatNeverEndsIsClosed) {
+  Taker taker;
+  HttpListener::Options options;
+  options.other = taker.protocol();
+  const auto& server = listen(std::move(options));
+  RawSocket half(server.port());
+  EXPECT_TRUE(half.send(test::hello("\x09postern/1").substr(0, 50)));
+  half.finish_sending();
+  EXPECT_TRUE(half.ended());
+  RawSocket endless(server.port());
+  std::string records;
+  while (records.size() < kMostHello) records += std::string("\x16\x03\x01\x00\x05\x01\x00\x3f\xff\x00", 10);
+  endless.send(records);
+  EXPECT_EQ(endless.read_answer().status, 400) << "then it is judged as what it is to this listener";
 }
 
 struct Unasked : Handler {
