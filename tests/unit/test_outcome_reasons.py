@@ -16,7 +16,7 @@ def test_the_documentation_has_every_reason():
 
 def test_what_agent_and_relay_say_is_in_the_table():
     said = set()
-    for path in ("agent/forwarder.cpp", "agent/app_exchange.cpp", "relay/tunnel/session_deliveries.cpp",
+    for path in ("agent/forwarder.cpp", "agent/allow_list.cpp", "agent/app_exchange.cpp", "relay/tunnel/session_deliveries.cpp",
                  "relay/tunnel/agent_answer.hpp"):
         said |= set(re.findall(r'(?:not_sent|fail)\(\s*"(\w+)"', (ROOT / path).read_text()))
     assert "not_allowed" in said
