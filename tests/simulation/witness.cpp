@@ -43,8 +43,9 @@ void Witness::agent_died(std::string_view file) {
     tunnel::DeliverHead head;
     head.delivery_id = delivery;
     head.attempt = ~0U;
-    const bool known = survived.answer_for(head).has_value();
-    for (Call& call : calls) call.excused |= call.status == 0 || !known;
+    const auto known = survived.answer_for(head);
+    // An older attempt's outcome that is left says nothing of a later call, whose own was not written yet.
+    for (Call& call : calls) call.excused |= call.status == 0 || !known || known->attempt < call.attempt;
   }
 }
 

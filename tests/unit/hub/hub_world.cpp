@@ -84,6 +84,8 @@ asio::awaitable<Result<LoginFindings>> MemoryAuthority::logged_in(AgentLogin log
   if (found == agents_.end()) co_return fail("not_found", "");
   AgentVerifier& agent = found->second;
   LastLogin& last = logins_[login.agent];
+  // As the store does: what came before an alarm was called off is forgotten.
+  if (std::exchange(cleared_[login.agent], agent.copy_cleared_at) != agent.copy_cleared_at) last = {};
   LoginFindings findings{.rotated = agent.key_epoch < login.key_epoch, .copy = shows_a_copy(last, login)};
   agent = proven_with(agent, login.key_epoch);
   if (findings.rotated) agent.rotation_asked = false;

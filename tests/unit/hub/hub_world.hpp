@@ -64,6 +64,7 @@ class MemoryAuthority final : public AgentAuthority {
   std::mutex mutex_;
   std::map<AgentId, AgentVerifier> agents_;
   std::map<AgentId, LastLogin> logins_;
+  std::map<AgentId, std::optional<Time>> cleared_;
   std::map<JoinId, JoinVerifier> joins_;
   std::map<JoinId, std::string> claims_;
 };

@@ -54,7 +54,8 @@ TEST_P(AgentRepositoryTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
   const Agent agent = make_agent(workspace, "box");
   EXPECT_EQ(read([&](Transaction& tx) { return agents(tx).get(other, agent.id); }).error().code, "not_found");
   EXPECT_TRUE(read([&](Transaction& tx) { return agents(tx).list(other, {}); }).items.empty());
-  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).update(other, agent.id, "x", true); }), "not_found");
+  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).update(other, agent.id, "x", true); }),
+            "not_found");
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).remove(other, agent.id); }), "not_found");
   Enrollment foreign{ids.of<JoinId>(), agent.id, other, "sk", "half", clock.now(), ""};
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).create_enrollment(foreign); }), "not_found");
