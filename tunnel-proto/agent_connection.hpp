@@ -106,7 +106,7 @@ class AgentConnection {
   /// `closed`.
   virtual Result<void> rotate(const RotateRequest& request) = 0;
 
-  /// Which apps can be reached, the whole of it: SPEC.md, section 8. Nothing before opened().
+  /// Which apps can be reached, the whole of it: SPEC.md, section 9. Nothing before opened().
   virtual void health(std::span<const AppHealth> apps) = 0;
 
   /// Asks now whether the relay is there (after a change of network or a sleep): closed("peer_silent") when

@@ -40,7 +40,7 @@ class RelayEvents {
   }
   /// credit() has grown from 0, or what had blocked it is gone.
   virtual void credit_available() = 0;
-  /// The agent's word on its apps, the whole of it: SPEC.md, section 8.
+  /// The agent's word on its apps, the whole of it: SPEC.md, section 9.
   virtual void health(std::vector<AppHealth> apps) { (void)apps; }
   virtual void going_away(const GoAway& goaway) = 0;
   virtual void closed(const CloseReason& reason) = 0;
