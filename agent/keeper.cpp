@@ -71,12 +71,12 @@ asio::awaitable<void> Keeper::run_lane(std::shared_ptr<Keeper> self, std::shared
   try {
     co_await lane->run();
   } catch (...) {
-    exit_status_ = kExitBrokenOff;
-    for (const auto& other : lanes_) other->cut("The agent failed.");
-    if (--running_lanes_ == 0) ended_.cancel();
+    self->exit_status_ = kExitBrokenOff;
+    for (const auto& other : self->lanes_) other->cut("The agent failed.");
+    if (--self->running_lanes_ == 0) self->ended_.cancel();
     throw;  // logged by whoever spawned this
   }
-  if (--running_lanes_ == 0) ended_.cancel();
+  if (--self->running_lanes_ == 0) self->ended_.cancel();
 }
 
 /// Calls that have lost their stream: what comes of them is for the journal.
