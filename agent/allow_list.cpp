@@ -58,6 +58,7 @@ Result<AllowList::Permission> AllowList::permit(const Call& call) const {
     if (!entry.pin().empty()) permission.pins.push_back(entry.pin());
   }
   if (taken) return permission;
+  if (limits.empty() && knows(call.host, call.port)) return beyond(call, "https");
   if (limits.empty()) return not_listed(call);
   return beyond(call, limits);
 }

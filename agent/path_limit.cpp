@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "base/http/message.hpp"
 
 namespace postern::agent {
@@ -32,7 +33,7 @@ std::string_view path_of(std::string_view target) {
 
 bool is_plain_path(std::string_view path) {
   const auto decoded = http::percent_decode(path);
-  if (!decoded || !decoded->starts_with('/')) return false;
+  if (!decoded || !decoded->starts_with('/') || !is_utf8(*decoded)) return false;
   // A slash that was encoded makes a segment that the raw path has not.
   if (std::count(decoded->begin(), decoded->end(), '/') != std::count(path.begin(), path.end(), '/'))
     return false;

@@ -10,19 +10,21 @@ struct Known {
   std::uint32_t key_epoch = 0;
   std::string stored_key, next_stored_key;
   bool enrolled = false;
+  OnCopy on_copy = OnCopy::alert;
 };
 
 std::optional<Known> row_of(Transaction& tx, AgentId id) {
   std::optional<Known> found;
   tx.query(
-      "SELECT generation, instance_id, key_epoch, stored_key, next_stored_key, state FROM agent WHERE id = "
-      "?1",
+      "SELECT generation, instance_id, key_epoch, stored_key, next_stored_key, state, on_copy "
+      "FROM agent WHERE id = ?1",
       {rows::id(id)}, [&](const Row& row) {
         found = Known{{static_cast<std::uint64_t>(row.integer(0)), rows::blob_at(row, 1)},
                       static_cast<std::uint32_t>(row.integer(2)),
                       rows::blob_at(row, 3),
                       rows::blob_at(row, 4),
-                      rows::enum_at(row, 5, AgentState::revoked) == AgentState::enrolled};
+                      rows::enum_at(row, 5, AgentState::revoked) == AgentState::enrolled,
+                      rows::enum_at(row, 6, OnCopy::deny)};
       });
   return found;
 }
@@ -77,10 +79,15 @@ Result<LoginFindings> AgentRepository::record_login(const AgentLogin& login, Tim
       return std::unexpected(noted.error());
   }
   const std::string instance(reinterpret_cast<const char*>(login.instance.data()), login.instance.size());
-  auto touched = tx_.execute(
-      "UPDATE agent SET generation = ?2, instance_id = ?3, last_seen_at = ?4 WHERE id = ?1",
-      {rows::id(login.agent), static_cast<std::int64_t>(std::max(row->last.generation, login.generation)),
-       Blob{login.generation >= row->last.generation ? instance : row->last.instance}, rows::time(now)});
+  // A copy that is refused has been given a number all the same: it must stay behind, and the other one the
+  // last.
+  const bool refused = found.copy && row->on_copy == OnCopy::deny;
+  const std::uint64_t newest = std::max(row->last.generation, login.generation) + (refused ? 1 : 0);
+  const bool stays = refused || login.generation < row->last.generation;
+  auto touched =
+      tx_.execute("UPDATE agent SET generation = ?2, instance_id = ?3, last_seen_at = ?4 WHERE id = ?1",
+                  {rows::id(login.agent), static_cast<std::int64_t>(newest),
+                   Blob{stays ? row->last.instance : instance}, rows::time(now)});
   if (!touched) return std::unexpected(touched.error());
   return found;
 }

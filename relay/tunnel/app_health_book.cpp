@@ -26,6 +26,8 @@ std::optional<std::string> AppHealthBook::away(AgentId agent, std::string_view h
   const auto word = words_.find(agent);
   if (word == words_.end() || clock_.steady() - word->second.at >= kHolds) return std::nullopt;
   const auto app = std::ranges::find_if(word->second.apps, [&](const tunnel::AppHealth& one) {
+    // Names without case; the path of a unix socket is what it is.
+    if (host.starts_with("unix:")) return one.host == host;
     return one.port == port && ascii_iequals(one.host, host);
   });
   if (app == word->second.apps.end() || app->reachable) return std::nullopt;

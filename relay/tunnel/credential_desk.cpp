@@ -68,6 +68,8 @@ tunnel::Refusal copied() {
 }
 
 bool wants_rotation(const AgentVerifier& agent, Time now, Duration rotate_after) {
+  // Replicas run on copies of one state: each would make a secret of its own.
+  if (agent.replicas) return false;
   return agent.rotation_asked || (rotate_after > Duration(0) && now - agent.keyed_at >= rotate_after);
 }
 

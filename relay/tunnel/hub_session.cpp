@@ -164,6 +164,7 @@ void HubSession::enroll(const tunnel::Hello& hello, const tunnel::Account& accou
   auto tell = [self = shared_from_this(), agent = account.agent_id,
                reply = std::move(reply)](std::optional<tunnel::Refusal> refusal) {
     self->joined_ = !refusal;
+    if (!refusal) self->core_->logins.forget(agent);
     self->core_->audit(
         self->audit_entry(refusal ? "agent.join_refused" : "agent.joined", refusal ? refusal->code : ""));
     log::info(refusal ? "agent.join_refused" : "agent.joined", {{"agent", agent},
@@ -216,7 +217,6 @@ void HubSession::opened(const tunnel::Hello& hello, const tunnel::Admission& adm
                                 {"peer", peer_},
                                 {"software", hello.software},
                                 {"generation", admission.generation}});
-  core_->logins.remember(login_, core_->clock.now());
   record_login(executor_, core_, login_,
                [self = shared_from_this()](LoginFindings found) { self->login_recorded(found); });
   if ((capabilities_ & tunnel::kCapabilityProbe) != 0) return start_probe();
@@ -278,8 +278,9 @@ void HubSession::login_recorded(LoginFindings found) {
               {{"agent", claimed_}, {"peer", peer_}, {"key_epoch", login_.key_epoch}});
     core_->audit(audit_entry("agent.secret_rotated", ""));
   }
-  if (!found.copy) return;
   const bool deny = verifier_->on_copy == OnCopy::deny;
+  if (!found.copy || !deny) core_->logins.remember(login_, core_->clock.now());
+  if (!found.copy) return;
   copy_alarm(deny ? "agent.copy_refused" : "agent.copy_suspected");
   if (deny) close(copied().code, copied().message);
 }
@@ -291,6 +292,9 @@ void HubSession::copy_alarm(std::string_view action) {
 }
 
 void HubSession::rotate(tunnel::RotateRequest request, RotateReply reply) {
+  if (verifier_->replicas)
+    return reply(tunnel::Refusal{
+        "replicas", "The secret of an agent with replicas is changed by joining anew.", false, {}});
   keep_next_secret(executor_, core_, *verifier_, std::move(request), std::move(reply));
 }
 

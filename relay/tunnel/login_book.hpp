@@ -20,6 +20,11 @@ class LoginBook {
     const auto* instance = reinterpret_cast<const char*>(login.instance.data());
     entry = {{login.generation, std::string(instance, login.instance.size())}, now};
   }
+  /// It has joined anew: what its state shows begins again.
+  void forget(AgentId agent) {
+    const std::lock_guard lock(mutex_);
+    entries_.erase(agent);
+  }
   /// Nothing from before `cleared_at`, when a person called an alarm off.
   LastLogin last(AgentId agent, std::optional<Time> cleared_at) const {
     const std::lock_guard lock(mutex_);

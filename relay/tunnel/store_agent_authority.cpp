@@ -98,8 +98,16 @@ void StoreAgentAuthority::remember(const JoinVerifier& join, const EnrollClaim& 
   if (found == catalog->agents.end()) return;
   if (found->second->stored_key == claim.stored_key) return;  // told again, and the catalog knows
   const std::lock_guard lock(mutex_);
-  fresh_[join.agent_id] =
-      Fresh{found->second, {join.agent_id, join.workspace_id, claim.stored_key, claim.server_key, 0}};
+  AgentVerifier verifier = to_verifier(*found->second);
+  verifier.stored_key = claim.stored_key;
+  verifier.server_key = claim.server_key;
+  verifier.generation = 0;
+  verifier.next_stored_key.clear();
+  verifier.next_server_key.clear();
+  verifier.key_epoch = 0;
+  verifier.keyed_at = clock_.now();
+  verifier.rotation_asked = false;
+  fresh_[join.agent_id] = Fresh{found->second, std::move(verifier)};
 }
 
 void StoreAgentAuthority::withdrawn(AgentId agent) {

@@ -65,7 +65,8 @@ asio::awaitable<void> TunnelListener::accept_all(std::shared_ptr<TunnelListener>
     auto [ec, socket] = co_await acceptor_.async_accept(loop, token);
     if (!acceptor_.is_open()) break;
     if (!ec) {
-      take(std::move(socket));
+      // Who was turned away costs next to nothing.
+      if (take(std::move(socket))) pace_.begin();
     } else if (ec != asio::error::connection_aborted) {
       log::warn("tunnel.accept_failed", {{"error", ec.message()}});
       pause_.expires_after(kErrorPause);
@@ -109,19 +110,22 @@ void TunnelListener::hand_over(tcp::socket socket) {
   take(std::move(socket));
 }
 
-/// A socket that is dropped here is closed here.
-void TunnelListener::take(tcp::socket socket) {
+/// True when a session has begun. A socket that is dropped here is closed here. From any thread.
+bool TunnelListener::take(tcp::socket socket) {
   boost::system::error_code ec;
   const auto peer = socket.remote_endpoint(ec);
-  if (ec) return;
-  const auto why = why_not(peer.address());
-  if (!why.empty()) return core_->metrics.closed_at_accept(why);
-  auto place = core_->gate.enter(peer.address());
-  if (!place) return core_->metrics.closed_at_accept("too_many_from_source");
-  pace_.begin();  // who was turned away before this costs next to nothing
+  if (ec) return false;
+  auto why = why_not(peer.address());
+  auto place = why.empty() ? core_->gate.enter(peer.address()) : HandshakeGate::Place();
+  if (why.empty() && !place) why = "too_many_from_source";
+  if (!why.empty()) {
+    core_->metrics.closed_at_accept(why);
+    return false;
+  }
   socket.set_option(tcp::no_delay(true), ec);
   const auto executor = socket.get_executor();
   spawn(executor, start_session(core_, std::move(socket), std::move(place)), "tunnel.session");
+  return true;
 }
 
 }  // namespace postern::relay

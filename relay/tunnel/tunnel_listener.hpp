@@ -28,7 +28,7 @@ class TunnelListener : public std::enable_shared_from_this<TunnelListener> {
   boost::asio::awaitable<void> accept_all(std::shared_ptr<TunnelListener> self);
   boost::asio::awaitable<void> wait_for_place();
   boost::asio::awaitable<void> keep_pace();
-  void take(boost::asio::ip::tcp::socket socket);
+  bool take(boost::asio::ip::tcp::socket socket);
   std::string_view why_not(const boost::asio::ip::address& source) const;
 
   std::vector<boost::asio::io_context*> loops_;

@@ -56,7 +56,7 @@ def test_an_https_app_is_known_by_its_key(relay, make):
     attempt = send_to(relay, agent, f"https://{wrong.address}/", "wrong")
     assert (attempt["outcome"], attempt["error_code"]) == ("not_sent", "tls_pin_mismatch")
     assert another.pin() in attempt["error_message"]
-    assert send_to(relay, agent, f"http://{app.address}/", "plain")["error_code"] == "not_allowed"
+    assert send_to(relay, agent, f"http://{app.address}/", "plain")["error_code"] == "request_not_allowed"
     assert len(app.received) == 1 and wrong.received == []
 
 

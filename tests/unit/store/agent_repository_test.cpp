@@ -78,5 +78,23 @@ TEST_P(AgentRepositoryTest, AgentsStayInTheirWorkspaceAndWhileUsed) {
   EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).remove(workspace, agent.id); }), "ok");
 }
 
+/// The refusal before AUTH_OK knows of this node's logins only: a copy may have been given a number.
+TEST_P(AgentRepositoryTest, ACopyThatIsRefusedStaysBehindAndTheOtherIsTheAgent) {
+  const Agent agent = make_agent(workspace, "box");
+  EXPECT_EQ(code([&](Transaction& tx) { return agents(tx).set_on_copy(workspace, agent.id, OnCopy::deny); }),
+            "ok");
+  const auto looks_copied = [&](std::uint64_t given, std::uint64_t shown, const Uuid& instance) {
+    const auto found = write<LoginFindings>([&](Transaction& tx) {
+      return agents(tx).record_login(AgentLogin{agent.id, given, shown, 0, instance, {}, {}}, clock.now());
+    });
+    return found && found->copy;
+  };
+  const Uuid own{1}, copy{2};
+  EXPECT_FALSE(looks_copied(5, 4, own));
+  EXPECT_TRUE(looks_copied(6, 2, copy));
+  EXPECT_TRUE(looks_copied(7, 6, copy)) << "with the number that it was given";
+  EXPECT_FALSE(looks_copied(8, 5, own));
+}
+
 }  // namespace
 }  // namespace postern::relay
