@@ -190,7 +190,8 @@ bool Keeper::failed(const SessionEnd& end, const NextTry& next) {
   outlook_ = next.outlook;
   report(end, next);
   parts_.board.enter(phase());
-  if (next.outlook != Outlook::revoked || !settings_.exit_on_revoked) return false;
+  // Another session has proven the same secret: this node has not heard of it yet.
+  if (is_connected() || next.outlook != Outlook::revoked || !settings_.exit_on_revoked) return false;
   exit_status_ = kExitRevoked;
   for (const auto& lane : lanes_) lane->leave("drain", "The agent is stopping.");
   return true;
@@ -220,7 +221,8 @@ void Keeper::rotated(const tunnel::RotateAnswer& answer) {
     return log::warn("agent.rotation_refused",
                      {{"code", answer.refusal->code}, {"message", answer.refusal->message}});
   }
-  if (identity_.next_secret.empty()) return;  // a session has proven it already
+  // A session has proven it already, or it is of an earlier change.
+  if (identity_.next_secret.empty() || answer.key_epoch != identity_.key_epoch + 1) return;
   identity_.next_known = true;
   if (!save()) {
     identity_.next_known = false;

@@ -65,6 +65,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   Result<std::shared_ptr<Link>> start(std::size_t lane, boost::asio::ip::tcp::socket socket) override;
   bool has_another_secret(std::size_t lane) override;
   void changed() override;
+  bool is_connected() const override { return phase() == Phase::connected; }
   bool failed(const SessionEnd& end, const NextTry& next) override;
 
  private:

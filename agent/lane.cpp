@@ -10,8 +10,12 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Between tries while the old session still stands, and can be gone in a second.
+/// Between moves, and tries at one: the old session may be gone in a second, or be asked to move again and
+/// again.
 constexpr Duration kMovingPause = std::chrono::milliseconds(200);
+constexpr Duration kMovingPauseMost = std::chrono::seconds(5);
+/// Another session has proven the same secret: a node that refuses it has not heard of it yet.
+constexpr Duration kRefusedBeside = std::chrono::seconds(5);
 
 SessionEnd never_reached(const Error& error) {
   SessionEnd end;
@@ -33,7 +37,8 @@ asio::awaitable<void> Lane::run() {
     const NextTry next = policy_.after(end);
     enter(State::waiting);
     if (home_.failed(end, next)) break;
-    co_await sleep(next.wait);
+    const bool beside = next.outlook == Outlook::revoked && home_.is_connected();
+    co_await sleep(beside ? std::min(next.wait, kRefusedBeside) : next.wait);
   }
   enter(State::idle);
   co_await finish();
@@ -45,9 +50,11 @@ asio::awaitable<SessionEnd> Lane::hold_session() {
   SessionEnd end = co_await open();
   if (!link_) co_return end;
   enter(State::connected);
+  Duration pause = kMovingPause;
   while (!link_->is_over() && !link_->has_left()) {
     if (link_->wants_to_move() && !home_.is_ending()) {
-      co_await move_on();
+      co_await move_on(pause);
+      pause = std::min(2 * pause, kMovingPauseMost);
     } else {
       co_await link_->news();
     }
@@ -83,12 +90,12 @@ asio::awaitable<SessionEnd> Lane::try_open() {
 }
 
 /// One try at a second session. The first goes on meanwhile, and is left once the second stands.
-asio::awaitable<void> Lane::move_on() {
+asio::awaitable<void> Lane::move_on(Duration pause) {
   const auto older = link_;
   co_await open();
   if (link_ == nullptr) link_ = older;  // it is over by now
-  if (link_ != older) co_return older->leave("moved", "The agent has another session.");
-  if (!older->is_over() && !older->has_left()) co_await sleep(kMovingPause);
+  if (link_ != older) older->leave("moved", "The agent has another session.");
+  if (!link_->is_over() && !link_->has_left()) co_await sleep(pause);
 }
 
 asio::awaitable<void> Lane::finish() {
@@ -126,10 +133,12 @@ void Lane::wake() {
 
 void Lane::probe(Duration limit) {
   if (link_) link_->probe(limit);
+  for (const auto& link : finishing_) link->probe(limit);
 }
 
 void Lane::grant(std::uint32_t deliveries) {
   if (link_) link_->grant(deliveries);
+  for (const auto& link : finishing_) link->grant(deliveries);
 }
 
 void Lane::rotate(const tunnel::RotateRequest& request) {
@@ -138,6 +147,7 @@ void Lane::rotate(const tunnel::RotateRequest& request) {
 
 void Lane::health(std::span<const tunnel::AppHealth> apps) {
   if (link_) link_->health(apps);
+  for (const auto& link : finishing_) link->health(apps);
 }
 
 void Lane::move() {

@@ -22,6 +22,8 @@ class LaneHome {
   /// A login was refused. True: there is another secret, which start() takes now.
   virtual bool has_another_secret(std::size_t lane) = 0;
   virtual void changed() = 0;
+  /// Some session of the agent stands.
+  virtual bool is_connected() const = 0;
   /// A session has ended, or never came about. True: it is not to be tried again.
   virtual bool failed(const SessionEnd& end, const NextTry& next) = 0;
 };
@@ -55,7 +57,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   boost::asio::awaitable<SessionEnd> hold_session();
   boost::asio::awaitable<SessionEnd> open();
   boost::asio::awaitable<SessionEnd> try_open();
-  boost::asio::awaitable<void> move_on();
+  boost::asio::awaitable<void> move_on(Duration pause);
   boost::asio::awaitable<void> finish();
   boost::asio::awaitable<void> sleep(Duration wait);
   void enter(State state);

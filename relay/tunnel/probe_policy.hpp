@@ -18,6 +18,7 @@ class ProbePolicy {
   static constexpr Duration kAgain = std::chrono::seconds(5);   ///< while dark
   static constexpr Duration kLimit = std::chrono::seconds(10);  ///< for one answer
   static constexpr unsigned kFailuresMost = 3;
+  static constexpr unsigned kPutOffMost = 6;
 
   enum class State { new_comer, live, dark };
   enum class Failure { unanswered, no_credit };
@@ -27,7 +28,11 @@ class ProbePolicy {
   bool due(SteadyTime now) const { return !waiting_ && now >= next_; }
   SteadyTime next() const { return waiting_ ? SteadyTime::max() : next_; }
   void asked() { waiting_ = true; }
-  void put_off(SteadyTime now) { next_ = now + kAgain; }
+  /// A new session has been granted nothing yet. One that is never granted anything is of no use.
+  void put_off(SteadyTime now) {
+    next_ = now + kAgain;
+    ++failures_;
+  }
 
   /// A probe was answered, or an app behind this session.
   void heard(SteadyTime now) {
@@ -39,6 +44,7 @@ class ProbePolicy {
   }
   void failed(Failure failure, SteadyTime now) {
     waiting_ = false;
+    if (state_ == State::new_comer) failures_ = 0;
     state_ = State::dark;
     next_ = now + kAgain;
     if (failure == Failure::no_credit) {
@@ -50,7 +56,7 @@ class ProbePolicy {
   }
 
   State state() const { return state_; }
-  bool hopeless() const { return failures_ >= kFailuresMost; }
+  bool hopeless() const { return failures_ >= (state_ == State::new_comer ? kPutOffMost : kFailuresMost); }
   const std::string& why() const { return why_; }
 
  private:

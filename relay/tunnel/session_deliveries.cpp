@@ -29,6 +29,10 @@ void SessionDeliveries::pump() {
       return;
     }
   }
+  if (connection_ && !waiting_.empty() && connection_->credit() == 0) {
+    capacity_ = static_cast<std::uint32_t>(on_wire_);
+    return;
+  }
   measure();
 }
 

@@ -80,7 +80,11 @@ void SessionProbe::ask() {
     self->answered(now, answer);
   };
   const auto stream = connection_->deliver(probe_head(random_), nullptr, std::move(done));
-  if (!stream && policy_.state() == ProbePolicy::State::new_comer) return policy_.put_off(now);
+  if (!stream && policy_.state() == ProbePolicy::State::new_comer) {
+    policy_.put_off(now);
+    if (policy_.hopeless() && events_.hopeless) events_.hopeless();
+    return;
+  }
   if (!stream) return failed(ProbePolicy::Failure::no_credit);
   policy_.asked();
   stream_ = *stream;

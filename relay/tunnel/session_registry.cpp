@@ -21,12 +21,16 @@ void SessionRegistry::remove_connection(const Ptr& session) {
 template <class Goes>
 std::vector<SessionRegistry::Ptr> SessionRegistry::evict(Sessions& sessions, Goes goes) {
   std::vector<Ptr> gone;
-  for (const Seated& one : sessions) {
-    if (!goes(one)) continue;
+  Sessions kept;
+  for (Seated& one : sessions) {
+    if (!goes(one)) {
+      kept.push_back(std::move(one));
+      continue;
+    }
     if (one.live) --live_;
-    gone.push_back(one.session);
+    gone.push_back(std::move(one.session));
   }
-  std::erase_if(sessions, goes);
+  sessions = std::move(kept);
   return gone;
 }
 
@@ -47,6 +51,12 @@ std::vector<SessionRegistry::Ptr> SessionRegistry::take(AgentId agent, const Ptr
   generations_[agent] = std::max(generations_[agent], generation);
   Sessions& sessions = agents_[agent];
   auto older = evict(sessions, [&](const Seated& one) { return one.seat == seat && !one.live; });
+  // One credential must not hold seats without end: those that never came to deliver go first.
+  const std::size_t most = 2 * tunnel::kSessionsMost * (replicas ? tunnel::kInstancesMost : 1);
+  std::size_t surplus = sessions.size() >= most ? sessions.size() - most + 1 : 0;
+  for (auto& gone :
+       evict(sessions, [&](const Seated& one) { return !one.live && surplus > 0 && surplus-- > 0; }))
+    older.push_back(std::move(gone));
   sessions.push_back({session, seat, replicas, false, "the first probe is under way"});
   return older;
 }
@@ -73,8 +83,11 @@ SessionRegistry::Change SessionRegistry::set_live(AgentId agent, const Ptr& sess
     const SessionSeat seat = one->seat;
     const bool replicas = one->replicas;
     const auto oldest = surplus(sessions, seat);
+    // Only those that logged in before it: a late answer of an old one does not drive out the new.
+    bool before_it = true;
     change.older = evict(sessions, [&](const Seated& other) {
-      if (other.session == session) return false;
+      if (other.session == session) before_it = false;
+      if (!before_it) return false;
       if (other.seat.instance == seat.instance) return other.seat.index == seat.index;
       return !replicas || other.seat.instance == oldest;
     });

@@ -97,5 +97,13 @@ TEST(ProbePolicy, SlowAppsNeverEndASession) {
   EXPECT_FALSE(policy.hopeless());
 }
 
+TEST(ProbePolicy, ANewSessionThatIsNeverGrantedAnythingIsOfNoUse) {
+  ProbePolicy policy(kStart);
+  for (unsigned i = 1; i < ProbePolicy::kPutOffMost; ++i) policy.put_off(kStart);
+  EXPECT_FALSE(policy.hopeless());
+  policy.put_off(kStart);
+  EXPECT_TRUE(policy.hopeless());
+}
+
 }  // namespace
 }  // namespace postern::relay
