@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "tunnel-proto/quiet_protobuf.hpp"
 #include "tunnel-proto/tunnel.pb.h"
 
 namespace postern::tunnel {
@@ -27,6 +28,7 @@ std::string encode(std::span<const AppHealth> apps) {
 
 Result<std::vector<AppHealth>> decode_health(std::string_view bytes) {
   wire::Health message;
+  silence_library();
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return fail("protocol", "HEALTH is malformed");
   if (message.apps_size() > static_cast<int>(kAppsMost))

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "tunnel-proto/handshake.hpp"
+#include "tunnel-proto/quiet_protobuf.hpp"
 
 /// The messages of the handshake, checked field by field.
 namespace postern::tunnel {
@@ -14,6 +15,7 @@ inline std::string_view id_view(const Uuid& id) {
 
 template <class Message>
 bool parse_message(Message& message, std::string_view bytes) {
+  silence_library();
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 

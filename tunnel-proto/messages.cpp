@@ -2,15 +2,13 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
-#if GOOGLE_PROTOBUF_VERSION < 4022000
-#include <google/protobuf/stubs/logging.h>
-#endif
 
 #include <array>
 #include <limits>
 
 #include "base/bytes.hpp"
 #include "tunnel-proto/big_endian.hpp"
+#include "tunnel-proto/quiet_protobuf.hpp"
 #include "tunnel-proto/tunnel.pb.h"
 #include "tunnel-proto/wire.hpp"
 
@@ -89,14 +87,6 @@ class Scratch {
   alignas(std::max_align_t) std::array<char, 4096> first_;
   google::protobuf::Arena arena_;
 };
-
-/// Older libraries report text that is not UTF-8 on stderr by themselves: lines that a stranger could make
-/// as often as it likes, around our log. The parser's answer says the same.
-void silence_library() {
-#if GOOGLE_PROTOBUF_VERSION < 4022000
-  [[maybe_unused]] static const auto earlier = google::protobuf::SetLogHandler(nullptr);
-#endif
-}
 
 template <class Message>
 bool parse(Message& message, std::string_view bytes) {
