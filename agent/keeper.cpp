@@ -186,9 +186,9 @@ Phase Keeper::phase() const {
   return any(Lane::State::connecting) ? Phase::connecting : Phase::waiting;
 }
 
-bool Keeper::failed(const SessionEnd& end, const NextTry& next) {
+bool Keeper::failed(const SessionEnd& end, const NextTry& next, unsigned failures) {
   outlook_ = next.outlook;
-  report(end, next);
+  report(end, next, failures);
   parts_.board.enter(phase());
   // Another session has proven the same secret: this node has not heard of it yet.
   if (is_connected() || next.outlook != Outlook::revoked || !settings_.exit_on_revoked) return false;
@@ -233,13 +233,11 @@ void Keeper::rotated(const tunnel::RotateAnswer& answer) {
   for (const auto& lane : lanes_) lane->move();
 }
 
-void Keeper::report(const SessionEnd& end, const NextTry& next) {
+void Keeper::report(const SessionEnd& end, const NextTry& next, unsigned failures) {
   const std::string wait = format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(next.wait));
-  const log::Fields fields = {{"relay", identity_.relay.to_string()},
-                              {"agent", identity_.agent_id},
-                              {"code", end.reason.code},
-                              {"message", end.reason.message},
-                              {"next_try_in", wait}};
+  const log::Fields fields = {
+      {"relay", identity_.relay.to_string()}, {"agent", identity_.agent_id}, {"code", end.reason.code},
+      {"message", end.reason.message},        {"failures", failures},        {"next_try_in", wait}};
   parts_.board.failed({end.reason.code, end.reason.message});
   switch (next.outlook) {
     case Outlook::normal:
@@ -289,8 +287,7 @@ asio::awaitable<void> Keeper::watch_sleep(std::shared_ptr<Keeper> self) {
 }
 
 void Keeper::grant(std::uint32_t deliveries) {
-  const auto sessions = static_cast<std::uint32_t>(lanes_.size());
-  parts_.limits.session.max_deliveries = (deliveries + sessions - 1) / sessions;
+  parts_.limits.session.max_deliveries = share_of(deliveries, lanes_.size());
   for (const auto& lane : lanes_) lane->grant(parts_.limits.session.max_deliveries);
 }
 

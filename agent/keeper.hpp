@@ -21,6 +21,11 @@ namespace postern::agent {
 inline constexpr int kExitBrokenOff = 1;
 inline constexpr int kExitRevoked = 3;
 
+/// What one of `sessions` may take of all the deliveries at once.
+constexpr std::uint32_t share_of(std::size_t deliveries, std::size_t sessions) {
+  return static_cast<std::uint32_t>((deliveries + sessions - 1) / sessions);
+}
+
 /// Keeps the agent's sessions with the relay, each by a Lane: to different addresses of the relay where its
 /// name has several, and the second and later ones once the first has stood. Deliveries of all of them go to
 /// the one forwarder. One loop; all references outlive it.
@@ -66,7 +71,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   bool has_another_secret(std::size_t lane) override;
   void changed() override;
   bool is_connected() const override { return phase() == Phase::connected; }
-  bool failed(const SessionEnd& end, const NextTry& next) override;
+  bool failed(const SessionEnd& end, const NextTry& next, unsigned failures) override;
 
  private:
   boost::asio::awaitable<void> finish_calls();
@@ -80,7 +85,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   bool save();
   void rotate(std::size_t lane);
   void rotated(const tunnel::RotateAnswer& answer);
-  void report(const SessionEnd& end, const NextTry& next);
+  void report(const SessionEnd& end, const NextTry& next, unsigned failures);
 
   Parts parts_;
   Identity identity_;

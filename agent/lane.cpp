@@ -36,7 +36,7 @@ asio::awaitable<void> Lane::run() {
     if (home_.is_ending()) break;
     const NextTry next = policy_.after(end);
     enter(State::waiting);
-    if (home_.failed(end, next)) break;
+    if (home_.failed(end, next, policy_.failures())) break;
     const bool beside = next.outlook == Outlook::revoked && home_.is_connected();
     co_await sleep(beside ? std::min(next.wait, kRefusedBeside) : next.wait);
   }
@@ -117,14 +117,12 @@ asio::awaitable<void> Lane::sleep(Duration wait) {
 
 void Lane::leave(std::string_view code, std::string_view message) {
   nap_.cancel();
-  if (link_) link_->leave(code, message);
-  for (const auto& link : finishing_) link->leave(code, message);
+  each([&](Link& link) { link.leave(code, message); });
 }
 
 void Lane::cut(std::string_view message) {
   nap_.cancel();
-  if (link_) link_->cut(message);
-  for (const auto& link : finishing_) link->cut(message);
+  each([&](Link& link) { link.cut(message); });
 }
 
 void Lane::wake() {
@@ -132,13 +130,11 @@ void Lane::wake() {
 }
 
 void Lane::probe(Duration limit) {
-  if (link_) link_->probe(limit);
-  for (const auto& link : finishing_) link->probe(limit);
+  each([&](Link& link) { link.probe(limit); });
 }
 
 void Lane::grant(std::uint32_t deliveries) {
-  if (link_) link_->grant(deliveries);
-  for (const auto& link : finishing_) link->grant(deliveries);
+  each([&](Link& link) { link.grant(deliveries); });
 }
 
 void Lane::rotate(const tunnel::RotateRequest& request) {
@@ -146,8 +142,7 @@ void Lane::rotate(const tunnel::RotateRequest& request) {
 }
 
 void Lane::health(std::span<const tunnel::AppHealth> apps) {
-  if (link_) link_->health(apps);
-  for (const auto& link : finishing_) link->health(apps);
+  each([&](Link& link) { link.health(apps); });
 }
 
 void Lane::move() {

@@ -25,7 +25,7 @@ class LaneHome {
   /// Some session of the agent stands.
   virtual bool is_connected() const = 0;
   /// A session has ended, or never came about. True: it is not to be tried again.
-  virtual bool failed(const SessionEnd& end, const NextTry& next) = 0;
+  virtual bool failed(const SessionEnd& end, const NextTry& next, unsigned failures) = 0;
 };
 
 /// One of the agent's sessions with its relay: dials, holds, and starts again when it ends. Makes before it
@@ -49,7 +49,6 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void health(std::span<const tunnel::AppHealth> apps);
 
   State state() const { return state_; }
-  unsigned failures() const { return policy_.failures(); }
   /// Of the session that it holds; nullptr without one.
   const boost::asio::ip::tcp::endpoint* remote() const;
 
@@ -61,6 +60,12 @@ class Lane : public std::enable_shared_from_this<Lane> {
   boost::asio::awaitable<void> finish();
   boost::asio::awaitable<void> sleep(Duration wait);
   void enter(State state);
+  /// Of the session that stands, or is to, and of those that finish.
+  template <class Do>
+  void each(Do what) {
+    if (link_) what(*link_);
+    for (const auto& link : finishing_) what(*link);
+  }
 
   LaneHome& home_;
   const std::size_t index_;

@@ -63,7 +63,7 @@ tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t ses
   constexpr std::uint64_t kWindowBudget = 64 * 1024 * 1024;
   tunnel::ConnectionLimits out;
   out.session.budget = std::make_shared<tunnel::ByteBudget>(kWindowBudget);
-  out.session.max_deliveries = static_cast<std::uint32_t>((limits.deliveries + sessions - 1) / sessions);
+  out.session.max_deliveries = share_of(limits.deliveries, sessions);
   return out;
 }
 

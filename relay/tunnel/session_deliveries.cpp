@@ -25,15 +25,11 @@ void SessionDeliveries::pump() {
     waiting_.pop_front();
     if (!start(item)) {
       waiting_.push_front(item);
-      capacity_ = static_cast<std::uint32_t>(on_wire_);
-      return;
+      break;
     }
   }
-  if (connection_ && !waiting_.empty() && connection_->credit() == 0) {
-    capacity_ = static_cast<std::uint32_t>(on_wire_);
-    return;
-  }
-  measure();
+  if (waiting_.empty()) return measure();
+  capacity_ = static_cast<std::uint32_t>(on_wire_);
 }
 
 /// Credit comes back a moment after an answer: what the agent once took it takes again, until it is seen not

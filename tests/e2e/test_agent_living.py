@@ -3,24 +3,9 @@ import os
 import signal
 import threading
 
-from harness import sign
 from harness.app import closed_port
 from harness.wait import eventually
-
-SECRET = "a github secret of some length"
-
-
-def connect(relay, agent, address, name="private", **fields):
-    source = relay.api.source(f"from-{name}", "github", [SECRET])
-    destination = relay.api.destination(name, "agent", f"http://{address}/hooks", agent_id=agent.id, **fields)
-    relay.api.route(source, destination)
-    return source
-
-
-def post(relay, source, body):
-    answer = relay.post(source, sign.github(SECRET, body), body)
-    assert answer.status == 202, answer
-    return answer.json()["event_id"]
+from test_agent import connect, post
 
 
 def serving(make, relay, **texts):
