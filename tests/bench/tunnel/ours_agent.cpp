@@ -58,7 +58,7 @@ int serve_agent_end(std::uint16_t port, const std::string& pin) {
   SystemRandom random;
   tunnel::ConnectionLimits limits;
   limits.session.max_deliveries = 256;
-  limits.session.receive_budget = 64 * 1024 * 1024;
+  limits.session.budget = std::make_shared<tunnel::ByteBudget>(64 * 1024 * 1024);
   tunnel::AgentConnection::Credential credential;
   credential.id = known_agent().uuid;
   credential.secret = known_secret();
