@@ -1,11 +1,13 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/host_port.hpp"
 #include "base/error.hpp"
+#include "base/http/message.hpp"
 
 namespace postern::agent {
 
@@ -16,6 +18,7 @@ struct Call {
   std::uint16_t port = 0;
   std::string_view method;
   std::string_view target;  ///< raw path and query
+  std::span<const http::Header> headers = {};
 };
 
 /// One line of the allow-list:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "agent/override_header.hpp"
+
 namespace postern::agent {
 namespace {
 
@@ -23,6 +25,15 @@ std::unexpected<Error> beyond(const Call& call, const std::string& limits) {
               fmt::format("This agent's allow-list has {} for {} only; the method or the path "
                           "of this request is another, or its path can be read in two ways.",
                           limits, place_of(call)));
+}
+
+std::unexpected<Error> overridden(std::string_view header) {
+  return fail(
+      "request_not_allowed",
+      fmt::format("The header {} may have the app take this request for one of another method or path, "
+                  "and this agent's allow-list limits those. Have the sender or the route leave it "
+                  "out, or allow the app without limits.",
+                  header));
 }
 
 }  // namespace
@@ -51,12 +62,16 @@ Result<AllowList::Permission> AllowList::permit(const Call& call) const {
   Permission permission;
   std::string limits;
   bool taken = false;
+  bool unlimited = false;
   for (const AllowEntry& entry : entries_) {
     if (!entry.reaches(call)) continue;
     taken = taken || entry.takes(call);
+    unlimited = unlimited || !entry.is_limited();
     limits += (limits.empty() ? "" : ", ") + entry.to_string();
     if (!entry.pin().empty()) permission.pins.push_back(entry.pin());
   }
+  const std::string_view header = unlimited ? std::string_view() : override_header(call.headers);
+  if (taken && !header.empty()) return overridden(header);
   if (taken) return permission;
   if (limits.empty() && knows(call.host, call.port)) return beyond(call, "https");
   if (limits.empty()) return not_listed(call);

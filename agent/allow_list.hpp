@@ -24,8 +24,9 @@ class AllowList {
     /// empty: its certificate says who it is.
     std::vector<std::string> pins;
   };
-  /// Errors `not_allowed` for the place, `request_not_allowed` for the method or the path; the message says
-  /// what would allow it.
+  /// Errors `not_allowed` for the place, `request_not_allowed` for the method or the path, or a header that
+  /// may stand for another one (override_header.hpp) where only entries with limits fit; the message says what
+  /// would allow it.
   Result<Permission> permit(const Call& call) const;
 
   /// Some request for this place is allowed. `host` as in Call.

@@ -161,7 +161,7 @@ Duration Forwarder::left(const Job& job) const {
 }
 
 Result<AllowList::Permission> Forwarder::permit(const Rules& rules, const tunnel::DeliverHead& head) {
-  auto permission = rules.allow.permit({head.tls, head.host, head.port, head.method, head.target});
+  auto permission = rules.allow.permit({head.tls, head.host, head.port, head.method, head.target, head.headers});
   if (!permission) return permission;
   if (head.body_size > rules.limits.body_bytes) {
     return fail("body_too_large", fmt::format("The body has {} bytes; this agent takes {}.", head.body_size,

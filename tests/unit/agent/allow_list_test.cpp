@@ -187,5 +187,27 @@ TEST(AllowList, EntriesReadBackAsTheSame) {
   EXPECT_EQ(list_of(list.entries()).entries(), list.entries());
 }
 
+TEST(AllowListOverrides, AHeaderThatMayStandForAnotherRequestIsNotLetPastLimits) {
+  const auto call = [](std::string_view name, const http::Headers& headers) {
+    return Call{false, name, 8000, "POST", "/hooks/x", headers};
+  };
+  const AllowList list =
+      list_of({"POST app:8000", "path:8000/hooks/", "open:8000", "POST both:8000", "both:8000"});
+  for (const char* name :
+       {"X-HTTP-Method-Override", "x-original-url", "X_Rewrite_Url", "X-Method-Override"}) {
+    const http::Headers headers = {{"Content-Type", "text/plain"}, {name, "DELETE"}};
+    for (const char* app : {"app", "path"}) {
+      const auto refused = list.permit(call(app, headers));
+      ASSERT_FALSE(refused) << name;
+      EXPECT_EQ(refused.error().code, "request_not_allowed");
+      EXPECT_THAT(refused.error().message, testing::HasSubstr(name));
+    }
+    EXPECT_TRUE(allows(list, call("open", headers))) << name;
+    EXPECT_TRUE(allows(list, call("both", headers))) << name;
+  }
+  const http::Headers plain = {{"X-Original-Url-Of-Mine", "/x"}, {"X-HTTP", "y"}};
+  EXPECT_TRUE(allows(list, call("app", plain)));
+}
+
 }  // namespace
 }  // namespace postern::agent
