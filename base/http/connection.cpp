@@ -59,7 +59,7 @@ awaitable<void> Connection::run() {
 
 /// True also when the connection is over: it was handed on, or ended before anything could be told.
 awaitable<bool> Connection::is_other_protocol() {
-  std::vector<char> hello(kMostHello);
+  std::vector<char> hello(1);  // who is silent costs no buffer
   Offer offer = Offer::more;
   std::size_t known = 0;
   // Who says nothing on a plain listener is as idle as ever.
@@ -70,6 +70,7 @@ awaitable<bool> Connection::is_other_protocol() {
     if (peeked.error) co_return true;
     if (known == 0) enter(Phase::handshake, steady_now() + kHandshakeTime);
     known = peeked.size;
+    hello.resize(kMostHello);
     offer = offers_protocol({hello.data(), known}, core_->options.other->alpn);
   }
   if (offer == Offer::no) co_return false;
