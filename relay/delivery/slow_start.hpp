@@ -10,13 +10,18 @@ namespace postern::relay {
 /// and only after kOneByOne good answers in a row the window begins to double, every kDoubleAfter good ones
 /// in a row. A bad answer starts the row again but does not shrink the window: the retry schedule already
 /// takes the load off.
+///
+/// Whoever leaves again before that is over needs half as many the next time, kOneByOneLeast at the least,
+/// until it has got through once: behind a line that keeps breaking a backlog would otherwise only ever grow.
 class SlowStart {
  public:
   static constexpr unsigned kOneByOne = 256;
+  static constexpr unsigned kOneByOneLeast = 16;
   static constexpr unsigned kDoubleAfter = 64;
 
   /// Back to one at a time.
   void restart() {
+    one_by_one_ = open_ ? kOneByOne : std::max(one_by_one_ / 2, kOneByOneLeast);
     window_ = 1;
     streak_ = 0;
     open_ = false;
@@ -33,7 +38,7 @@ class SlowStart {
   void answered(bool good, unsigned concurrency) {
     if (open_) return;
     streak_ = good ? streak_ + 1 : 0;
-    if (streak_ < (window_ == 1 ? kOneByOne : kDoubleAfter)) return;
+    if (streak_ < (window_ == 1 ? one_by_one_ : kDoubleAfter)) return;
     streak_ = 0;
     window_ *= 2;
     if (window_ >= concurrency) open_ = true;
@@ -42,6 +47,7 @@ class SlowStart {
  private:
   unsigned window_ = 1;
   unsigned streak_ = 0;
+  unsigned one_by_one_ = kOneByOne;
   bool open_ = true;
 };
 
