@@ -22,7 +22,8 @@ class Witness {
   void timed_out(DeliveryId delivery);
 
   /// The relay has committed an answer of the app to this attempt: with another than 2xx it will ask again.
-  void committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string& body);
+  /// `body`: null when the answer was recorded without.
+  void committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string* body);
   /// The agent's process is gone, and this is what its journal's file holds.
   void agent_died(std::string_view file);
 
