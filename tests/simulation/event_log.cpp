@@ -38,7 +38,9 @@ void SimulatedEventLog::begin(Commit commit, bool late) {
 
 void SimulatedEventLog::reply(std::function<void()> tell) {
   if (dead_) return;
+  ++on_the_way_;
   machine_.after(some_time(), [self = shared_from_this(), tell = std::move(tell)] {
+    --self->on_the_way_;
     if (!self->dead_) tell();
   });
 }
@@ -67,6 +69,7 @@ void SimulatedEventLog::commit_event(const relay::NewEvent& event, const AppendD
     if (admissions[i].state != DeliveryState::leased) continue;
     if (fails) intake_->not_committed(event.deliveries[i], *event.event);
     if (!fails) leased.push_back(store_.leased(event.deliveries[i].id));
+    if (!fails) leased.back().term = admissions[i].term;
   }
   if (fails) return reply([done] { done(std::unexpected(busy())); });
   reply([this, done, id, leased = std::move(leased), wakes = leased.size() < admissions.size()] {
@@ -95,6 +98,15 @@ void SimulatedEventLog::mark_started(std::vector<Started> started,
   ask(std::move(done), [this, started = std::move(started)] { return store_.mark_started(started); });
 }
 
+/// Until the server's process of that connection has ended.
+void SimulatedEventLog::doubt(std::vector<LeasedDelivery> claimed) {
+  ++in_doubt_;
+  scheduler_.after(scheduler_.between(10, 3000), [self = shared_from_this(), claimed = std::move(claimed)] {
+    --self->in_doubt_;
+    self->store_.release(claimed, self->scheduler_.wall());
+  });
+}
+
 /// One whose answer is lost has leased what nobody knows of: it is looked after.
 void SimulatedEventLog::claim(Claimed done, std::function<std::vector<LeasedDelivery>()> make) {
   const Fate what = fate();
@@ -103,10 +115,7 @@ void SimulatedEventLog::claim(Claimed done, std::function<std::vector<LeasedDeli
       [this, done, make = std::move(make), lost = what == Fate::answer_lost] {
         auto claimed = make();
         if (!lost) return reply([done, claimed = std::move(claimed)] { done(claimed); });
-        scheduler_.after(scheduler_.between(10, 3000),
-                         [&store = store_, &scheduler = scheduler_, claimed = std::move(claimed)] {
-                           store.release(claimed, scheduler.wall());
-                         });
+        doubt(std::move(claimed));
         reply([done] { done(std::unexpected(busy())); });
       },
       false);
@@ -147,6 +156,7 @@ void SimulatedEventLog::told_of_loss() {
   if (dead_) return;
   store_.release_all(scheduler_.wall());  // what it leased meanwhile, under a name that was gone
   lost_ = false;
+  told_at_ = scheduler_.now();
   intake_->leases_lost();
 }
 

@@ -28,11 +28,16 @@ class SimulatedEventLog final : public relay::EventLog,
   void claim_heads(HeadsWanted wanted, HeadsClaimed done) override;
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
-  Result<std::size_t> recover() override { return store_.release_all(scheduler_.wall()); }
+  Result<std::size_t> recover() override { return store_.release_all(clock_.now()); }
   void give_back_leases() override { store_.give_back_all(); }
   bool holds_leases() const override { return !lost_ || !knows_; }
 
   void lose_leases();
+  std::optional<SteadyTime> told_of_loss_at() const { return told_at_; }
+  /// Nothing is on the way, and no leases have been lost or are in doubt: see WaitWatch.
+  bool settled() const {
+    return under_way_.empty() && on_the_way_ == 0 && in_doubt_ == 0 && !lost_ && !told_at_;
+  }
   void die();
 
  private:
@@ -47,6 +52,7 @@ class SimulatedEventLog final : public relay::EventLog,
   template <class T, class Make>
   void ask(std::function<void(Result<T>)> done, Make make);
   void claim(Claimed done, std::function<std::vector<relay::LeasedDelivery>()> make);
+  void doubt(std::vector<relay::LeasedDelivery> claimed);
   void commit_event(const relay::NewEvent& event, const AppendDone& done);
   void told_of_loss();
 
@@ -61,9 +67,12 @@ class SimulatedEventLog final : public relay::EventLog,
   relay::DeliveryIntake* intake_ = nullptr;
   std::map<std::uint64_t, UnderWay> under_way_;
   std::uint64_t last_ = 0;
+  std::size_t on_the_way_ = 0;  // answers
+  std::size_t in_doubt_ = 0;
   bool dead_ = false;
   bool lost_ = false;   // and not told yet
   bool knows_ = false;  // by its own clock
+  std::optional<SteadyTime> told_at_;
 };
 
 }  // namespace postern::simulation

@@ -106,8 +106,8 @@ void World::start_relay_soon() {
 }
 
 void World::start_relay() {
-  relay_ = std::make_shared<RelayProcess>(
-      RelayProcess::Surroundings{scheduler_, relay_machine_, store_, metrics_, destinations_, options_});
+  relay_ = std::make_shared<RelayProcess>(RelayProcess::Surroundings{
+      scheduler_, relay_machine_, store_, witness_, metrics_, destinations_, options_});
   relay_->start();
 }
 

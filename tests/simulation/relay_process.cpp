@@ -18,7 +18,10 @@ RelayProcess::RelayProcess(const Surroundings& around)
       schedule_(clock_),
       loop_(std::make_shared<Loop>(around.machine)),
       hub_(around.machine, *loop_, clock_),
-      driver_(hub_, clock_) {
+      driver_(hub_, clock_),
+      log_(std::make_shared<SimulatedEventLog>(around.scheduler, around.machine, around.store, schedule_)),
+      watched_driver_({around.scheduler, around.store, around.witness}, log_, driver_),
+      started_at_(around.scheduler.now()) {
   auto catalog = std::make_shared<relay::Catalog>();
   for (const auto& destination : around_.destinations)
     catalog->destinations.emplace(destination->id, destination);
@@ -26,7 +29,7 @@ RelayProcess::RelayProcess(const Surroundings& around)
   const asio::any_io_executor on = loop_->context().get_executor();
   dispatcher_ = std::make_unique<relay::Dispatcher>(
       relay::DispatcherParts{on,
-                             {{on, {{relay::DestinationKind::agent, &driver_}}}},
+                             {{on, {{relay::DestinationKind::agent, &watched_driver_}}}},
                              catalog_,
                              hub_,
                              schedule_,
@@ -34,7 +37,6 @@ RelayProcess::RelayProcess(const Surroundings& around)
                              around_.metrics,
                              {},
                              around_.options});
-  log_ = std::make_shared<SimulatedEventLog>(around_.scheduler, around_.machine, around_.store, schedule_);
 }
 
 void RelayProcess::start() {
@@ -69,6 +71,7 @@ void RelayProcess::connected(const std::shared_ptr<Connection>& connection,
 }
 
 void RelayProcess::stop(std::function<void()> done) {
+  stopping_ = true;
   hub_.go_away();
   auto over = [weak = weak_from_this(), done = std::move(done)](const std::exception_ptr&,
                                                                 const relay::Dispatcher::Drained&) {

@@ -8,6 +8,7 @@
 #include "relay/store/catalog.hpp"
 #include "tests/simulation/event_log.hpp"
 #include "tests/simulation/hub.hpp"
+#include "tests/simulation/lease_watch.hpp"
 #include "tests/simulation/loop.hpp"
 
 namespace prometheus {
@@ -31,6 +32,7 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
     Scheduler& scheduler;
     Machine& machine;
     SimulatedStore& store;
+    Witness& witness;
     prometheus::Registry& metrics;
     std::vector<std::shared_ptr<const relay::Destination>> destinations;
     relay::DispatcherOptions options;
@@ -48,6 +50,19 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
   void die();
   void poll() { loop_->poll(); }
 
+  // For WaitWatch.
+  const std::vector<std::shared_ptr<const relay::Destination>>& destinations() const {
+    return around_.destinations;
+  }
+  relay::Dispatcher::Status status(DestinationId id) const {
+    return dispatcher_->status(id).value_or(relay::Dispatcher::Status{});
+  }
+  bool present() const { return hub_.present({}); }
+  bool stopping() const { return stopping_; }
+  bool accounts_settled() const { return log_->settled(); }
+  Time now() const { return schedule_.now(); }  ///< by which its deliveries are due
+  SteadyTime started_at() const { return started_at_; }
+
  private:
   Surroundings around_;
   MachineClock clock_;
@@ -56,8 +71,11 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
   relay::CatalogHolder catalog_;
   SimulatedHub hub_;
   relay::AgentDestination driver_;
-  std::unique_ptr<relay::Dispatcher> dispatcher_;
   std::shared_ptr<SimulatedEventLog> log_;
+  LeaseWatch watched_driver_;
+  std::unique_ptr<relay::Dispatcher> dispatcher_;
+  const SteadyTime started_at_;
+  bool stopping_ = false;
 };
 
 }  // namespace postern::simulation

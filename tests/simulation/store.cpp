@@ -28,13 +28,18 @@ void SimulatedStore::insert(const relay::NewEvent& event, std::span<const relay:
     row.delivery.reason = admissions[i].reason;
     row.delivery.created_at = now;
     row.delivery.next_at = now + admissions[i].wait;
+    row.inserted_at = row.leased_at = row.recorded_at = scheduler_.now();
     row.lease = admissions[i].state == DeliveryState::leased ? 1 : 0;
     if (row.lease > 0 && row.order_key != relay::kNoOrder)
       throw Violation(wanted.id.to_string() + " has an order and was admitted as leased");
     rows_.emplace(wanted.id, std::move(row));
     open_rows_.insert(wanted.id);
-    ++open_;
   }
+}
+
+bool SimulatedStore::holds(const Row& row, std::uint64_t lease_token) const {
+  return row.delivery.state == DeliveryState::leased &&
+         LeaseToken{row.number, row.lease}.pack() == lease_token;
 }
 
 LeasedDelivery SimulatedStore::leased(DeliveryId id) const {
@@ -53,6 +58,8 @@ LeasedDelivery SimulatedStore::lease(Row& row) {
   row.delivery.state = DeliveryState::leased;
   row.delivery.reason.clear();
   ++row.lease;
+  row.leased_at = scheduler_.now();
+  row.released_at = SteadyTime::max();
   return leased(row.delivery.id);
 }
 
@@ -60,8 +67,7 @@ std::size_t SimulatedStore::complete(std::span<const relay::Completion> completi
   std::size_t fenced_in = 0;
   for (const relay::Completion& it : completions) {
     Row& row = rows_.at(it.delivery_id);
-    const bool held = LeaseToken{row.number, row.lease}.pack() == it.lease_token;
-    if (!held || row.delivery.state != DeliveryState::leased) continue;
+    if (!holds(row, it.lease_token)) continue;
     move_on(row, it);
     ++fenced_in;
   }
@@ -86,23 +92,21 @@ void SimulatedStore::move_on(Row& row, const relay::Completion& it) {
   if (it.next == DeliveryState::leased)
     throw Violation(it.delivery_id.to_string() + " is completed as leased");
   if (it.next == DeliveryState::pending) row.delivery.next_at = it.next_at;
+  row.recorded_at = scheduler_.now();
   move_to(row, it.next, it.reason);
 }
 
 void SimulatedStore::move_to(Row& row, DeliveryState state, std::string reason) {
   row.delivery.state = state;
   row.delivery.reason = std::move(reason);
-  if (!relay::is_terminal(state)) return;
-  open_rows_.erase(row.delivery.id);
-  --open_;
+  if (relay::is_terminal(state)) open_rows_.erase(row.delivery.id);
 }
 
 std::vector<std::uint64_t> SimulatedStore::mark_started(std::span<const relay::EventLog::Started> started) {
   std::vector<std::uint64_t> marked;
   for (const auto& it : started) {
     Row& row = rows_.at(it.delivery_id);
-    const bool held = LeaseToken{row.number, row.lease}.pack() == it.lease_token;
-    if (!held || row.delivery.state != DeliveryState::leased) continue;
+    if (!holds(row, it.lease_token)) continue;
     ++row.crashes;
     marked.push_back(it.lease_token);
   }
@@ -115,6 +119,8 @@ void SimulatedStore::release(Row& row, Time now) {
   const bool too_many = row.crashes >= relay::EventLog::kCrashesMost;
   row.crashes = std::max(row.crashes, 1U);
   ++row.lease;
+  row.released_at = scheduler_.now();
+  row.recorded_at = {};
   row.delivery.next_at = std::min(row.delivery.next_at, now);
   move_to(row, too_many ? DeliveryState::dead : DeliveryState::pending,
           too_many ? "worker_crashed" : "node_lost");
@@ -133,8 +139,7 @@ std::size_t SimulatedStore::release_all(Time now) {
 void SimulatedStore::release(std::span<const LeasedDelivery> doubtful, Time now) {
   for (const LeasedDelivery& it : doubtful) {
     Row& row = rows_.at(it.delivery.id);
-    const bool held = LeaseToken{row.number, row.lease}.pack() == it.lease_token;
-    if (held && row.delivery.state == DeliveryState::leased) release(row, now);
+    if (holds(row, it.lease_token)) release(row, now);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "relay/store/event_log.hpp"
+#include "tests/simulation/scheduler.hpp"
 #include "tests/simulation/witness.hpp"
 
 namespace postern::simulation {
@@ -14,7 +15,7 @@ namespace postern::simulation {
 /// engines (relay/store). It outlives the processes.
 class SimulatedStore {
  public:
-  explicit SimulatedStore(Witness& witness) : witness_(witness) {}
+  SimulatedStore(const Scheduler& scheduler, Witness& witness) : scheduler_(scheduler), witness_(witness) {}
 
   struct Row {
     std::int64_t number = 0;
@@ -23,6 +24,10 @@ class SimulatedStore {
     relay::OrderKey order_key = relay::kNoOrder;
     unsigned tries = 0, answered = 0, crashes = 0;
     std::int64_t lease = 0;
+    // By the true time:
+    SteadyTime inserted_at, leased_at;
+    SteadyTime recorded_at;                      // as it is; by whom it was leased
+    SteadyTime released_at = SteadyTime::max();  // since then its holder has no lease
   };
 
   /// Whether an event with this dedupe key has been committed.
@@ -46,7 +51,9 @@ class SimulatedStore {
   void give_back_all();
 
   const std::map<DeliveryId, Row>& rows() const { return rows_; }
-  std::size_t open() const { return open_; }
+  const std::set<DeliveryId>& open_rows() const { return open_rows_; }  ///< those that can still move
+  std::size_t open() const { return open_rows_.size(); }
+  bool holds(const Row& row, std::uint64_t lease_token) const;
 
  private:
   using Line = std::vector<Row*>;
@@ -58,11 +65,11 @@ class SimulatedStore {
   std::map<relay::OrderKey, Line> lines(DestinationId destination, relay::OrderKey after);
   void take_run(const relay::EventLog::HeadsWanted& wanted, const Line& line, relay::EventLog::Heads& heads);
 
+  const Scheduler& scheduler_;
   Witness& witness_;
   std::map<DeliveryId, Row> rows_;
-  std::set<DeliveryId> open_rows_;  // of them, those that can still move
+  std::set<DeliveryId> open_rows_;
   std::set<std::string> keys_;
-  std::size_t open_ = 0;
 };
 
 }  // namespace postern::simulation

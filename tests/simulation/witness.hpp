@@ -27,6 +27,14 @@ class Witness {
   /// The agent's process is gone, and this is what its journal's file holds.
   void agent_died(std::string_view file);
 
+  /// From where nothing may be thrown: judge() throws it.
+  void accuse(std::string what) {
+    if (accusation_.empty()) accusation_ = std::move(what);
+  }
+  void judge() const {
+    if (!accusation_.empty()) throw Violation(accusation_);
+  }
+
   std::size_t calls() const { return calls_made_; }
   bool saw_success(DeliveryId delivery) const;
 
@@ -39,6 +47,7 @@ class Witness {
   };
   std::map<DeliveryId, std::vector<Call>> calls_;
   std::size_t calls_made_ = 0;
+  std::string accusation_;
 };
 
 }  // namespace postern::simulation

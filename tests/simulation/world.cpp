@@ -79,6 +79,7 @@ void World::plan_events() {
 bool World::step(SteadyTime until) {
   if (!scheduler_.step(until)) return false;
   if (relay_) relay_->poll();
+  witness_.judge();
   scheduler_.note(store_.open() << 32 | witness_.calls());
   return true;
 }
@@ -87,14 +88,24 @@ void World::run() {
   start_relay();
   start_agent();
   misfortune();
+  watch();
   const SteadyTime trouble = scheduler_.now() + kTrouble;
   while (step(trouble)) {
   }
   peace();
   const SteadyTime end = scheduler_.now() + kPeace;
-  while ((store_.open() > 0 || !provider_.satisfied()) && step(end)) {
+  while (!all_over() && step(end)) {
   }
   check_end();
+}
+
+bool World::all_over() const {
+  return store_.open() == 0 && provider_.satisfied();
+}
+
+void World::watch() {
+  waits_.look(relay_machine_.awake() ? relay_.get() : nullptr);
+  scheduler_.after(std::chrono::milliseconds(500), [this] { watch(); });
 }
 
 void World::peace() {

@@ -5,6 +5,7 @@
 #include "tests/simulation/agent_process.hpp"
 #include "tests/simulation/provider.hpp"
 #include "tests/simulation/virtual_time.hpp"
+#include "tests/simulation/wait_watch.hpp"
 
 namespace postern::simulation {
 
@@ -27,6 +28,8 @@ class World {
   void plan_events();
   bool step(SteadyTime until);
   void peace();
+  void watch();
+  bool all_over() const;
   void check_end();
 
   // misfortunes.cpp
@@ -50,7 +53,8 @@ class World {
   Scheduler scheduler_;
   prometheus::Registry& metrics_;
   Witness witness_;
-  SimulatedStore store_{witness_};
+  SimulatedStore store_{scheduler_, witness_};
+  WaitWatch waits_{scheduler_, store_};
   SimulatedDisk disk_;
   Machine relay_machine_, agent_machine_;
   LivesBy time_{relay_machine_};
