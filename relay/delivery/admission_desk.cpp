@@ -36,7 +36,7 @@ Admission AdmissionDesk::admit(DestinationId destination, std::size_t bytes, Ord
     return spill(entry);
   }
   book(entry, 1, bytes);
-  return {DeliveryState::leased, {}};
+  return {DeliveryState::leased, {}, {}, term_};
 }
 
 Admission AdmissionDesk::spill(Entry& entry) {
@@ -130,6 +130,11 @@ void AdmissionDesk::set_first_wait(DestinationId destination, Duration wait) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(destination);
   if (found != entries_.end()) found->second.first_wait = wait;
+}
+
+void AdmissionDesk::begin_term() {
+  const std::lock_guard lock(mutex_);
+  ++term_;
 }
 
 void AdmissionDesk::close() {

@@ -49,6 +49,8 @@ class AdmissionDesk {
   /// Its retry schedule does not begin with 0: its deliveries are committed pending, due after that long.
   /// They are never handed over: the timer of what becomes due brings them, in whatever mode it is then.
   void set_first_wait(DestinationId destination, Duration wait);
+  /// Leases were lost: what is admitted from now on is of another term.
+  void begin_term();
   /// From now on everything is committed pending.
   void close();
 
@@ -117,6 +119,7 @@ class AdmissionDesk {
   std::unordered_map<WorkspaceId, Account> workspaces_;  ///< those that hold anything
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
+  std::uint64_t term_ = 0;
   bool closed_ = false;
   Spills spills_;
 };

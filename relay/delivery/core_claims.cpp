@@ -31,7 +31,10 @@ void DispatcherCore::hand_over(std::vector<LeasedDelivery> deliveries) {
 }
 
 void DispatcherCore::on_handed_over(std::vector<LeasedDelivery> deliveries) {
-  for (LeasedDelivery& delivery : deliveries) accept(std::move(delivery), Origin::handed_over);
+  for (LeasedDelivery& delivery : deliveries) {
+    const std::uint64_t term = delivery.term;
+    take_in(std::move(delivery), Origin::handed_over, term);
+  }
   schedule_turn();
 }
 
@@ -89,6 +92,9 @@ void DispatcherCore::on_wake() {
 }
 
 void DispatcherCore::accept(LeasedDelivery delivery, Origin origin) {
+  // What is leased is due, whatever it says: what was parked under a clock that was ahead would be due by
+  // that one again if it went back.
+  delivery.delivery.next_at = std::min(delivery.delivery.next_at, parts_.clock.now());
   const DestinationId id = delivery.delivery.destination_id;
   Queue* queue = find(id);
   if (queue == nullptr) {  // perhaps newer than the last look at the catalog

@@ -4,6 +4,7 @@
 namespace postern::relay {
 
 void DispatcherCore::leases_lost() {
+  desk_.begin_term();
   enter("leases_lost", [](DispatcherCore& core) { core.on_leases_lost(); });
 }
 
@@ -30,7 +31,7 @@ void DispatcherCore::on_leases_lost() {
 
 // A claim that was asked for before the loss may come back after it, with leases that others have taken over,
 // or with some of the new name's. It cannot be told which: none starts, and those that are lost are fenced
-// out.
+// out. So may a hand-over: what it was admitted in has ended since.
 void DispatcherCore::take_in(LeasedDelivery delivery, Origin origin, std::uint64_t losses) {
   if (losses == losses_) return accept(std::move(delivery), origin);
   withdraw(delivery, find(delivery.delivery.destination_id), DeliveryState::pending, {});

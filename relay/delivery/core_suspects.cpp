@@ -21,19 +21,20 @@ void DispatcherCore::try_suspects() {
   log::info("delivery.suspects_tried",
             {{"count", company.size()}, {"crashes", company.front().job.leased.crashes}});
   auto shared = std::make_shared<std::vector<Launch>>(std::move(company));
-  log_->mark_started(std::move(started), [weak = weak_from_this(), shared](auto marked) {
+  log_->mark_started(std::move(started), [weak = weak_from_this(), shared, losses = losses_](auto marked) {
     auto self = weak.lock();
     if (!self) return;
-    self->enter("suspects", [shared, marked = std::move(marked)](DispatcherCore& core) {
-      core.on_marked(std::move(*shared), marked);
+    self->enter("suspects", [shared, losses, marked = std::move(marked)](DispatcherCore& core) {
+      core.on_marked(std::move(*shared), losses, marked);
     });
   });
 }
 
-void DispatcherCore::on_marked(std::vector<Launch> company,
+void DispatcherCore::on_marked(std::vector<Launch> company, std::uint64_t losses,
                                const Result<std::vector<std::uint64_t>>& marked) {
   std::unordered_set<std::uint64_t> held;
-  if (marked) held.insert(marked->begin(), marked->end());
+  const bool still_held = marked && losses == losses_;  // what was marked before a loss is others' by now
+  if (still_held) held.insert(marked->begin(), marked->end());
   std::vector<std::vector<Launch>> by_loop(loops_.size());
   for (Launch& it : company) {
     if (held.contains(it.ticket.lease_token)) {

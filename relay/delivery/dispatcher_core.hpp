@@ -94,7 +94,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
 
   // core_suspects.cpp
   void try_suspects();
-  void on_marked(std::vector<Launch> company, const Result<std::vector<std::uint64_t>>& marked);
+  void on_marked(std::vector<Launch> company, std::uint64_t losses,
+                 const Result<std::vector<std::uint64_t>>& marked);
   void put_back(const Launch& launch);
   void accept(LeasedDelivery delivery, Origin origin);
   void ask_backlog();
@@ -204,7 +205,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::deque<Queue*> claim_ring_;
   std::size_t claims_ = 0;
   bool told_garbled_ = false;                   ///< of a blob that says nothing: once
-  std::uint64_t losses_ = 0;                    ///< how often its leases were lost
+  std::uint64_t losses_ = 0;                    ///< how often its leases were lost; the desk's term
   std::uint64_t stops_ = 0;                     ///< how often any queue was stopped
   std::unordered_set<DestinationId> excluded_;  ///< from claims over all destinations
   bool due_claiming_ = false;

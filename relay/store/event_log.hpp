@@ -27,6 +27,7 @@ struct LeasedDelivery {
   unsigned crashes = 0;   ///< above 0: a suspect, see EventLog::mark_started
   std::shared_ptr<const Payload> payload = {};  ///< sent in place of the event's body; null: the event's own
   OrderKey order_key = kNoOrder;
+  std::uint64_t term = 0;  ///< handed over: its Admission's
 };
 
 /// What becomes of a delivery at the moment it is committed.
@@ -35,6 +36,7 @@ struct Admission {
       DeliveryState::pending;  ///< leased, pending or parked; of a `decided` one dead or cancelled
   std::string reason;          ///< for parked: "agent_away", …
   Duration wait{};             ///< for pending: not due before this long after the commit
+  std::uint64_t term = 0;      ///< for leased: the intake's own; goes back to it with the hand-over
 };
 
 struct NewDelivery {

@@ -8,12 +8,13 @@
 namespace postern::relay {
 
 /// A delivery that is leased by its own append, its first lease, as the dispatcher gets it: from memory,
-/// not read back. `row` is the row it was stored under; `now` is when.
+/// not read back. `admission` is what it was admitted by, `row` the row it was stored under; `now` is when.
 inline LeasedDelivery leased_by_append(std::shared_ptr<const Event> event, const NewDelivery& wanted,
-                                       std::int64_t row, Time now) {
+                                       const Admission& admission, std::int64_t row, Time now) {
   LeasedDelivery leased;
   leased.event = std::move(event);
   leased.payload = wanted.payload;
+  leased.term = admission.term;
   leased.lease_token = LeaseToken{row, 1}.pack();
   Delivery& delivery = leased.delivery;
   delivery.id = wanted.id;

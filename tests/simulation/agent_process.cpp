@@ -118,7 +118,7 @@ void AgentProcess::call_app(const Calls::CallPtr& call, SteadyTime until) {
 }
 
 void AgentProcess::app_answered(const Calls::CallPtr& call, int status) {
-  std::string body = scheduler_.random().bytes(scheduler_.below(5000));
+  std::string body = scheduler_.random().bytes(scheduler_.below(scheduler_.chance(20) ? 5000 : 300));
   witness_.answered(call->head().delivery_id, status, body);
   tunnel::ResultHead head;
   head.outcome = tunnel::ResultOutcome::delivered;

@@ -25,7 +25,8 @@ Connection::Connection(Machine& machine, End end, const tunnel::SessionLimits& o
       most_unread_(own.max_deliveries * own.stream_window + own.window_growth),
       session_({end == End::relay ? tunnel::Role::relay : tunnel::Role::agent, own, peer.stream_window,
                 peer.session_window},
-               machine.now()) {}
+               machine.now()),
+      fair_(end == End::relay ? tunnel::Role::relay : tunnel::Role::agent, peer.stream_window) {}
 
 void Connection::open(std::shared_ptr<Link> link, OnEvent on_event) {
   link_ = std::move(link);
@@ -48,7 +49,10 @@ void Connection::turn() {
 
 void Connection::write() {
   while (link_) {
-    if (unsent_.empty()) session_.produce(unsent_, kWriteAtOnce);
+    if (unsent_.empty()) {
+      session_.produce(unsent_, kWriteAtOnce);
+      fair_.sent(unsent_);
+    }
     if (unsent_.empty()) return session_.write_progress();
     const std::size_t taken = link_->send(end_, unsent_);
     unsent_.erase(0, taken);
@@ -88,6 +92,7 @@ void Connection::received(std::string_view bytes) {
 
 void Connection::take(std::string_view bytes) {
   if (!link_) return;
+  fair_.received(bytes);
   session_.receive(bytes, machine_.now());
   turn();
 }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "tests/simulation/fair_watch.hpp"
 #include "tests/simulation/link.hpp"
 #include "tests/simulation/machine.hpp"
 #include "tests/simulation/witness.hpp"
@@ -40,6 +41,7 @@ class Connection : public Endpoint, public std::enable_shared_from_this<Connecti
   const End end_;
   const std::uint64_t most_unread_;
   tunnel::Session session_;
+  FairWatch fair_;
   std::shared_ptr<Link> link_;
   OnEvent on_event_;
   std::string unsent_;

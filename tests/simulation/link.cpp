@@ -17,14 +17,23 @@ Link::Link(Scheduler& scheduler, std::weak_ptr<Endpoint> relay, std::weak_ptr<En
       latency_(scheduler.between(0, scheduler.chance(20) ? 200 : 20)),
       capacity_(least_capacity(latency_) + scheduler.below(200'000)) {}
 
+/// Byte by byte, without moving the rest each time.
+std::string Link::Way::take(std::size_t most) {
+  std::string some = bytes.substr(gone, most);
+  gone += some.size();
+  if (gone < bytes.size() / 2) return some;
+  bytes.erase(0, std::exchange(gone, 0));
+  return some;
+}
+
 std::size_t Link::send(End from, std::string_view bytes) {
   const auto way = static_cast<std::size_t>(from);
   if (cut_) return bytes.size();
   const std::size_t room = capacity_ - std::min(capacity_, under_way_[way].size());
   const std::size_t taken = std::min(room, bytes.size());
-  under_way_[way].append(bytes.substr(0, taken));
+  under_way_[way].bytes.append(bytes.substr(0, taken));
   blocked_[way] = taken < bytes.size();
-  if (!under_way_[way].empty() && !std::exchange(carrying_[way], true))
+  if (under_way_[way].size() > 0 && !std::exchange(carrying_[way], true))
     scheduler_.after(latency_, [self = shared_from_this(), way] { self->carry(way); });
   return taken;
 }
@@ -33,9 +42,8 @@ void Link::carry(std::size_t way) {
   carrying_[way] = false;
   if (cut_ || silent_[way]) return;
   const std::size_t most = byte_at_a_time_ ? 1 + scheduler_.below(3) : 1 + scheduler_.below(70'000);
-  const std::string some = under_way_[way].substr(0, most);
-  under_way_[way].erase(0, some.size());
-  if (!under_way_[way].empty()) {
+  const std::string some = under_way_[way].take(most);
+  if (under_way_[way].size() > 0) {
     carrying_[way] = true;
     const Duration wait = byte_at_a_time_ ? Duration(50) : scheduler_.between(0, 3);
     scheduler_.after(wait, [self = shared_from_this(), way] { self->carry(way); });

@@ -33,12 +33,19 @@ class Link : public std::enable_shared_from_this<Link> {
   void close(End end);
 
  private:
+  /// What is on its way, by sender.
+  struct Way {
+    std::string bytes;
+    std::size_t gone = 0;  // of them
+    std::size_t size() const { return bytes.size() - gone; }
+    std::string take(std::size_t most);
+  };
   void carry(std::size_t way);
   void tell_gone(std::size_t end);
 
   Scheduler& scheduler_;
   std::weak_ptr<Endpoint> ends_[2];
-  std::string under_way_[2];  // by sender
+  Way under_way_[2];
   bool carrying_[2] = {false, false};
   bool blocked_[2] = {false, false};
   std::array<bool, 2> silent_{};  // by sender

@@ -1,4 +1,5 @@
 // Runs seeds of the tunnel's simulation. A seed that fails is printed and is the same run each time.
+#include <prometheus/registry.h>
 #include <CLI/CLI.hpp>
 
 #include <iostream>
@@ -11,8 +12,8 @@ namespace {
 using postern::simulation::Violation;
 using postern::simulation::World;
 
-bool holds(std::uint64_t seed, bool loud) {
-  World world(seed);
+bool holds(std::uint64_t seed, prometheus::Registry& metrics, bool loud) {
+  World world(seed, metrics);
   try {
     world.run();
   } catch (const Violation& violation) {
@@ -23,8 +24,9 @@ bool holds(std::uint64_t seed, bool loud) {
   const auto& it = world.summary();
   if (loud) {
     std::cout << fmt::format(
-        "seed {}: {} deliveries, {} calls, {} cuts, {} crashes, {} sleeps, trace {:016x}\n", seed,
-        it.deliveries, it.calls, it.cuts, it.crashes, it.sleeps, it.trace);
+        "seed {}: {} deliveries, {} calls, {} cuts, {} crashes, {} sleeps, {} losses of leases, {} jumps of "
+        "clocks, trace {:016x}\n",
+        seed, it.deliveries, it.calls, it.cuts, it.crashes, it.sleeps, it.losses, it.jumps, it.trace);
   }
   return true;
 }
@@ -35,13 +37,18 @@ int main(int argc, char** argv) {
   std::uint64_t first = 1;
   std::uint64_t seeds = 1000;
   bool loud = false;
+  bool logs = false;
   CLI::App app{"Relay, agent, journal and leases on a simulated network, disk and clock"};
   app.add_option("--first", first, "the first seed");
   app.add_option("--seeds", seeds, "how many");
   app.add_flag("--loud", loud, "a line for each");
+  app.add_flag("--log", logs, "what the relay logs, on stderr");
   CLI11_PARSE(app, argc, argv);
+  postern::log::configure(logs ? postern::log::Level::debug : postern::log::Level::error,
+                          postern::log::Format::text);
+  prometheus::Registry metrics;  // of all seeds: nobody reads it
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    if (!holds(seed, loud)) return 1;
+    if (!holds(seed, metrics, loud)) return 1;
   }
   std::cout << seeds << " seeds held\n";
   return 0;

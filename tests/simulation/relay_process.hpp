@@ -1,70 +1,81 @@
 #pragma once
-#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "relay/delivery/retry_policy.hpp"
-#include "relay/tunnel/agent_answer.hpp"
-#include "tests/simulation/connection.hpp"
+#include "relay/delivery/dispatcher.hpp"
+#include "relay/destinations/agent_destination.hpp"
+#include "relay/store/catalog.hpp"
+#include "tests/simulation/event_log.hpp"
+#include "tests/simulation/hub.hpp"
+#include "tests/simulation/lease_watch.hpp"
+#include "tests/simulation/loop.hpp"
+
+namespace prometheus {
+class Registry;
+}
 
 namespace postern::simulation {
 
-/// What the relay's store holds of one delivery. It outlives the process.
-struct Row {
-  DeliveryId id;
-  relay::DeliveryState state = relay::DeliveryState::pending;
-  unsigned attempt_count = 0, tries = 0, answered = 0;
-  std::uint64_t lease = 0;
-  SteadyTime next_at;
-  std::string reason;
-  std::size_t body_size = 0;
+/// What a provider sends: one event for one destination.
+struct Sent {
+  std::string key;  ///< by which a repetition is known
+  std::shared_ptr<const relay::Destination> destination;
+  std::size_t size = 0;
 };
 
-struct SimulatedStore {
-  std::map<DeliveryId, Row> rows;
-  bool all_over() const;
-};
-
-/// The relay's process: leases, attempts, verdicts and commits, with the program's own rules for what an
-/// answer means (agent_answer, attempt_record, retry_policy); a session with one agent.
+/// The relay's process: the program's dispatcher and its driver for agents on a loop in virtual time; hub,
+/// store, network and clock are simulated.
 class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
  public:
-  RelayProcess(Scheduler& scheduler, Machine& machine, SimulatedStore& store, Witness& witness);
+  struct Surroundings {
+    Scheduler& scheduler;
+    Machine& machine;
+    SimulatedStore& store;
+    Witness& witness;
+    prometheus::Registry& metrics;
+    std::vector<std::shared_ptr<const relay::Destination>> destinations;
+    relay::DispatcherOptions options;
+  };
+  explicit RelayProcess(const Surroundings& around);
   void start();  ///< what an earlier process had leased is pending again
 
+  /// `done` once it is committed; perhaps never.
+  void ingest(const Sent& sent, DeliveryId id, std::function<void()> done);
   void connected(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Link>& link);
+  /// The polite end; `done` when it may die.
+  void stop(std::function<void()> done);
+  void lose_leases() { log_->lose_leases(); }
+  void kick() { dispatcher_->kick_all(); }
   void die();
+  void poll() { loop_->poll(); }
+
+  // For WaitWatch.
+  const std::vector<std::shared_ptr<const relay::Destination>>& destinations() const {
+    return around_.destinations;
+  }
+  relay::Dispatcher::Status status(DestinationId id) const {
+    return dispatcher_->status(id).value_or(relay::Dispatcher::Status{});
+  }
+  bool present() const { return hub_.present({}); }
+  bool stopping() const { return stopping_; }
+  bool accounts_settled() const { return log_->settled(); }
+  Time now() const { return schedule_.now(); }  ///< by which its deliveries are due
+  SteadyTime started_at() const { return started_at_; }
 
  private:
-  struct Attempt {
-    DeliveryId id;
-    std::uint64_t lease = 0;
-    unsigned number = 0;
-    std::optional<tunnel::ResultHead> head;
-    std::string body;
-  };
-  using Attempts = std::map<tunnel::StreamId, Attempt>;
-
-  void look();
-  bool begin(Row& row);
-  void deadline(const std::shared_ptr<Connection>& connection, tunnel::StreamId stream);
-  void on_event(const tunnel::SessionEvent& event);
-  void on_readable(tunnel::StreamId stream);
-  void on_broken(const tunnel::SessionEvent& event);
-  void ended(tunnel::StreamId stream, tunnel::ResultOutcome outcome, std::string code);
-  void conclude(const Attempt& attempt, tunnel::DeliveryAnswer answer);
-  void commit(const Attempt& attempt, const relay::AttemptResult& result, bool kept);
-  void park_all();
-  void later(Duration wait, std::function<void()> what);
-
-  Scheduler& scheduler_;
-  Machine& machine_;
-  SimulatedStore& store_;
-  Witness& witness_;
-  relay::Destination destination_;
-  std::shared_ptr<Connection> connection_;
-  Attempts attempts_;
-  bool dead_ = false;
+  Surroundings around_;
+  MachineClock clock_;
+  ForwardClock schedule_;
+  std::shared_ptr<Loop> loop_;
+  relay::CatalogHolder catalog_;
+  SimulatedHub hub_;
+  relay::AgentDestination driver_;
+  std::shared_ptr<SimulatedEventLog> log_;
+  LeaseWatch watched_driver_;
+  std::unique_ptr<relay::Dispatcher> dispatcher_;
+  const SteadyTime started_at_;
+  bool stopping_ = false;
 };
 
 }  // namespace postern::simulation

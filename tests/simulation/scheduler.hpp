@@ -14,17 +14,20 @@ class Scheduler {
 
   Duration elapsed() const { return now_ - kStart; }
   SteadyTime now() const { return now_; }
-  Time wall() const { return Time(now_.time_since_epoch()); }
+  /// The true time.
+  Time wall() const { return kWall + elapsed(); }
   void after(Duration wait, std::function<void()> what) { tasks_.emplace(now_ + wait, std::move(what)); }
   /// The next of them. False when nothing is left, or nothing before `until`.
   bool step(SteadyTime until) {
     if (tasks_.empty() || tasks_.begin()->first > until) return false;
     auto task = tasks_.extract(tasks_.begin());
     now_ = std::max(now_, task.key());
-    trace_ = (trace_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) * 1'099'511'628'211U;
+    note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
     task.mapped()();
     return true;
   }
+  /// Something that tells one run from another.
+  void note(std::uint64_t what) { trace_ = (trace_ ^ what) * 1'099'511'628'211U; }
 
   /// Of all that has happened and when: the same run, the same number.
   std::uint64_t trace() { return trace_ ^ random_.u64(); }
@@ -38,7 +41,8 @@ class Scheduler {
   }
 
  private:
-  static constexpr SteadyTime kStart{std::chrono::hours(1'000'000)};
+  static constexpr SteadyTime kStart{std::chrono::hours(1000)};
+  static constexpr Time kWall{std::chrono::seconds(1'700'000'000)};
   SteadyTime now_ = kStart;
   std::uint64_t trace_ = 14'695'981'039'346'656'037U;
   SeededRandom random_;

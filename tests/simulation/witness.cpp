@@ -26,9 +26,11 @@ void Witness::timed_out(DeliveryId delivery) {
   calls_[delivery].back().excused = true;
 }
 
-void Witness::committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string& body) {
+void Witness::committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string* body) {
   auto& calls = calls_[delivery];
-  const auto said = [&](const Call& call) { return call.status == status && call.body == body; };
+  const auto said = [&](const Call& call) {
+    return call.status == status && (body == nullptr || call.body == *body);
+  };
   if (std::ranges::none_of(calls, said))
     throw Violation(
         fmt::format("{} is recorded with {}, and its app never said so", delivery.to_string(), status));

@@ -22,9 +22,18 @@ class Witness {
   void timed_out(DeliveryId delivery);
 
   /// The relay has committed an answer of the app to this attempt: with another than 2xx it will ask again.
-  void committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string& body);
+  /// `body`: null when the answer was recorded without.
+  void committed(DeliveryId delivery, std::uint32_t attempt, int status, const std::string* body);
   /// The agent's process is gone, and this is what its journal's file holds.
   void agent_died(std::string_view file);
+
+  /// From where nothing may be thrown: judge() throws it.
+  void accuse(std::string what) {
+    if (accusation_.empty()) accusation_ = std::move(what);
+  }
+  void judge() const {
+    if (!accusation_.empty()) throw Violation(accusation_);
+  }
 
   std::size_t calls() const { return calls_made_; }
   bool saw_success(DeliveryId delivery) const;
@@ -38,6 +47,7 @@ class Witness {
   };
   std::map<DeliveryId, std::vector<Call>> calls_;
   std::size_t calls_made_ = 0;
+  std::string accusation_;
 };
 
 }  // namespace postern::simulation

@@ -6,7 +6,8 @@ namespace postern::simulation {
 namespace {
 
 constexpr Duration kTrouble = std::chrono::seconds(90);
-constexpr Duration kPeace = std::chrono::minutes(20);
+/// A process that starts under a clock that is an hour behind finds deliveries due in an hour.
+constexpr Duration kPeace = std::chrono::hours(3);
 
 tunnel::SessionLimits some_limits(Scheduler& scheduler) {
   tunnel::SessionLimits limits;
@@ -17,150 +18,116 @@ tunnel::SessionLimits some_limits(Scheduler& scheduler) {
   return limits;
 }
 
-DeliveryId id_of(std::size_t number) {
-  DeliveryId id;
-  id.uuid.fill(0);
-  id.uuid[0] = static_cast<std::uint8_t>(number >> 8);
-  id.uuid[1] = static_cast<std::uint8_t>(number);
-  return id;
+/// So little room that some deliveries are handed over in memory and others wait in the store.
+relay::DispatcherOptions some_options(Scheduler& scheduler) {
+  relay::DispatcherOptions options;
+  options.leases.deliveries = 4 + scheduler.below(60);
+  options.claim_batch = 1 + scheduler.below(16);
+  options.in_flight = 4 + static_cast<unsigned>(scheduler.below(40));
+  options.backlog_check = std::chrono::seconds(10);
+  return options;
+}
+
+std::shared_ptr<relay::Destination> some_destination(Scheduler& scheduler, std::uint8_t number) {
+  auto destination = std::make_shared<relay::Destination>();
+  destination->id.uuid[0] = number;
+  destination->workspace_id.uuid[0] = static_cast<std::uint8_t>(scheduler.below(2));
+  destination->kind = relay::DestinationKind::agent;
+  destination->agent_id = AgentId{};
+  destination->url = fmt::format("http://app:{}/hook", 8000 + number);
+  destination->timeout = std::chrono::seconds(10);
+  destination->retry_schedule.assign(60, std::chrono::milliseconds(100));
+  destination->retry_schedule.front() = scheduler.chance(90) ? Duration(0) : std::chrono::seconds(1);
+  destination->concurrency = 1 + static_cast<unsigned>(scheduler.below(16));
+  if (scheduler.chance(25)) destination->ordering = relay::Ordering::destination;
+  destination->breaker.open_first = std::chrono::seconds(3);
+  destination->breaker.open_most = std::chrono::seconds(20);
+  return destination;
 }
 
 }  // namespace
 
-World::World(std::uint64_t seed)
+World::World(std::uint64_t seed, prometheus::Registry& metrics)
     : scheduler_(seed),
+      metrics_(metrics),
       disk_(scheduler_),
       relay_machine_(scheduler_),
       agent_machine_(scheduler_),
       relay_limits_(some_limits(scheduler_)),
-      agent_limits_(some_limits(scheduler_)) {
+      agent_limits_(some_limits(scheduler_)),
+      options_(some_options(scheduler_)),
+      provider_(scheduler_, [this] { return relay_machine_.awake() ? relay_ : nullptr; }) {
+  make_destinations();
+  plan_events();
+}
+
+void World::make_destinations() {
+  const auto count = static_cast<std::uint8_t>(1 + scheduler_.below(3));
+  for (std::uint8_t i = 1; i <= count; ++i) destinations_.push_back(some_destination(scheduler_, i));
+}
+
+void World::plan_events() {
   summary_.deliveries = 5 + scheduler_.below(40);
   for (std::size_t i = 0; i < summary_.deliveries; ++i) {
-    Row row;
-    row.id = id_of(i);
-    row.next_at = scheduler_.now() + scheduler_.between(0, 60'000);
-    row.body_size = scheduler_.chance(30) ? scheduler_.below(150'000) : scheduler_.below(2'000);
-    store_.rows[row.id] = row;
+    const auto& destination = destinations_[scheduler_.below(destinations_.size())];
+    const std::size_t size = scheduler_.chance(30) ? scheduler_.below(150'000) : scheduler_.below(2'000);
+    provider_.send(destination, size, scheduler_.between(0, 60'000));
   }
+}
+
+/// What has happened may have made something ready on the relay's loop.
+bool World::step(SteadyTime until) {
+  if (!scheduler_.step(until)) return false;
+  if (relay_) relay_->poll();
+  witness_.judge();
+  scheduler_.note(store_.open() << 32 | witness_.calls());
+  return true;
 }
 
 void World::run() {
   start_relay();
   start_agent();
   misfortune();
+  watch();
   const SteadyTime trouble = scheduler_.now() + kTrouble;
-  while (scheduler_.step(trouble)) {
+  while (step(trouble)) {
   }
-  peace_ = true;
-  if (!relay_) start_relay();
-  if (!agent_) start_agent();
+  peace();
   const SteadyTime end = scheduler_.now() + kPeace;
-  while (!store_.all_over() && scheduler_.step(end)) {
+  while (!all_over() && step(end)) {
   }
   check_end();
 }
 
-void World::misfortune() {
-  scheduler_.after(scheduler_.between(50, 4000), [this] {
-    if (peace_) return;
-    switch (scheduler_.below(10)) {
-      case 0:
-        kill_relay();
-        break;
-      case 1:
-      case 2:
-        kill_agent();
-        break;
-      case 3:
-        fall_silent();
-        break;
-      case 4:
-        suspend();
-        break;
-      default:
-        cut();
-    }
-    misfortune();
-  });
+bool World::all_over() const {
+  return store_.open() == 0 && provider_.satisfied();
 }
 
-/// Half-open, as often as not.
-void World::fall_silent() {
-  const std::uint64_t how = scheduler_.below(4);
-  if (link_) link_->fall_silent(how != 0, how != 1);
-  ++summary_.cuts;
+void World::watch() {
+  waits_.look(relay_machine_.awake() ? relay_.get() : nullptr);
+  scheduler_.after(std::chrono::milliseconds(500), [this] { watch(); });
 }
 
-void World::suspend() {
-  Machine& machine = scheduler_.chance(70) ? agent_machine_ : relay_machine_;
-  machine.suspend(scheduler_.between(10, 60'000));
-  ++summary_.sleeps;
-}
-
-void World::cut() {
-  if (link_) link_->cut();
-  ++summary_.cuts;
-}
-
-void World::kill_agent() {
-  if (!agent_) return;
-  ++summary_.crashes;
-  agent_->die();
-  agent_.reset();
-  if (link_) link_->close(End::agent);
-  disk_.crash(scheduler_.chance(50) ? Crash::killed : Crash::power_lost);
-  witness_.agent_died(disk_.content());
-  scheduler_.after(scheduler_.between(10, 3000), [this] {
-    if (!agent_) start_agent();
-  });
-}
-
-void World::kill_relay() {
-  if (!relay_) return;
-  ++summary_.crashes;
-  relay_->die();
-  relay_.reset();
-  scheduler_.after(scheduler_.between(10, 3000), [this] {
-    if (!relay_) start_relay();
-  });
-}
-
-void World::start_relay() {
-  relay_ = std::make_shared<RelayProcess>(scheduler_, relay_machine_, store_, witness_);
-  relay_->start();
-}
-
-void World::start_agent() {
-  agent_ = std::make_shared<AgentProcess>(scheduler_, agent_machine_, disk_, witness_, agent_limits_);
-  connect_soon();
-}
-
-/// For as long as this agent's process lives.
-void World::connect_soon() {
-  scheduler_.after(scheduler_.between(20, 1000), [this, weak = std::weak_ptr(agent_)] {
-    if (weak.expired() || weak.lock() != agent_) return;
-    const bool awake = relay_machine_.awake() && agent_machine_.awake();
-    if (awake && relay_ && !agent_->has_session()) connect();
-    connect_soon();
-  });
-}
-
-void World::connect() {
-  auto at_relay = std::make_shared<Connection>(relay_machine_, End::relay, relay_limits_, agent_limits_);
-  auto at_agent = std::make_shared<Connection>(agent_machine_, End::agent, agent_limits_, relay_limits_);
-  link_ = std::make_shared<Link>(scheduler_, at_relay, at_agent);
-  relay_->connected(at_relay, link_);
-  agent_->connected(at_agent, link_);
+void World::peace() {
+  peace_ = true;
+  relay_machine_.set_wall({});
+  if (!relay_) start_relay();
+  if (!agent_) start_agent();
 }
 
 void World::check_end() {
   summary_.calls = witness_.calls();
   summary_.trace = scheduler_.trace();
-  for (const auto& [id, row] : store_.rows) {
-    if (!relay::is_terminal(row.state))
+  if (!provider_.satisfied()) throw Violation("an event was never acknowledged");
+  if (store_.rows().size() != summary_.deliveries)
+    throw Violation(
+        fmt::format("{} events have become {} deliveries", summary_.deliveries, store_.rows().size()));
+  for (const auto& [id, row] : store_.rows()) {
+    const relay::Delivery& it = row.delivery;
+    if (!relay::is_terminal(it.state))
       throw Violation(fmt::format("{} has not ended: {} {}, tried {} times", id.to_string(),
-                                  to_text(row.state), row.reason, row.tries));
-    if (row.state == relay::DeliveryState::delivered && !witness_.saw_success(id))
+                                  to_text(it.state), it.reason, row.tries));
+    if (it.state == relay::DeliveryState::delivered && !witness_.saw_success(id))
       throw Violation(id.to_string() + " is delivered, and its app never said so");
   }
 }

@@ -179,8 +179,8 @@ void AppendGroup::admit_new(pg::Connection& connection, RowNumbers& numbers, Tim
       const bool leased = admission.state == DeliveryState::leased;
       some_not_leased_ |= !leased && !is_terminal(admission.state);
       if (admission.state == DeliveryState::parked) parked_for_.push_back(wanted.destination_id);
+      if (leased) leased_.push_back(leased_by_append(tasks_[i].event.event, wanted, admission, row, now));
       admitted_.push_back({i, &wanted, row, std::move(admission)});
-      if (leased) leased_.push_back(leased_by_append(tasks_[i].event.event, wanted, row, now));
     }
   }
 }

@@ -134,7 +134,7 @@ class SqliteAppendTask final : public WriteTask {
     bind_payload(*insert, wanted.payload.get(), payload_headers);
     insert->step();
     if (leased)
-      log_.leased_.push_back(leased_by_append(new_.event, wanted, connection.last_row(), now));
+      log_.leased_.push_back(leased_by_append(new_.event, wanted, admission, connection.last_row(), now));
     else if (!is_terminal(admission.state))
       log_.wake_ = true;
   }

@@ -413,6 +413,82 @@ TEST_F(DispatcherTest, AClaimCutShortByLargeBodiesIsNotTakenForTheLast) {
   EXPECT_TRUE(std::is_sorted(started.begin(), started.end()));
 }
 
+// One of a line is parked, the others wait behind it: they go back with it, and none later than it.
+TEST_F(DispatcherTest, WhatWasParkedUnderAClockThatWasAheadIsDueWhenItGoesBack) {
+  rig.destination(kOne).concurrency = 1;
+  rig.driver.script = [](const AttemptJob&) {
+    Plan plan = answers(200);
+    plan.takes = 50ms;
+    return plan;
+  };
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    Delivery delivery;
+    delivery.id = nth<DeliveryId>(n);
+    delivery.destination_id = nth<DestinationId>(kOne);
+    delivery.state = DeliveryState::parked;
+    delivery.next_at = rig.clock.now() + 1h;
+    rig.log->seed(delivery, std::make_shared<const Event>());
+  }
+  rig.start();
+  ASSERT_TRUE(rig.eventually([&] { return rig.driver.active.size() == 1; }));
+  rig.drain(20s);
+  const FakeEventLog::Row last = row(nth<DeliveryId>(3));
+  EXPECT_EQ(last.delivery.state, DeliveryState::pending);
+  EXPECT_LE(last.delivery.next_at, rig.clock.now());
+}
+
+struct LostLeasesTest : DispatcherTest {
+  LeasedDelivery handed_over() {
+    LeasedDelivery leased = make_leased(5);
+    NewDelivery wanted;
+    wanted.id = leased.delivery.id;
+    wanted.destination_id = leased.delivery.destination_id;
+    const Admission admission = rig.dispatcher->admit(wanted, *leased.event);
+    EXPECT_EQ(admission.state, DeliveryState::leased);
+    leased.term = admission.term;
+    return leased;
+  }
+  /// The store does not know it: others have gone on with it.
+  bool goes_back() {
+    return rig.eventually([&] { return rig.log->fenced_out == 1 || rig.driver.attempts > 0; });
+  }
+  bool is_forgotten() {
+    return rig.becomes([&] { return rig.dispatcher->status(nth<DestinationId>(kOne))->leased == 0; });
+  }
+};
+
+TEST_F(LostLeasesTest, WhatWasAdmittedBeforeTheLossAndIsHandedOverAfterItIsNotTried) {
+  rig.destination(kOne);
+  start_direct(kOne);
+  const LeasedDelivery leased = handed_over();
+  rig.dispatcher->leases_lost();
+  rig.dispatcher->handed_over({leased});
+  ASSERT_TRUE(goes_back());
+  EXPECT_EQ(rig.driver.attempts, 0U);
+  EXPECT_TRUE(is_forgotten());
+}
+
+TEST_F(LostLeasesTest, WhatIsAdmittedAfterTheLossIsTried) {
+  rig.destination(kOne);
+  start_direct(kOne);
+  rig.dispatcher->leases_lost();
+  ASSERT_TRUE(rig.becomes([&] { return rig.mode(kOne) == QueueMode::direct; }));
+  const DeliveryId id = rig.append(kOne);
+  ASSERT_TRUE(reaches(id, DeliveryState::delivered));
+}
+
+TEST_F(LostLeasesTest, ASuspectThatWasMarkedBeforeTheLossIsNotTried) {
+  rig.destination(kOne);
+  start_direct(kOne);
+  LeasedDelivery leased = handed_over();
+  leased.crashes = 1;
+  rig.log->interfere([&](FakeEventLog& log) { log.before_marked([&] { rig.dispatcher->leases_lost(); }); });
+  rig.dispatcher->handed_over({leased});
+  ASSERT_TRUE(goes_back());
+  EXPECT_EQ(rig.driver.attempts, 0U);
+  EXPECT_TRUE(is_forgotten());
+}
+
 TEST_F(DispatcherTest, AKickFindsWhatBecameDueByHand) {
   rig.destination(kOne);
   start_direct(kOne);

@@ -70,6 +70,7 @@ void FakeEventLog::append(NewEvent event, boost::asio::any_io_executor, AppendDo
       insert(std::move(row));
       if (admission.state == DeliveryState::leased) {
         group.handed_over.push_back(lease(rows.at(made.id)));
+        group.handed_over.back().term = admission.term;
       } else {
         group.wake = true;
       }
@@ -266,6 +267,18 @@ void FakeEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
     group.after.push_back([this, done, heads] {
       if (!heads->leased.empty() && before_heads_) std::exchange(before_heads_, {})();
       done(std::move(*heads));
+    });
+  });
+}
+
+void FakeEventLog::mark_started(std::vector<Started> started,
+                                std::function<void(Result<std::vector<std::uint64_t>>)> done) {
+  enqueue([this, started = std::move(started), done = std::move(done)](Group& group) {
+    std::vector<std::uint64_t> marked;
+    for (const Started& it : started) marked.push_back(it.lease_token);
+    group.after.push_back([this, done, marked] {
+      if (before_marked_) std::exchange(before_marked_, {})();
+      done(marked);
     });
   });
 }

@@ -47,6 +47,8 @@ class FakeEventLog final : public EventLog {
   void claim_due(Time now, std::size_t limit, std::vector<DestinationId> except, Claimed done) override;
   void claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) override;
   void claim_heads(HeadsWanted wanted, HeadsClaimed done) override;
+  void mark_started(std::vector<Started> started,
+                    std::function<void(Result<std::vector<std::uint64_t>>)> done) override;
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
@@ -59,6 +61,8 @@ class FakeEventLog final : public EventLog {
   void make_due(DeliveryId id);  ///< as a retry by hand does; in interfere()
   /// Runs once, on the writer thread: the next look has leased what it has, and has not said so yet.
   void before_heads(std::function<void()> deed) { before_heads_ = std::move(deed); }
+  /// The same for the next suspects: they are marked, and it has not been said yet.
+  void before_marked(std::function<void()> deed) { before_marked_ = std::move(deed); }
   /// The next `count` calls of complete() find the queue full.
   void refuse_completions(std::size_t count) { refuse_completions_ = count; }
   /// From here on complete() is taken but not carried out, until release_completions().
@@ -107,6 +111,7 @@ class FakeEventLog final : public EventLog {
   std::atomic<std::size_t> refuse_completions_{0};
   std::atomic<bool> holding_{false};
   std::function<void()> before_heads_;
+  std::function<void()> before_marked_;
   std::vector<Job> held_;  ///< under the queue's lock
   std::uint64_t last_token_ = 0;
 
