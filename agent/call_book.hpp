@@ -43,9 +43,16 @@ class CallBook {
     CallPtr fresh;   ///< to be made
     CallPtr joined;  ///< under way already: it will be told
     std::optional<Outcome> known;
+    bool elsewhere = false;  ///< under way in another process: ended_elsewhere() gives it back
   };
   Arrival arrived(StreamPtr stream) {
     const tunnel::DeliverHead& head = stream->head();
+    if (const auto other = elsewhere_.find(head.delivery_id); other != elsewhere_.end()) {
+      auto& waiting = other->second.streams;
+      std::erase_if(waiting, [](const auto& earlier) { return earlier->cancelled(); });
+      waiting.push_back(std::move(stream));
+      return {.fresh = nullptr, .joined = nullptr, .known = {}, .elsewhere = true};
+    }
     const auto found = calls_.find(head.delivery_id);
     // One that has lost its stream before it began is on its way out.
     if (found != calls_.end() && (found->second->begun || found->second->wanted())) {
@@ -84,15 +91,63 @@ class CallBook {
   /// It ended without an outcome: a fault. What joins it later is a call of its own.
   void leave(const CallPtr& call) {
     const auto found = calls_.find(call->head().delivery_id);
-    if (found != calls_.end() && found->second == call) calls_.erase(found);
+    if (found == calls_.end() || found->second != call) return;
+    calls_.erase(found);
+    if (!call->over) results_.left(call->head().delivery_id);
+  }
+
+  /// Another process of this agent is at these, and will say what comes of each: nobody calls for them here.
+  void inherit(std::span<const DeliveryId> ids) {
+    for (const DeliveryId id : ids) elsewhere_.try_emplace(id);
+  }
+  /// What came of it there; without an outcome: nobody knows. Returns who has waited for that: they are to
+  /// arrive anew, and find the outcome if it answers them.
+  std::vector<StreamPtr> ended_elsewhere(DeliveryId id, const std::optional<Outcome>& outcome) {
+    auto node = elsewhere_.extract(id);
+    if (node.empty()) return {};
+    Elsewhere& other = node.mapped();
+    if (outcome && other.acknowledged < outcome->attempt) {
+      results_.keep(id, *outcome);
+    } else {
+      results_.left(id);
+    }
+    std::erase_if(other.streams, [](const auto& stream) { return stream->cancelled(); });
+    return std::move(other.streams);
+  }
+  /// The relay may say so before the other process does.
+  void acknowledged(std::span<const tunnel::ResultAck> acks) {
+    for (const tunnel::ResultAck& ack : acks) {
+      const auto found = elsewhere_.find(ack.delivery_id);
+      if (found == elsewhere_.end()) continue;
+      found->second.acknowledged = std::max(found->second.acknowledged, ack.attempt);
+    }
+    results_.forget(acks);
+  }
+  /// All that an app may hear of yet, here or elsewhere.
+  std::vector<DeliveryId> under_way() const {
+    std::vector<DeliveryId> ids;
+    for (const auto& [id, call] : calls_) ids.push_back(id);
+    for (const auto& [id, other] : elsewhere_) ids.push_back(id);
+    return ids;
+  }
+  std::vector<DeliveryId> under_way_elsewhere() const {
+    std::vector<DeliveryId> ids;
+    for (const auto& [id, other] : elsewhere_) ids.push_back(id);
+    return ids;
   }
 
   std::size_t size() const { return calls_.size(); }
   void allow(std::size_t most) { most_ = most; }
 
  private:
+  struct Elsewhere {
+    std::vector<StreamPtr> streams;  ///< that wait for the other process's word
+    std::uint32_t acknowledged = 0;  ///< up to this attempt
+  };
+
   ResultKeeper& results_;
   std::size_t most_;
+  std::unordered_map<DeliveryId, Elsewhere> elsewhere_;
   std::unordered_map<DeliveryId, CallPtr> calls_;
 };
 

@@ -12,6 +12,7 @@
 #include "agent/doctor.hpp"
 #include "agent/join.hpp"
 #include "agent/serve.hpp"
+#include "agent/upgrade.hpp"
 
 namespace postern::agent {
 
@@ -54,15 +55,28 @@ Result<void> replace_allow(const Options& options, const StateDir& state_dir, Id
   return state_dir.save(identity);
 }
 
+/// In the place of a process that serves still. A join was its own, and its allow-list is the saved one.
+int succeed(const Options& options, const StateDir& state_dir, Inheritance inherited, ProxyRules proxies,
+            World& world) {
+  auto identity = state_dir.identity();
+  if (!identity) {
+    inherited.complain(identity.error());
+    return complain(identity.error());
+  }
+  Tenure tenure{std::move(*identity), std::move(inherited.lock()), std::move(inherited)};
+  return serve(options, state_dir, std::move(tenure), std::move(proxies), world.clock, world.random);
+}
+
 int run(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world) {
   if (!state_dir.joined()) return complain(state_dir.identity().error());
-  const auto lock = state_dir.lock();
+  auto lock = state_dir.lock();
   if (!lock) return complain(lock.error());
   auto identity = state_dir.identity();
   if (!identity) return complain(identity.error());
   if (auto replaced = replace_allow(options, state_dir, *identity); !replaced)
     return complain(replaced.error());
-  return serve(options, state_dir, std::move(*identity), std::move(proxies), world.clock, world.random);
+  return serve(options, state_dir, {std::move(*identity), std::move(*lock), std::nullopt}, std::move(proxies),
+               world.clock, world.random);
 }
 
 Error already_joined(const StateDir& state_dir) {
@@ -81,7 +95,7 @@ int join_and_serve(const Options& options, const StateDir& state_dir, ProxyRules
   auto allow = AllowList::parse(options.allow);
   if (!allow) return complain(allow.error());
   if (auto created = state_dir.create(); !created) return complain(created.error());
-  const auto lock = state_dir.lock();
+  auto lock = state_dir.lock();
   if (!lock) return complain(lock.error());
   if (state_dir.joined() && !options.force) return complain(already_joined(state_dir));
   if (options.force) state_dir.forget_damaged_join();
@@ -98,7 +112,8 @@ int join_and_serve(const Options& options, const StateDir& state_dir, ProxyRules
         stdout);
     return 0;
   }
-  return serve(options, state_dir, std::move(*identity), std::move(proxies), world.clock, world.random);
+  return serve(options, state_dir, {std::move(*identity), std::move(*lock), std::nullopt}, std::move(proxies),
+               world.clock, world.random);
 }
 
 std::string text_of(const json::object& object, std::string_view key) {
@@ -179,15 +194,25 @@ int run_command(const Options& options, std::istream& standard_input) {
   const StateDir state_dir(options.state_dir);
   if (options.command == Command::status) return show_status(options, state_dir);
   World world;
+  if (options.command == Command::upgrade) {
+    const auto done = ask_upgrade(state_dir, world.clock);
+    if (!done) return complain(done.error());
+    ::fputs((*done + "\n").c_str(), stdout);
+    return 0;
+  }
   auto proxies =
       proxy_rules(options.proxy, [](const char* name) -> const char* { return std::getenv(name); });
   if (!proxies) return complain(proxies.error());
+  auto inherited = Inheritance::receive();
+  if (!inherited) return complain(inherited.error());
+  if (*inherited) return succeed(options, state_dir, std::move(**inherited), std::move(*proxies), world);
   switch (options.command) {
     case Command::join:
       return join_and_serve(options, state_dir, std::move(*proxies), world, standard_input);
     case Command::run:
       return run(options, state_dir, std::move(*proxies), world);
-    case Command::status:  // above: it dials nobody
+    case Command::status:  // above: they dial nobody
+    case Command::upgrade:
     case Command::rotate:
       return ask_rotation(state_dir);
     case Command::doctor:

@@ -37,8 +37,7 @@ std::string read_some(int fd) {
   std::string out(64, '\0');
   const ssize_t got = ::pread(fd, out.data(), out.size(), 0);
   out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-  while (!out.empty() && out.back() == '\n') out.pop_back();
-  return out;
+  return out.substr(0, out.find('\n'));
 }
 
 /// Belongs to the open file, not to the process, and asking does not take it (F_OFD_GETLK).
@@ -118,9 +117,18 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
                             "--state-dir of its own.",
                             read_some(fd.get()), path.parent_path().string()));
   }
+  FileLock lock(fd.release());
+  if (auto signed_by_us = lock.sign(path); !signed_by_us) return std::unexpected(signed_by_us.error());
+  return lock;
+}
+
+Result<void> FileLock::sign(const std::filesystem::path& path) const {
   const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(fd.get(), 0) != 0 || !write_all(fd.get(), pid)) return io_error("write", path);
-  return FileLock(fd.release());
+  // Whoever looks meanwhile finds the old one or the new one, never nothing.
+  if (::lseek(fd_, 0, SEEK_SET) != 0 || !write_all(fd_, pid) ||
+      ::ftruncate(fd_, static_cast<off_t>(pid.size())) != 0)
+    return io_error("write", path);
+  return {};
 }
 
 std::optional<std::string> FileLock::holder(const std::filesystem::path& path) {

@@ -24,13 +24,20 @@ Result<void> replace_file(const std::filesystem::path& path, std::string_view co
 /// nullopt when there is no such file. Error `io_failed`; `too_large` above 1 MiB.
 Result<std::optional<std::string>> read_file(const std::filesystem::path& path);
 
-/// A file that one process holds at a time (an OFD lock); let go by the kernel however the process ends.
+/// A file that one process holds at a time (an OFD lock); let go by the kernel however the process ends. It
+/// belongs to the open file: a process that inherits the descriptor holds it too, until the last one is gone.
 class FileLock {
  public:
   /// Error `already_running` names the process that holds it.
   static Result<FileLock> acquire(const std::filesystem::path& path);
   /// The process id of the holder; nullopt when nobody holds it. Asking never takes the lock.
   static std::optional<std::string> holder(const std::filesystem::path& path);
+
+  /// What another process has acquired, and left to this one.
+  static FileLock inherited(int descriptor) { return FileLock(descriptor); }
+  int descriptor() const { return fd_; }
+  /// Writes into it that this process is the holder. Error `io_failed`.
+  Result<void> sign(const std::filesystem::path& path) const;
 
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&&) = delete;

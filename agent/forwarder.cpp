@@ -80,11 +80,51 @@ void Forwarder::serve(AllowList allow, Limits limits, const AppTls& tls) {
   budget_.resize(limits.budget_bytes);
 }
 
+void Forwarder::hold(std::function<void(const tunnel::DeliverHead&)> came) {
+  door_ = Door::held;
+  came_ = std::move(came);
+}
+
+void Forwarder::release() {
+  door_ = Door::open;
+  came_ = {};
+  for (auto& delivery : std::exchange(held_, {})) forward(std::move(delivery));
+}
+
+void Forwarder::refuse() {
+  door_ = Door::shut;
+  for (const auto& delivery : std::exchange(held_, {})) delivery->reset(tunnel::ResetCode::refused);
+}
+
+void Forwarder::ended_elsewhere(DeliveryId id, const std::optional<Outcome>& outcome) {
+  for (auto& delivery : calls_.ended_elsewhere(id, outcome)) {
+    if (results_.answer_for(delivery->head())) {
+      take(std::move(delivery));
+    } else {
+      forward(std::move(delivery));
+    }
+  }
+}
+
+void Forwarder::elsewhere_is_gone() {
+  for (const DeliveryId id : calls_.under_way_elsewhere()) ended_elsewhere(id, std::nullopt);
+}
+
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
+  if (door_ == Door::shut) return delivery->reset(tunnel::ResetCode::refused);
+  if (door_ == Door::held) {
+    held_.push_back(delivery);
+    if (came_) came_(delivery->head());
+    return;
+  }
+  take(std::move(delivery));
+}
+
+void Forwarder::take(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
   if (delivery->head().probe) return tell(*delivery, probe_passed(), {});
   board_.status().last_delivery_at = clock_.now();
   Calls::Arrival arrival = calls_.arrived(delivery);
-  if (arrival.joined) return;
+  if (arrival.joined || arrival.elsewhere) return;
   if (arrival.fresh) return begin(std::move(arrival.fresh));
   if (!arrival.known) {
     AppAnswer busy = not_sent("agent_busy", "The agent has too many deliveries under way.");

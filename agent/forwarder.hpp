@@ -41,14 +41,25 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   using Watch = std::function<void(const tunnel::DeliverHead&, const tunnel::ResultHead&)>;
   void watch_outcomes(Watch watch) { outcome_ = std::move(watch); }
   /// The relay has committed these outcomes.
-  void acknowledged(std::span<const tunnel::ResultAck> acks) { results_.forget(acks); }
-  /// Deliveries that have not ended, with or without a stream.
-  std::size_t running() const { return calls_.size(); }
+  void acknowledged(std::span<const tunnel::ResultAck> acks) { calls_.acknowledged(acks); }
+  /// Deliveries that have not ended, with or without a stream, here or in a process before this one.
+  std::vector<DeliveryId> under_way() const { return calls_.under_way(); }
+
+  // --- While one process of the agent gives its place to another: handover.hpp ---
+  /// What comes waits, unanswered and not begun; `came`, which may be empty, hears of each, probes too.
+  void hold(std::function<void(const tunnel::DeliverHead&)> came);
+  void release();  ///< takes what has waited, and all that comes
+  void refuse();   ///< what has waited, and all that comes, is not started here
+  void inherit(std::span<const DeliveryId> ids) { calls_.inherit(ids); }
+  void ended_elsewhere(DeliveryId id, const std::optional<Outcome>& outcome);
+  void elsewhere_is_gone();  ///< nobody will say any more what came of those
 
  private:
+  enum class Door { open, held, shut };
   struct Rules;
   struct Job;
   using Calls = CallBook<tunnel::IncomingDelivery>;
+  void take(std::shared_ptr<tunnel::IncomingDelivery> delivery);
   void begin(Calls::CallPtr call);
   void tell(tunnel::IncomingDelivery& delivery, const tunnel::ResultHead& head, std::string body);
   boost::asio::awaitable<void> run(std::shared_ptr<Forwarder> self, std::shared_ptr<Job> job);
@@ -70,6 +81,9 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   std::shared_ptr<const Rules> rules_;
   Watch outcome_;
   ByteBudget budget_;
+  Door door_ = Door::open;
+  std::vector<std::shared_ptr<tunnel::IncomingDelivery>> held_;  ///< bounded by what was granted
+  std::function<void(const tunnel::DeliverHead&)> came_;
 };
 
 }  // namespace postern::agent

@@ -1,5 +1,7 @@
 #include "agent/keeper.hpp"
 
+#include <unistd.h>
+
 #include <boost/asio/as_tuple.hpp>
 
 #include <algorithm>
@@ -33,11 +35,17 @@ Keeper::Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwar
       identity_(std::move(identity)),
       forwarder_(std::move(forwarder)),
       settings_(std::move(settings)),
-      instance_(fresh_uuid(parts_.random)),
-      previous_instance_(std::exchange(identity_.instance, instance_)),
+      instance_(settings_.predecessor ? settings_.predecessor->instance : fresh_uuid(parts_.random)),
+      previous_instance_(settings_.predecessor ? settings_.predecessor->previous_instance
+                                               : identity_.instance),
       ended_(parts_.loop, asio::steady_timer::time_point::max()),
       status_tick_(parts_.loop),
-      sleep_tick_(parts_.loop) {
+      sleep_tick_(parts_.loop),
+      dials_again_(parts_.loop, asio::steady_timer::time_point::max()),
+      role_(settings_.predecessor ? Role::heir : Role::owner) {
+  identity_.instance = instance_;
+  if (settings_.predecessor)
+    identity_.generation = std::max(identity_.generation, settings_.predecessor->generation);
   parts_.board.status().relay = identity_.relay.to_string();
   parts_.board.status().agent_id = identity_.agent_id.to_string();
   rotations_.resize(settings_.sessions);
@@ -81,16 +89,19 @@ asio::awaitable<void> Keeper::run_lane(std::shared_ptr<Keeper> self, std::shared
 
 /// Calls that have lost their stream: what comes of them is for the journal.
 asio::awaitable<void> Keeper::finish_calls() {
-  const SteadyTime end = parts_.clock.steady() + kFinishing;
+  const SteadyTime end = parts_.clock.steady() + (role_ == Role::gone ? kLastCall : kFinishing);
   asio::steady_timer timer(parts_.loop);
   const auto token = asio::as_tuple(asio::use_awaitable);
-  while (forwarder_->running() > 0 && !stopping_ && parts_.clock.steady() < end) {
+  while (!forwarder_->under_way().empty() && !stopping_ && parts_.clock.steady() < end) {
     timer.expires_after(kFinishingLook);
     co_await timer.async_wait(token);
   }
 }
 
 asio::awaitable<Result<tcp::socket>> Keeper::dial(std::size_t lane) {
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (gives_way() && !is_ending()) co_await dials_again_.async_wait(token);
+  if (is_ending()) co_return fail("stopping", "The agent is stopping.");
   std::vector<tcp::endpoint> taken;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     if (i != lane && lanes_[i]->remote() != nullptr) taken.push_back(*lanes_[i]->remote());
@@ -187,6 +198,9 @@ Phase Keeper::phase() const {
 }
 
 bool Keeper::failed(const SessionEnd& end, const NextTry& next, unsigned failures) {
+  // The relay has sent it away for the heir's sake; if that comes to nothing, it dials at once.
+  if (gives_way()) return false;
+  if (settings_.on_failure) settings_.on_failure({end.reason.code, end.reason.message});
   outlook_ = next.outlook;
   report(end, next, failures);
   parts_.board.enter(phase());
@@ -198,6 +212,7 @@ bool Keeper::failed(const SessionEnd& end, const NextTry& next, unsigned failure
 }
 
 bool Keeper::save() {
+  if (role_ != Role::owner && role_ != Role::giving) return true;
   const auto saved = parts_.state_dir.save(identity_);
   if (!saved) log::warn("agent.state_not_saved", {{"error", saved.error().message}});
   return saved.has_value();
@@ -205,6 +220,7 @@ bool Keeper::save() {
 
 /// Begins to change the secret, or goes on with it. The next one is on disk before the relay learns of it.
 void Keeper::rotate(std::size_t lane) {
+  if (role_ != Role::owner) return;
   if (identity_.next_secret.empty()) {
     identity_.next_secret = parts_.random.bytes(tunnel::kSecretSize);
     if (!save()) return identity_.next_secret.clear();
@@ -223,6 +239,7 @@ void Keeper::rotated(const tunnel::RotateAnswer& answer) {
   }
   // A session has proven it already, or it is of an earlier change.
   if (identity_.next_secret.empty() || answer.key_epoch != identity_.key_epoch + 1) return;
+  if (role_ != Role::owner && role_ != Role::giving) return;
   identity_.next_known = true;
   if (!save()) {
     identity_.next_known = false;
@@ -292,13 +309,44 @@ void Keeper::grant(std::uint32_t deliveries) {
 }
 
 void Keeper::tell_health(std::span<const tunnel::AppHealth> apps) {
+  if (role_ == Role::gone) return;
   for (const auto& lane : lanes_) lane->health(apps);
+}
+
+Greeting Keeper::greeting() const {
+  return {instance_, previous_instance_, identity_.generation, ::getpid()};
+}
+
+void Keeper::become_owner(const Identity& saved) {
+  role_ = Role::owner;
+  catch_up(identity_, saved);
+  save();
+  if (!identity_.next_secret.empty() || parts_.state_dir.rotation_asked()) rotate(0);
+  parts_.board.enter(phase());
+}
+
+void Keeper::go_on() {
+  role_ = Role::owner;
+  dials_again_.cancel();
+  for (const auto& lane : lanes_) lane->wake();
+}
+
+void Keeper::become_gone() {
+  role_ = Role::gone;
+  draining_ = true;
+  dials_again_.cancel();
+  for (const auto& lane : lanes_) lane->leave("moved", "Another process of this agent has taken over.");
+}
+
+bool Keeper::all_left() const {
+  return std::ranges::none_of(lanes_, [](const auto& lane) { return lane->takes_deliveries(); });
 }
 
 void Keeper::drain() {
   if (std::exchange(draining_, true)) return;
   log::info("agent.draining", {{"in_flight", parts_.board.counters().in_flight}});
   parts_.board.enter(Phase::draining);
+  dials_again_.cancel();
   for (const auto& lane : lanes_) lane->leave("drain", "The agent is stopping.");
 }
 

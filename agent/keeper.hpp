@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/forwarder.hpp"
+#include "agent/handover.hpp"
 #include "agent/lane.hpp"
 #include "agent/proxy.hpp"
 #include "agent/secret_rotation.hpp"
@@ -42,9 +43,20 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   };
   struct Settings {
     bool exit_on_revoked = false;
-    std::function<void()> on_first_session;  ///< may be empty
-    std::size_t sessions = 1;                ///< 1 to tunnel::kSessionsMost
-    std::function<void()> on_session = {};   ///< each of them; may be empty
+    std::function<void()> on_first_session;             ///< may be empty
+    std::size_t sessions = 1;                           ///< 1 to tunnel::kSessionsMost
+    std::function<void()> on_session = {};              ///< each of them; may be empty
+    std::optional<Greeting> predecessor = {};           ///< whose place it will take: it starts as Role::heir
+    std::function<void(const Error&)> on_failure = {};  ///< no session came about, or one ended; may be empty
+  };
+  /// Whose the agent is while one process gives its place to another (handover.hpp). Only an owner saves the
+  /// state and changes the secret.
+  enum class Role {
+    owner,
+    heir,     ///< logs in as the instance that there is, and is not the agent yet
+    giving,   ///< its heir gets ready: dials nobody, or the two would drive each other out; saves still
+    parting,  ///< its heir may be the owner already
+    gone,     ///< its heir is: finishes what it has
   };
   Keeper(Parts parts, Identity identity, std::shared_ptr<Forwarder> forwarder, Settings settings);
 
@@ -58,6 +70,19 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
 
   /// How many deliveries may be in flight from now on: the sessions share it evenly, those that follow too.
   void grant(std::uint32_t deliveries);
+
+  Role role() const { return role_; }
+  void become(Role role) { role_ = role; }  ///< giving or parting
+  /// From heir to owner: takes what `saved` knows better, and saves.
+  void become_owner(const Identity& saved);
+  void go_on();  ///< from giving or parting to owner again: dials at once
+  /// Leaves its sessions for those of the heir; run() ends when nothing is under way any more, which may take
+  /// longer than a drain: calls have up to kLastCall.
+  void become_gone();
+  /// The relay has sent all sessions away, or there is none.
+  bool all_left() const;
+  Greeting greeting() const;
+  static constexpr Duration kLastCall = std::chrono::minutes(6);  ///< above every destination's time-out
 
   /// Which apps can be reached, for the sessions that there are.
   void tell_health(std::span<const tunnel::AppHealth> apps);
@@ -86,6 +111,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   void rotate(std::size_t lane);
   void rotated(const tunnel::RotateAnswer& answer);
   void report(const SessionEnd& end, const NextTry& next, unsigned failures);
+  bool gives_way() const { return role_ == Role::giving || role_ == Role::parting || role_ == Role::gone; }
 
   Parts parts_;
   Identity identity_;
@@ -99,6 +125,8 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   boost::asio::steady_timer ended_;  ///< cancelled when the last lane has
   boost::asio::steady_timer status_tick_;
   boost::asio::steady_timer sleep_tick_;
+  boost::asio::steady_timer dials_again_;  ///< cancelled when it may, after giving
+  Role role_;
   Outlook outlook_ = Outlook::normal;  ///< of the last failure since a session stood
   std::optional<int> exit_status_;
   bool draining_ = false;

@@ -49,6 +49,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void health(std::span<const tunnel::AppHealth> apps);
 
   State state() const { return state_; }
+  bool takes_deliveries() const { return link_ && link_->is_open() && !link_->has_left(); }
   /// Of the session that it holds; nullptr without one.
   const boost::asio::ip::tcp::endpoint* remote() const;
 

@@ -37,9 +37,12 @@ int main(int argc, char** argv) {
   postern::keep_freed_memory();
   refuse_dumps();
   ::signal(SIGPIPE, SIG_IGN);
-  const auto options = postern::agent::parse_command_line(argc, argv);
+  ::signal(SIGUSR2, SIG_IGN);  // until it is listened to
+  postern::agent::Program program = postern::agent::this_program(argc, argv);
+  auto options = postern::agent::parse_command_line(argc, argv);
   hide_secrets(argc, argv);
   if (!options) return options.error();
+  options->program = std::move(program);
   postern::log::configure(options->log_level, options->log_format);
   try {
     return postern::agent::run_command(*options, std::cin);

@@ -133,6 +133,9 @@ void add_commands(CLI::App& app, Options& options) {
   auto* rotate = app.add_subcommand(
       "rotate", "Change this agent's secret: at once when it runs and is connected, else when it next is");
   rotate->callback([&options] { options.command = Command::rotate; });
+  auto* upgrade = app.add_subcommand(
+      "upgrade", "Let the running agent give its place to the program that is there now, without a pause");
+  upgrade->callback([&options] { options.command = Command::upgrade; });
   auto* doctor = app.add_subcommand("doctor",
                                     "Check every step from here to the relay and to the apps, with a fix "
                                     "for each that fails; exit 0 when all pass");

@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "agent/program.hpp"
 #include "base/log.hpp"
 
 namespace postern::agent {
 
-enum class Command { join, run, status, doctor, rotate };
+enum class Command { join, run, status, doctor, rotate, upgrade };
 
 /// What bounds the work in flight. All of it is this agent's to grant: the relay cannot raise it.
 struct Limits {
@@ -43,6 +44,7 @@ struct Options {
   bool exit_on_revoked = false;
   std::size_t sessions = 2;  ///< with the relay, side by side
   bool json = false;
+  Program program;  ///< set by main
   Limits limits;
   AppTls app_tls;
   std::string proxy;  ///< may hold a password; empty: as the environment says

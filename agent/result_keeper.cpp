@@ -6,15 +6,22 @@ namespace postern::agent {
 
 Result<std::unique_ptr<ResultKeeper>> ResultKeeper::open(const std::filesystem::path& path,
                                                          Journal::Limits limits) {
+  auto keeper = std::make_unique<ResultKeeper>(Journal(limits), nullptr, 0);
+  if (auto taken = keeper->take_over(path); !taken) return std::unexpected(taken.error());
+  return keeper;
+}
+
+Result<void> ResultKeeper::take_over(const std::filesystem::path& path) {
   std::string content;
   auto file = JournalFile::open(path, content);
   if (!file) return std::unexpected(file.error());
-  Journal journal(limits);
   if (content.size() < kJournalMagic.size() && kJournalMagic.starts_with(content)) {
     (*file)->replace(std::string(kJournalMagic));
-    return std::make_unique<ResultKeeper>(std::move(journal), std::move(*file), kJournalMagic.size());
+    disk_ = std::move(*file);
+    size_ = kJournalMagic.size();
+    return {};
   }
-  const auto good = journal.load(content);
+  const auto good = journal_.load(content);
   if (!good) {
     return fail("state_damaged",
                 fmt::format("{} is not a journal of this agent. Move it away; deliveries that "
@@ -23,17 +30,42 @@ Result<std::unique_ptr<ResultKeeper>> ResultKeeper::open(const std::filesystem::
   }
   if (*good < content.size()) {
     log::warn("journal.torn", {{"file", path.string()}, {"lost_bytes", content.size() - *good}});
-    (*file)->replace(journal.rewritten());
+    (*file)->replace(journal_.rewritten());
   }
-  return std::make_unique<ResultKeeper>(std::move(journal), std::move(*file), *good);
+  disk_ = std::move(*file);
+  size_ = *good;
+  return {};
+}
+
+void ResultKeeper::hand_over(Heir heir) {
+  disk_.reset();
+  heir_ = std::move(heir);
+}
+
+Result<void> ResultKeeper::take_back(const std::filesystem::path& path) {
+  heir_.reset();
+  std::string content;
+  auto file = JournalFile::open(path, content);
+  if (!file) return std::unexpected(file.error());
+  std::string whole = journal_.rewritten();
+  size_ = whole.size();
+  (*file)->replace(std::move(whole));
+  disk_ = std::move(*file);
+  return {};
 }
 
 void ResultKeeper::keep(DeliveryId id, const Outcome& outcome) {
   append(journal_.keep(id, outcome));
+  if (heir_) heir_->ended(id, outcome);
 }
 
 void ResultKeeper::forget(std::span<const tunnel::ResultAck> acks) {
   append(journal_.forget(acks));
+  if (heir_) heir_->acknowledged(acks);
+}
+
+void ResultKeeper::left(DeliveryId id) {
+  if (heir_) heir_->left(id);
 }
 
 void ResultKeeper::append(std::string bytes) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -14,13 +15,28 @@ class ResultKeeper {
   /// `size`: how much of the file is good. Without a disk outcomes are kept in memory only.
   ResultKeeper(Journal journal, std::unique_ptr<JournalDisk> disk, std::size_t size)
       : journal_(std::move(journal)), disk_(std::move(disk)), size_(size) {}
-  /// Reads what is there, and cuts off a torn end. A file that is no journal is an error (`state_damaged`),
-  /// and is left alone.
+  /// One that has taken over `path`. Errors as there.
   static Result<std::unique_ptr<ResultKeeper>> open(const std::filesystem::path& path,
                                                     Journal::Limits limits);
+  /// Without a disk, before anything was kept: reads what is there, cuts off a torn end, and writes to it
+  /// from now on. A file that is no journal is an error (`state_damaged`), and is left alone.
+  Result<void> take_over(const std::filesystem::path& path);
+
+  /// Another process of this agent, which has taken over the file.
+  struct Heir {
+    std::function<void(DeliveryId, const Outcome&)> ended;  ///< of every call, also what is not kept
+    std::function<void(DeliveryId)> left;                   ///< a call that ended without an outcome
+    std::function<void(std::span<const tunnel::ResultAck>)> acknowledged;
+  };
+  /// The file is whole, synced and closed when it returns; from now on `heir` is told instead of the disk.
+  void hand_over(Heir heir);
+  /// The heir is gone, and has never begun anything: all of the file anew. Error `io_failed`; then outcomes
+  /// are kept in memory only.
+  Result<void> take_back(const std::filesystem::path& path);
 
   void keep(DeliveryId id, const Outcome& outcome);
   void forget(std::span<const tunnel::ResultAck> acks);
+  void left(DeliveryId id);  ///< a call of it ended without an outcome
   std::optional<Outcome> answer_for(const tunnel::DeliverHead& head) const {
     return journal_.answer_for(head);
   }
@@ -35,6 +51,7 @@ class ResultKeeper {
   std::unique_ptr<JournalDisk> disk_;
   std::size_t size_ = 0;        // of the file
   unsigned since_failure_ = 0;  // appended while the file is not complete
+  std::optional<Heir> heir_;
 };
 
 }  // namespace postern::agent

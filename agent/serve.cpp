@@ -6,8 +6,12 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <functional>
+
 #include "agent/keeper.hpp"
+#include "agent/predecessor.hpp"
 #include "agent/reloader.hpp"
+#include "agent/upgrade.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
@@ -39,12 +43,12 @@ asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keep
   if (!once_more) ::_exit(kExitForced);
 }
 
-asio::awaitable<void> on_hangup(asio::signal_set& signals, std::shared_ptr<Reloader> reloader) {
+asio::awaitable<void> on_each(asio::signal_set& signals, std::function<void()> then) {
   const auto token = asio::as_tuple(asio::use_awaitable);
   while (true) {
     auto [ec, signal] = co_await signals.async_wait(token);
     if (ec) co_return;
-    reloader->reload();
+    then();
   }
 }
 
@@ -67,64 +71,192 @@ tunnel::ConnectionLimits connection_limits(const Limits& limits, std::size_t ses
   return out;
 }
 
-int serve(const Options& options, const StateDir& state_dir, Identity identity, ProxyRules proxies,
-          const Clock& clock, Random& random) {
-  auto loaded = load_serving(options, identity.allow);
-  if (!loaded) {
-    log::error("agent.config", {{"error", loaded.error().message}});
-    return kExitFault;
+namespace {
+
+/// What the keeper's sessions tell, and to whom: those know the keeper, which came first.
+struct Listeners {
+  std::weak_ptr<HealthKeeper> health;
+  std::weak_ptr<Successor> successor;
+};
+
+/// All that serves, wired up. Lives as long as serve() runs.
+class Service {
+ public:
+  Service(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
+          const Clock& clock, Random& random, LoadedServing loaded, std::unique_ptr<ResultKeeper> results);
+  int run();
+
+ private:
+  Keeper::Settings keeper_settings();
+  void watch_health();
+  void listen_to_signals();
+  void get_ready_to_leave(const Options& options);
+  void take_over();
+
+  const StateDir& state_dir_;
+  const Clock& clock_;
+  FileLock lock_;
+  std::optional<Inheritance> inherited_;
+  LoadedServing loaded_;
+  std::unique_ptr<ResultKeeper> results_;
+  const std::filesystem::path journal_;
+  const std::string connected_;
+  const bool exit_on_revoked_;
+  const std::size_t sessions_;
+  StatusBoard board_;
+  std::optional<int> exit_status_;
+  asio::io_context loop_{1};
+  asio::signal_set signals_{loop_, SIGTERM, SIGINT};
+  asio::signal_set hangups_{loop_, SIGHUP};
+  asio::signal_set upgrades_{loop_, SIGUSR2};
+  Listeners listeners_;
+  std::shared_ptr<Forwarder> forwarder_;
+  std::shared_ptr<Keeper> keeper_;
+  std::shared_ptr<HealthKeeper> health_;
+  std::shared_ptr<Reloader> reloader_;
+  std::shared_ptr<Predecessor> predecessor_;
+  std::shared_ptr<Successor> successor_;
+};
+
+Service::Service(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
+                 const Clock& clock, Random& random, LoadedServing loaded,
+                 std::unique_ptr<ResultKeeper> results)
+    : state_dir_(state_dir),
+      clock_(clock),
+      lock_(std::move(tenure.lock)),
+      inherited_(std::move(tenure.inherited)),
+      loaded_(std::move(loaded)),
+      results_(std::move(results)),
+      journal_(state_dir.journal_file(tenure.identity.agent_id)),
+      connected_(fmt::format("connected relay={} agent={}", tenure.identity.relay.to_string(),
+                             tenure.identity.agent_id.to_string())),
+      exit_on_revoked_(options.exit_on_revoked),
+      sessions_(std::min(options.sessions, loaded_.serving.limits.deliveries)),
+      board_(state_dir.status_file(), clock) {
+  board_.leave_file(inherited_.has_value());
+  const Serving& serving = loaded_.serving;
+  forwarder_ = std::make_shared<Forwarder>(loop_.get_executor(), serving.allow, serving.limits,
+                                           serving.app_tls, *results_, board_, clock);
+  const AllowList saved = tenure.identity.allow;
+  keeper_ = std::make_shared<Keeper>(
+      Keeper::Parts{loop_, state_dir, board_, clock, random, connection_limits(serving.limits, sessions_),
+                    std::move(proxies)},
+      std::move(tenure.identity), forwarder_, keeper_settings());
+  watch_health();
+  reloader_ = std::make_shared<Reloader>(
+      Reloader::Parts{loop_.get_executor(), board_, clock, forwarder_, keeper_, health_}, options, saved);
+  reloader_->start(loaded_);
+  get_ready_to_leave(options);
+  take_over();
+}
+
+Keeper::Settings Service::keeper_settings() {
+  Keeper::Settings settings;
+  settings.exit_on_revoked = exit_on_revoked_;
+  settings.sessions = sessions_;
+  settings.on_session = [this] {
+    if (const auto health = listeners_.health.lock()) health->session_opened();
+    if (const auto successor = listeners_.successor.lock()) successor->session_opened();
+  };
+  if (!inherited_) {
+    settings.on_first_session = [this] { print_line(connected_); };
+    return settings;
   }
-  const Serving& serving = loaded->serving;
-  log::set_level(serving.log_level);
-  if (serving.allow.empty())
+  settings.predecessor = inherited_->greeting();
+  settings.on_failure = [this](const Error& error) {
+    if (const auto successor = listeners_.successor.lock()) successor->failed(error);
+  };
+  return settings;
+}
+
+void Service::watch_health() {
+  health_ = std::make_shared<HealthKeeper>(loop_.get_executor(), clock_,
+                                           [weak = std::weak_ptr(keeper_)](const auto& apps) {
+                                             if (const auto alive = weak.lock()) alive->tell_health(apps);
+                                           });
+  listeners_.health = health_;
+  forwarder_->watch_outcomes(
+      [health = health_](const auto& delivery, const auto& result) { health->ended(delivery, result); });
+}
+
+void Service::get_ready_to_leave(const Options& options) {
+  predecessor_ = std::make_shared<Predecessor>(Predecessor::Parts{
+      .executor = loop_.get_executor(),
+      .board = board_,
+      .clock = clock_,
+      .results = *results_,
+      .forwarder = forwarder_,
+      .keeper = keeper_,
+      .journal = journal_,
+      .start = [program = options.program, lock = lock_.descriptor()](int socket) -> Result<ChildProcess> {
+        if (auto may = may_be_succeeded(); !may) return std::unexpected(may.error());
+        return start_successor(program, socket, lock);
+      }});
+}
+
+void Service::take_over() {
+  if (!inherited_) return;
+  successor_ = std::make_shared<Successor>(Successor::Parts{.executor = loop_.get_executor(),
+                                                            .state_dir = state_dir_,
+                                                            .lock = lock_,
+                                                            .board = board_,
+                                                            .results = *results_,
+                                                            .forwarder = forwarder_,
+                                                            .keeper = keeper_,
+                                                            .journal = journal_,
+                                                            .sessions = sessions_,
+                                                            .serves = [this] { print_line(connected_); }},
+                                           inherited_->release_socket());
+  listeners_.successor = successor_;
+  successor_->start();
+}
+
+void Service::listen_to_signals() {
+  spawn(loop_.get_executor(), on_each(hangups_, [reloader = reloader_] { reloader->reload(); }),
+        "agent.hangups");
+  spawn(loop_.get_executor(), on_each(upgrades_, [leaving = predecessor_] { leaving->begin(); }),
+        "agent.upgrades");
+  spawn(loop_.get_executor(), on_signals(signals_, keeper_), "agent.signals");
+}
+
+int Service::run() {
+  listen_to_signals();
+  spawn(loop_.get_executor(), keep(keeper_, exit_status_), "agent.keeper");
+  // Idle connections to the apps must not hold a finished process up.
+  while (!exit_status_ && loop_.run_one() > 0) {
+  }
+  predecessor_->abandon();
+  return exit_status_.value_or(kExitFault);
+}
+
+int refuse(const Tenure& tenure, std::string_view event, const Error& error) {
+  log::error(event, {{"error", error.message}});
+  if (tenure.inherited) tenure.inherited->complain(error);
+  return kExitFault;
+}
+
+/// A successor opens the journal when the process before it has closed it.
+Result<std::unique_ptr<ResultKeeper>> open_results(const StateDir& state_dir, const Tenure& tenure) {
+  if (tenure.inherited) return std::make_unique<ResultKeeper>(Journal({}), nullptr, 0);
+  state_dir.forget_other_journals(tenure.identity.agent_id);
+  return ResultKeeper::open(state_dir.journal_file(tenure.identity.agent_id), {});
+}
+
+}  // namespace
+
+int serve(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
+          const Clock& clock, Random& random) {
+  auto loaded = load_serving(options, tenure.identity.allow);
+  if (!loaded) return refuse(tenure, "agent.config", loaded.error());
+  log::set_level(loaded->serving.log_level);
+  if (loaded->serving.allow.empty())
     log::warn("agent.nothing_allowed",
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
-  state_dir.forget_other_journals(identity.agent_id);
-  auto results = ResultKeeper::open(state_dir.journal_file(identity.agent_id), {});
-  if (!results) {
-    log::error("agent.journal", {{"error", results.error().message}});
-    return kExitFault;
-  }
-  StatusBoard board(state_dir.status_file(), clock);
-  std::optional<int> exit_status;
-  asio::io_context loop(1);
-  asio::signal_set signals(loop, SIGTERM, SIGINT);
-  asio::signal_set hangups(loop, SIGHUP);
-  const std::string connected =
-      fmt::format("connected relay={} agent={}", identity.relay.to_string(), identity.agent_id.to_string());
-  auto forwarder = std::make_shared<Forwarder>(loop.get_executor(), serving.allow, serving.limits,
-                                               serving.app_tls, **results, board, clock);
-  const AllowList saved = identity.allow;
-  const std::size_t sessions = std::min(options.sessions, serving.limits.deliveries);
-  // Each of the two knows the other, the keeper only for as long as this function runs.
-  std::weak_ptr<HealthKeeper> health_of_session;
-  auto keeper = std::make_shared<Keeper>(
-      Keeper::Parts{loop, state_dir, board, clock, random, connection_limits(serving.limits, sessions),
-                    std::move(proxies)},
-      std::move(identity), forwarder,
-      Keeper::Settings{options.exit_on_revoked, [connected] { print_line(connected); }, sessions,
-                       [&health_of_session] {
-                         if (const auto health = health_of_session.lock()) health->session_opened();
-                       }});
-  auto health = std::make_shared<HealthKeeper>(loop.get_executor(), clock,
-                                               [weak = std::weak_ptr(keeper)](const auto& apps) {
-                                                 if (const auto alive = weak.lock()) alive->tell_health(apps);
-                                               });
-  health_of_session = health;
-  forwarder->watch_outcomes(
-      [health](const auto& delivery, const auto& result) { health->ended(delivery, result); });
-  auto reloader = std::make_shared<Reloader>(
-      Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper, health}, options, saved);
-  reloader->start(*loaded);
-  spawn(loop.get_executor(), on_hangup(hangups, reloader), "agent.hangups");
-  spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");
-  spawn(loop.get_executor(), keep(keeper, exit_status), "agent.keeper");
-  forwarder.reset();
-  keeper.reset();
-  // Idle connections to the apps must not hold a finished process up.
-  while (!exit_status && loop.run_one() > 0) {
-  }
-  return exit_status.value_or(kExitFault);
+  auto results = open_results(state_dir, tenure);
+  if (!results) return refuse(tenure, "agent.journal", results.error());
+  Service service(options, state_dir, std::move(tenure), std::move(proxies), clock, random,
+                  std::move(*loaded), std::move(*results));
+  return service.run();
 }
 
 }  // namespace postern::agent

@@ -112,6 +112,18 @@ json::array to_array(const std::vector<std::string>& texts) {
 
 }  // namespace
 
+void catch_up(Identity& identity, const Identity& saved) {
+  identity.generation = std::max(identity.generation, saved.generation);
+  if (saved.key_epoch > identity.key_epoch) {
+    identity.secret = saved.secret;
+    identity.key_epoch = saved.key_epoch;
+  } else if (saved.key_epoch < identity.key_epoch || saved.next_secret.empty()) {
+    return;
+  }
+  identity.next_secret = saved.next_secret;
+  identity.next_known = saved.next_known;
+}
+
 std::filesystem::path StateDir::default_path() {
   if (::geteuid() == 0) return "/var/lib/postern-agent";
   const char* state = std::getenv("XDG_STATE_HOME");

@@ -35,6 +35,10 @@ struct Identity {
   RelayTrust trust() const { return {pins, ca}; }
 };
 
+/// What of `saved` is newer than what a process knows that took over from the one that saved it: a change of
+/// the secret, a later login.
+void catch_up(Identity& identity, const Identity& saved);
+
 /// The same join told again must be the same byte for byte, so all that goes into it is kept.
 struct Joining {
   JoinId join_id;
@@ -53,8 +57,9 @@ class StateDir {
   }
 
   Result<void> create() const;  ///< mode 0700, parents too; keeps one that is there. Error `io_failed`
-  Result<FileLock> lock() const { return FileLock::acquire(path_ / "lock"); }
-  std::optional<std::string> running() const { return FileLock::holder(path_ / "lock"); }
+  Result<FileLock> lock() const { return FileLock::acquire(lock_file()); }
+  std::filesystem::path lock_file() const { return path_ / "lock"; }
+  std::optional<std::string> running() const { return FileLock::holder(lock_file()); }
 
   /// Error `not_joined` when there is none, `state_damaged` when it cannot be read; both say what to do.
   Result<Identity> identity() const;

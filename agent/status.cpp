@@ -22,9 +22,15 @@ json::object config_json(const ConfigStatus& config) {
                       {"error", error_json(config.error)}};
 }
 
+json::value upgrade_json(const std::optional<FailedUpgrade>& failed) {
+  if (!failed) return nullptr;
+  return json::object{{"at", to_rfc3339(failed->at)}, {"error", error_json(failed->error)}};
+}
+
 json::object to_json(const Status& status, Time now) {
   const Counters& counters = status.deliveries;
   return json::object{{"pid", ::getpid()},
+                      {"version", POSTERN_VERSION},
                       {"phase", to_text(status.phase)},
                       {"phase_since", to_rfc3339(status.phase_since)},
                       {"relay", status.relay},
@@ -41,6 +47,7 @@ json::object to_json(const Status& status, Time now) {
                                                   {"maybe_sent", counters.maybe_sent},
                                                   {"refused", counters.refused}}},
                       {"config", config_json(status.config)},
+                      {"failed_upgrade", upgrade_json(status.failed_upgrade)},
                       {"updated_at", to_rfc3339(now)}};
 }
 
@@ -73,6 +80,7 @@ void StatusBoard::enter(Phase phase) {
 }
 
 void StatusBoard::tick() {
+  if (left_) return;
   const std::string content = json::serialize(to_json(status_, clock_.now())) + "\n";
   [[maybe_unused]] const auto written = replace_file(file_, content, Durable::no);
 }

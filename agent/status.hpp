@@ -38,6 +38,12 @@ struct ConfigStatus {
   std::optional<Error> error;  ///< of the last look, when what was found was not taken
 };
 
+/// The last try at upgrade, while this process goes on because it failed.
+struct FailedUpgrade {
+  Time at;
+  Error error;
+};
+
 /// What the agent does just now. One thread.
 struct Status {
   Phase phase = Phase::connecting;
@@ -50,6 +56,7 @@ struct Status {
   std::optional<Time> last_delivery_at;
   Counters deliveries;
   ConfigStatus config;
+  std::optional<FailedUpgrade> failed_upgrade;
 };
 
 /// Keeps the status file up to date: at once on a change of phase, otherwise as often as tick() is called.
@@ -63,11 +70,14 @@ class StatusBoard {
   void enter(Phase phase);
   void failed(Error error) { status_.last_error = std::move(error); }
   void tick();
+  /// The file belongs to another process of the agent, or (false) to this one.
+  void leave_file(bool leave) { left_ = leave; }
 
  private:
   std::filesystem::path file_;
   const Clock& clock_;
   Status status_;
+  bool left_ = false;
 };
 
 constexpr Duration kStatusPeriod = std::chrono::seconds(5);

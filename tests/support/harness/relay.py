@@ -1,5 +1,7 @@
 """`postern serve` and its REST API, `postern-agent`, as tests use them."""
 import json
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -155,7 +157,7 @@ class Relay:
 
 
 class Agent:
-    def __init__(self, directory, relay, name, allow, prefix=(), env=None):
+    def __init__(self, directory, relay, name, allow, prefix=(), env=None, binary=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.state = self.directory / "state"
@@ -166,13 +168,14 @@ class Agent:
         self.id = self.info["id"]
         self.relay = relay
         self.prefix = list(prefix)  # of every command line: nsenter, for one
+        self.binary = binary or BIN / "postern-agent"
         self.process = None
 
     def join(self, timeout=20.0):
         self.enrollment = self.relay.api.post(f"agents/{self.id}/enrollment")
         token = self.directory / "join-token"
         token.write_text(self.enrollment["join_token"])
-        argv = [*self.prefix, BIN / "postern-agent", "join", "--join-file", token, "--state-dir", self.state]
+        argv = [*self.prefix, self.binary, "join", "--join-file", token, "--state-dir", self.state]
         for target in self.allow:
             argv += ["--allow", target]
         self.process = Process(argv, self.directory / "agent.log", self.env)
@@ -180,7 +183,7 @@ class Agent:
         return self
 
     def run(self, *options, timeout=20.0):
-        argv = [*self.prefix, BIN / "postern-agent", "run", "--state-dir", self.state, *options]
+        argv = [*self.prefix, self.binary, "run", "--state-dir", self.state, *options]
         self.process = Process(argv, self.directory / "agent.log", self.env)
         self.process.wait_line("connected ", timeout)
         return self
@@ -192,10 +195,31 @@ class Agent:
         file.write_text(json.dumps({**json.loads(file.read_text()), "relay": address}))
         return self.run()
 
+    @property
+    def pid(self):
+        """Of the process that holds the state directory, or held it last."""
+        return int((self.state / "lock").read_text().split()[0])
+
+    def upgrade(self, timeout=60):
+        """`postern-agent upgrade`: what it said, and its status."""
+        return subprocess.run([str(BIN / "postern-agent"), "upgrade", "--state-dir", str(self.state)],
+                              capture_output=True, text=True, timeout=timeout)
+
+    def _end_successor(self, number):
+        """After an upgrade another process is the agent, no child of ours."""
+        if self.pid == self.process.pid:
+            return
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
     def stop(self):
+        self._end_successor(signal.SIGTERM)
         return self.process.stop()
 
     def kill(self):
+        self._end_successor(signal.SIGKILL)
         return self.process.kill()
 
     def configure(self, text):

@@ -140,5 +140,36 @@ TEST_F(ResultKeeperTest, WhatCannotBeWrittenIsStillKnownUntilTheEnd) {
   EXPECT_TRUE(keeper->answer_for(request(1)));
 }
 
+TEST_F(ResultKeeperTest, TheNextProcessFindsAllOfItAndHearsTheRest) {
+  auto before = open();
+  before->keep(id(1), answered());
+  before->keep(id(2), answered());
+  auto after = std::make_unique<ResultKeeper>(Journal({}), nullptr, 0);
+  before->hand_over({[&](DeliveryId which, const Outcome& outcome) { after->keep(which, outcome); },
+                     [](DeliveryId) {},
+                     [&](std::span<const tunnel::ResultAck> acks) { after->forget(acks); }});
+  ASSERT_TRUE(after->take_over(path));
+  EXPECT_EQ(after->entries(), 2U);
+  before->keep(id(3), answered());
+  forget(*before, 1);
+  before.reset();
+  after.reset();
+  const auto read = open();
+  EXPECT_EQ(read->entries(), 2U);
+  EXPECT_TRUE(read->answer_for(request(3)));
+  EXPECT_FALSE(read->answer_for(request(1)));
+}
+
+TEST_F(ResultKeeperTest, WhatWasHandedOverInVainIsTakenBackWhole) {
+  auto keeper = open();
+  keeper->keep(id(1), answered());
+  keeper->hand_over({[](DeliveryId, const Outcome&) {}, [](DeliveryId) {}, [](auto) {}});
+  keeper->keep(id(2), answered());  // its heir died with it
+  ASSERT_TRUE(keeper->take_back(path));
+  keeper->keep(id(3), answered());
+  keeper.reset();
+  EXPECT_EQ(open()->entries(), 3U);
+}
+
 }  // namespace
 }  // namespace postern::agent

@@ -182,5 +182,39 @@ TEST(ReplaceFile, NamesTheFileItCouldNotWrite) {
   EXPECT_THAT(written.error().message, testing::HasSubstr("/nonexistent/dir/f"));
 }
 
+/// A process that takes another one's place read the state before that one's last words.
+TEST_F(State, WhatWasSavedMeanwhileIsCaughtUpWith) {
+  const Identity read = some_identity();
+  Identity saved = read;
+  saved.generation = 9;
+  saved.next_secret = std::string(32, 'n');
+  Identity mine = read;
+  mine.generation = 12;
+  catch_up(mine, saved);
+  EXPECT_EQ(mine.generation, 12U);
+  EXPECT_EQ(mine.next_secret, saved.next_secret);
+  EXPECT_FALSE(mine.next_known);
+  saved.secret = std::exchange(saved.next_secret, {});
+  saved.key_epoch = 1;
+  catch_up(mine, saved);
+  EXPECT_EQ(mine.secret, saved.secret);
+  EXPECT_EQ(mine.key_epoch, 1U);
+  EXPECT_TRUE(mine.next_secret.empty());
+}
+
+TEST_F(State, AnOlderSecretIsNeverCaughtUpWith) {
+  const Identity read = some_identity();
+  Identity mine = read;
+  mine.secret = std::string(32, 'n');  // proven with the relay since
+  mine.key_epoch = 1;
+  Identity saved = read;
+  saved.next_secret = mine.secret;
+  saved.next_known = true;
+  catch_up(mine, saved);
+  EXPECT_EQ(mine.key_epoch, 1U);
+  EXPECT_EQ(mine.secret, std::string(32, 'n'));
+  EXPECT_TRUE(mine.next_secret.empty());
+}
+
 }  // namespace
 }  // namespace postern::agent
