@@ -12,11 +12,12 @@
 #include "agent/doctor.hpp"
 #include "agent/join.hpp"
 #include "agent/serve.hpp"
+#include "agent/service.hpp"
+#include "agent/status_view.hpp"
 
 namespace postern::agent {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 
 namespace {
 
@@ -101,46 +102,14 @@ int join_and_serve(const Options& options, const StateDir& state_dir, ProxyRules
   return serve(options, state_dir, std::move(*identity), std::move(proxies), world.clock, world.random);
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  if (!value || value->is_null()) return "-";
-  return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
-}
-
-void print_status(const json::object& status) {
-  std::string out;
-  for (const char* key : {"phase", "phase_since", "relay", "agent_id", "sessions", "sessions_open",
-                          "last_delivery_at", "updated_at"}) {
-    out += fmt::format("{:<17} {}\n", key, text_of(status, key));
-  }
-  if (const auto* counters = status.if_contains("deliveries"); counters && counters->is_object()) {
-    for (const auto& [name, value] : counters->as_object()) {
-      out += fmt::format("{:<17} {}\n", std::string(name), json::serialize(value));
-    }
-  }
-  if (const auto* error = status.if_contains("last_error"); error && error->is_object()) {
-    out += fmt::format("{:<17} {} ({})\n", "last_error", text_of(error->as_object(), "message"),
-                       text_of(error->as_object(), "code"));
-  }
-  ::fputs(out.c_str(), stdout);
-}
-
-/// Healthy only when a process holds the directory and says that it is connected.
-int show_status(const Options& options, const StateDir& state_dir) {
+int show_status(const Options& options, const StateDir& state_dir, const Clock& clock) {
   if (!state_dir.joined()) return complain(state_dir.identity().error());
-  const auto content = read_file(state_dir.status_file());
-  if (!content) return complain(content.error());
-  json::error_code ec;
-  json::value parsed = *content ? json::parse(**content, ec) : json::object();
-  json::object status = parsed.is_object() ? std::move(parsed.as_object()) : json::object();
-  const bool running = state_dir.running().has_value();
-  if (!running) status["phase"] = "not_running";
-  if (options.json) {
-    ::fputs((json::serialize(status) + "\n").c_str(), stdout);
-  } else {
-    print_status(status);
-  }
-  return running && text_of(status, "phase") == "connected" ? 0 : kFailed;
+  const auto status = read_status(state_dir, clock.now());
+  if (!status) return complain(status.error());
+  ::fputs(
+      (options.json ? boost::json::serialize(*status) + "\n" : render_status(*status, clock.now())).c_str(),
+      stdout);
+  return is_connected(*status) ? 0 : kFailed;
 }
 
 int show_health(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world) {
@@ -177,8 +146,10 @@ int ask_rotation(const StateDir& state_dir) {
 
 int run_command(const Options& options, std::istream& standard_input) {
   const StateDir state_dir(options.state_dir);
-  if (options.command == Command::status) return show_status(options, state_dir);
   World world;
+  if (options.command == Command::status) return show_status(options, state_dir, world.clock);
+  if (options.command == Command::service)
+    return run_service(options, state_dir, world.clock, standard_input);
   auto proxies =
       proxy_rules(options.proxy, [](const char* name) -> const char* { return std::getenv(name); });
   if (!proxies) return complain(proxies.error());
@@ -187,7 +158,8 @@ int run_command(const Options& options, std::istream& standard_input) {
       return join_and_serve(options, state_dir, std::move(*proxies), world, standard_input);
     case Command::run:
       return run(options, state_dir, std::move(*proxies), world);
-    case Command::status:  // above: it dials nobody
+    case Command::status:  // above: they dial nobody
+    case Command::service:
     case Command::rotate:
       return ask_rotation(state_dir);
     case Command::doctor:

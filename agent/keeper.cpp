@@ -295,6 +295,12 @@ void Keeper::tell_health(std::span<const tunnel::AppHealth> apps) {
   for (const auto& lane : lanes_) lane->health(apps);
 }
 
+void Keeper::describe(Status& status) const {
+  status.granted = parts_.limits.session.max_deliveries * lanes_.size();
+  status.session_list.clear();
+  for (const auto& lane : lanes_) status.session_list.push_back(lane->describe(parts_.clock));
+}
+
 void Keeper::drain() {
   if (std::exchange(draining_, true)) return;
   log::info("agent.draining", {{"in_flight", parts_.board.counters().in_flight}});

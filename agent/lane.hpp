@@ -7,6 +7,7 @@
 
 #include "agent/link.hpp"
 #include "agent/reconnect.hpp"
+#include "agent/status.hpp"
 
 namespace postern::agent {
 
@@ -49,6 +50,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void health(std::span<const tunnel::AppHealth> apps);
 
   State state() const { return state_; }
+  SessionStatus describe(const Clock& clock) const;
   /// Of the session that it holds; nullptr without one.
   const boost::asio::ip::tcp::endpoint* remote() const;
 

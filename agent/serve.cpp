@@ -6,8 +6,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <cstdlib>
+
 #include "agent/keeper.hpp"
 #include "agent/reloader.hpp"
+#include "agent/serve_status.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
@@ -25,11 +28,13 @@ void print_line(const std::string& line) {
   ::fflush(stdout);
 }
 
-asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keeper> keeper) {
+asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keeper> keeper,
+                                 ServiceManager& manager) {
   const auto token = asio::as_tuple(asio::use_awaitable);
   auto [ec, first] = co_await signals.async_wait(token);
   if (ec) co_return;
   log::info("agent.signal", {{"signal", first}});
+  manager.stopping();
   keeper->drain();
   auto [again, second] = co_await signals.async_wait(token);
   if (again) co_return;
@@ -39,12 +44,15 @@ asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keep
   if (!once_more) ::_exit(kExitForced);
 }
 
-asio::awaitable<void> on_hangup(asio::signal_set& signals, std::shared_ptr<Reloader> reloader) {
+asio::awaitable<void> on_hangup(asio::signal_set& signals, std::shared_ptr<Reloader> reloader,
+                                ServiceManager& manager, const Clock& clock) {
   const auto token = asio::as_tuple(asio::use_awaitable);
   while (true) {
     auto [ec, signal] = co_await signals.async_wait(token);
     if (ec) co_return;
+    manager.reloading(clock.steady());
     reloader->reload();
+    manager.ready();
   }
 }
 
@@ -85,6 +93,7 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
     log::error("agent.journal", {{"error", results.error().message}});
     return kExitFault;
   }
+  ServiceManager manager(std::getenv("NOTIFY_SOCKET"));
   StatusBoard board(state_dir.status_file(), clock);
   std::optional<int> exit_status;
   asio::io_context loop(1);
@@ -115,10 +124,12 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
       [health](const auto& delivery, const auto& result) { health->ended(delivery, result); });
   auto reloader = std::make_shared<Reloader>(
       Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper, health}, options, saved);
+  fill_from(board, {keeper, forwarder, health, **results, manager});
   reloader->start(*loaded);
-  spawn(loop.get_executor(), on_hangup(hangups, reloader), "agent.hangups");
-  spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");
+  spawn(loop.get_executor(), on_hangup(hangups, reloader, manager, clock), "agent.hangups");
+  spawn(loop.get_executor(), on_signals(signals, keeper, manager), "agent.signals");
   spawn(loop.get_executor(), keep(keeper, exit_status), "agent.keeper");
+  manager.ready();
   forwarder.reset();
   keeper.reset();
   // Idle connections to the apps must not hold a finished process up.
