@@ -31,6 +31,9 @@ class AllowList {
   /// Some request for this place is allowed. `host` as in Call.
   bool knows(std::string_view host, std::uint16_t port) const;
 
+  /// The keys that an https app of that place may hold: Permission::pins.
+  std::vector<std::string> pins(std::string_view host, std::uint16_t port) const;
+
   bool empty() const { return entries_.empty(); }
   const std::vector<AllowEntry>& list() const { return entries_; }
   /// Canonical text of each entry, sorted; parse() reads it back.

@@ -13,6 +13,7 @@
 #include "agent/join.hpp"
 #include "agent/serve.hpp"
 #include "agent/service.hpp"
+#include "agent/service_plan.hpp"
 #include "agent/status_view.hpp"
 
 namespace postern::agent {
@@ -112,11 +113,25 @@ int show_status(const Options& options, const StateDir& state_dir, const Clock& 
   return is_connected(*status) ? 0 : kFailed;
 }
 
-int show_health(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world) {
+/// A service has its settings from a file of its own, and not from the environment of who asks about it.
+Options as_the_service(Options options, const StateDir& state_dir) {
+  const auto places = service_places("/", state_dir);
+  if (!places) return options;
+  const auto text = read_file(places->environment());
+  if (!text || !*text) return options;
+  const auto value = [&](std::string_view name) { return environment_value(**text, name); };
+  if (options.config_file.empty()) options.config_file = value("POSTERN_AGENT_CONFIG");
+  if (options.proxy.empty()) options.proxy = value("POSTERN_AGENT_PROXY");
+  if (options.proxy.empty()) options.proxy = value("HTTPS_PROXY");
+  return options;
+}
+
+int show_health(Options options, const StateDir& state_dir, ProxyRules proxies, World& world) {
   const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1),
                         std::move(proxies)};
-  const auto checks = finish(examine(parts));
-  ::fputs(render(checks).c_str(), stdout);
+  const bool as_json = options.json;
+  const auto checks = finish(examine(parts, std::move(options)));
+  ::fputs((as_json ? to_json(checks) + "\n" : render(checks)).c_str(), stdout);
   return healthy(checks) ? 0 : kFailed;
 }
 
@@ -144,8 +159,9 @@ int ask_rotation(const StateDir& state_dir) {
 
 }  // namespace
 
-int run_command(const Options& options, std::istream& standard_input) {
-  const StateDir state_dir(options.state_dir);
+int run_command(const Options& given, std::istream& standard_input) {
+  const StateDir state_dir(given.state_dir);
+  const Options options = given.command == Command::doctor ? as_the_service(given, state_dir) : given;
   World world;
   if (options.command == Command::status) return show_status(options, state_dir, world.clock);
   if (options.command == Command::service)

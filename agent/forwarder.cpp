@@ -18,11 +18,8 @@ namespace asio = boost::asio;
 namespace {
 
 http::ClientOptions client_options(const AppTls& tls, const Limits& limits) {
-  http::ClientOptions options;
+  http::ClientOptions options = app_client_options(tls);
   options.idle_per_origin = limits.deliveries;
-  options.verify_tls = !tls.insecure;
-  options.ca_file = tls.ca_file;
-  options.unix_sockets = true;
   return options;
 }
 

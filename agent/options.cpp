@@ -182,6 +182,9 @@ void add_commands(CLI::App& app, Options& options) {
   auto* doctor = app.add_subcommand("doctor",
                                     "Check every step from here to the relay and to the apps, with a fix "
                                     "for each that fails; exit 0 when all pass");
+  doctor->add_flag("--json", options.json, "As JSON");
+  add_allow(*doctor, options, "As run would be given it; repeatable");
+  add_serving(*doctor, options);
   doctor->callback([&options] { options.command = Command::doctor; });
   add_service(app, options);
 }
