@@ -58,6 +58,14 @@ bool AllowList::knows(std::string_view host, std::uint16_t port) const {
   return std::ranges::any_of(entries_, reaches);
 }
 
+std::vector<std::string> AllowList::pins(std::string_view host, std::uint16_t port) const {
+  std::vector<std::string> out;
+  for (const AllowEntry& entry : entries_) {
+    if (entry.reaches({true, host, port, {}, {}}) && !entry.pin().empty()) out.push_back(entry.pin());
+  }
+  return out;
+}
+
 Result<AllowList::Permission> AllowList::permit(const Call& call) const {
   Permission permission;
   std::string limits;

@@ -25,12 +25,15 @@ class AllowList {
     std::vector<std::string> pins;
   };
   /// Errors `not_allowed` for the place, `request_not_allowed` for the method or the path, or a header that
-  /// may stand for another one (override_header.hpp) where only entries with limits fit; the message says what
-  /// would allow it.
+  /// may stand for another one (override_header.hpp) where only entries with limits fit; the message says
+  /// what would allow it.
   Result<Permission> permit(const Call& call) const;
 
   /// Some request for this place is allowed. `host` as in Call.
   bool knows(std::string_view host, std::uint16_t port) const;
+
+  /// The keys that an https app of that place may hold: Permission::pins.
+  std::vector<std::string> pins(std::string_view host, std::uint16_t port) const;
 
   bool empty() const { return entries_.empty(); }
   const std::vector<AllowEntry>& list() const { return entries_; }

@@ -82,6 +82,14 @@ void attach_body(http::ClientRequest& request, std::shared_ptr<const std::string
   if (body && !(body->empty() && may_have_no_body(request.method))) request.body = std::move(body);
 }
 
+http::ClientOptions app_client_options(const AppTls& tls) {
+  http::ClientOptions options;
+  options.verify_tls = !tls.insecure;
+  options.ca_file = tls.ca_file;
+  options.unix_sockets = true;
+  return options;
+}
+
 http::Origin origin_of(const tunnel::DeliverHead& head) {
   return {head.tls, head.host, head.port};
 }

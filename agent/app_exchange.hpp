@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/options.hpp"
 #include "base/error.hpp"
 #include "base/http/client.hpp"
 #include "tunnel-proto/messages.hpp"
@@ -16,6 +17,8 @@ Result<http::ClientRequest> to_app_request(const tunnel::DeliverHead& head);
 /// An empty body is said (Content-Length: 0) unless the method is one that normally has none.
 void attach_body(http::ClientRequest& request, std::shared_ptr<const std::string> body);
 
+/// How any app is spoken to.
+http::ClientOptions app_client_options(const AppTls& tls);
 http::Origin origin_of(const tunnel::DeliverHead& head);
 
 struct AppAnswer {

@@ -12,12 +12,14 @@
 #include "agent/doctor.hpp"
 #include "agent/join.hpp"
 #include "agent/serve.hpp"
+#include "agent/service.hpp"
+#include "agent/service_plan.hpp"
+#include "agent/status_view.hpp"
 #include "agent/upgrade.hpp"
 
 namespace postern::agent {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 
 namespace {
 
@@ -116,53 +118,35 @@ int join_and_serve(const Options& options, const StateDir& state_dir, ProxyRules
                world.clock, world.random);
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  if (!value || value->is_null()) return "-";
-  return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
-}
-
-void print_status(const json::object& status) {
-  std::string out;
-  for (const char* key : {"phase", "phase_since", "relay", "agent_id", "sessions", "sessions_open",
-                          "last_delivery_at", "updated_at"}) {
-    out += fmt::format("{:<17} {}\n", key, text_of(status, key));
-  }
-  if (const auto* counters = status.if_contains("deliveries"); counters && counters->is_object()) {
-    for (const auto& [name, value] : counters->as_object()) {
-      out += fmt::format("{:<17} {}\n", std::string(name), json::serialize(value));
-    }
-  }
-  if (const auto* error = status.if_contains("last_error"); error && error->is_object()) {
-    out += fmt::format("{:<17} {} ({})\n", "last_error", text_of(error->as_object(), "message"),
-                       text_of(error->as_object(), "code"));
-  }
-  ::fputs(out.c_str(), stdout);
-}
-
-/// Healthy only when a process holds the directory and says that it is connected.
-int show_status(const Options& options, const StateDir& state_dir) {
+int show_status(const Options& options, const StateDir& state_dir, const Clock& clock) {
   if (!state_dir.joined()) return complain(state_dir.identity().error());
-  const auto content = read_file(state_dir.status_file());
-  if (!content) return complain(content.error());
-  json::error_code ec;
-  json::value parsed = *content ? json::parse(**content, ec) : json::object();
-  json::object status = parsed.is_object() ? std::move(parsed.as_object()) : json::object();
-  const bool running = state_dir.running().has_value();
-  if (!running) status["phase"] = "not_running";
-  if (options.json) {
-    ::fputs((json::serialize(status) + "\n").c_str(), stdout);
-  } else {
-    print_status(status);
-  }
-  return running && text_of(status, "phase") == "connected" ? 0 : kFailed;
+  const auto status = read_status(state_dir, clock.now());
+  if (!status) return complain(status.error());
+  ::fputs(
+      (options.json ? boost::json::serialize(*status) + "\n" : render_status(*status, clock.now())).c_str(),
+      stdout);
+  return is_connected(*status) ? 0 : kFailed;
 }
 
-int show_health(const Options& options, const StateDir& state_dir, ProxyRules proxies, World& world) {
+/// A service has its settings from a file of its own, and not from the environment of who asks about it.
+Options as_the_service(Options options, const StateDir& state_dir) {
+  const auto places = service_places("/", state_dir);
+  if (!places) return options;
+  const auto text = read_file(places->environment());
+  if (!text || !*text) return options;
+  const auto value = [&](std::string_view name) { return environment_value(**text, name); };
+  if (options.config_file.empty()) options.config_file = value("POSTERN_AGENT_CONFIG");
+  if (options.proxy.empty()) options.proxy = value("POSTERN_AGENT_PROXY");
+  if (options.proxy.empty()) options.proxy = value("HTTPS_PROXY");
+  return options;
+}
+
+int show_health(Options options, const StateDir& state_dir, ProxyRules proxies, World& world) {
   const JoinParts parts{state_dir, world.clock, world.random, connection_limits(options.limits, 1),
                         std::move(proxies)};
-  const auto checks = finish(examine(parts));
-  ::fputs(render(checks).c_str(), stdout);
+  const bool as_json = options.json;
+  const auto checks = finish(examine(parts, std::move(options)));
+  ::fputs((as_json ? to_json(checks) + "\n" : render(checks)).c_str(), stdout);
   return healthy(checks) ? 0 : kFailed;
 }
 
@@ -190,9 +174,9 @@ int ask_rotation(const StateDir& state_dir) {
 
 }  // namespace
 
-int run_command(const Options& options, std::istream& standard_input) {
-  const StateDir state_dir(options.state_dir);
-  if (options.command == Command::status) return show_status(options, state_dir);
+int run_command(const Options& given, std::istream& standard_input) {
+  const StateDir state_dir(given.state_dir);
+  const Options options = given.command == Command::doctor ? as_the_service(given, state_dir) : given;
   World world;
   if (options.command == Command::upgrade) {
     const auto done = ask_upgrade(state_dir, world.clock);
@@ -200,6 +184,9 @@ int run_command(const Options& options, std::istream& standard_input) {
     ::fputs((*done + "\n").c_str(), stdout);
     return 0;
   }
+  if (options.command == Command::status) return show_status(options, state_dir, world.clock);
+  if (options.command == Command::service)
+    return run_service(options, state_dir, world.clock, standard_input);
   auto proxies =
       proxy_rules(options.proxy, [](const char* name) -> const char* { return std::getenv(name); });
   if (!proxies) return complain(proxies.error());
@@ -213,6 +200,7 @@ int run_command(const Options& options, std::istream& standard_input) {
       return run(options, state_dir, std::move(*proxies), world);
     case Command::status:  // above: they dial nobody
     case Command::upgrade:
+    case Command::service:
     case Command::rotate:
       return ask_rotation(state_dir);
     case Command::doctor:

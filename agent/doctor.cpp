@@ -1,12 +1,10 @@
 #include "agent/doctor.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 
 #include "agent/dial_relay.hpp"
-#include "agent/secret_rotation.hpp"
+#include "agent/doctor_apps.hpp"
+#include "agent/doctor_session.hpp"
 #include "agent/tls_probe.hpp"
 
 namespace postern::agent {
@@ -16,114 +14,6 @@ namespace asio = boost::asio;
 namespace {
 
 using Verdict = Check::Verdict;
-
-Check pass(std::string name, std::string detail) {
-  return {std::move(name), Verdict::pass, std::move(detail), ""};
-}
-Check fails(std::string name, std::string detail, std::string fix) {
-  return {std::move(name), Verdict::fail, std::move(detail), std::move(fix)};
-}
-Check skipped(std::string name) {
-  return {std::move(name), Verdict::skipped, "an earlier step failed", ""};
-}
-
-/// A session that is given back as soon as it stands.
-class Visit final : public tunnel::AgentEvents {
- public:
-  explicit Visit(const asio::any_io_executor& executor)
-      : over(executor, asio::steady_timer::time_point::max()) {}
-  void opened(const tunnel::Admission& given) override {
-    admission = given;
-    connection->close("closed_by_us", "That was a check.");
-  }
-  void delivery(std::shared_ptr<tunnel::IncomingDelivery> delivery) override {
-    delivery->reset(tunnel::ResetCode::refused);
-  }
-  void going_away(const tunnel::GoAway&) override {}
-  void closed(const tunnel::CloseReason& why) override {
-    reason = why;
-    is_over = true;
-    connection.reset();
-    over.cancel();
-  }
-  asio::steady_timer over;
-  bool is_over = false;
-  std::shared_ptr<tunnel::AgentConnection> connection;
-  std::optional<tunnel::Admission> admission;
-  tunnel::CloseReason reason;
-};
-
-tunnel::AgentConnection::Credential credential_of(const Identity& identity, SecretRotation& rotation,
-                                                  Random& random) {
-  tunnel::AgentConnection::Credential credential;
-  credential.kind = tunnel::Identity::agent;
-  credential.id = identity.agent_id.uuid;
-  SecretPick pick = rotation.pick(identity);
-  credential.secret = std::move(pick.secret);
-  credential.key_epoch = pick.key_epoch;
-  credential.previous_instance_id = identity.instance;
-  random.fill(reinterpret_cast<char*>(credential.instance_id.data()), credential.instance_id.size());
-  credential.generation = identity.generation;
-  credential.software = "postern-agent/" POSTERN_VERSION " doctor";
-  return credential;
-}
-
-std::string fix_for(const tunnel::CloseReason& reason) {
-  if (reason.code == "auth_failed") {
-    return "The relay does not know this agent: it was revoked or deleted. Join again with a new token and "
-           "--force.";
-  }
-  if (reason.code == "relay_not_proven") {
-    return "Something between here and the relay ends TLS. Let the connection through untouched (no TLS "
-           "inspection).";
-  }
-  return "Read the relay's log at this moment; it names the peer address and this agent.";
-}
-
-asio::awaitable<Check> check_session(JoinParts parts, Identity identity, SecretRotation rotation = {}) {
-  auto socket = co_await dial_relay(identity.relay, parts.proxies);
-  if (!socket)
-    co_return fails("authentication", socket.error().message, "Try again; the network is unsteady.");
-  auto executor = co_await asio::this_coro::executor;
-  auto visit = std::make_shared<Visit>(executor);
-  const auto tls = relay_tls(identity.trust(), identity.relay);
-  if (!tls)
-    co_return fails("authentication", tls.error().message, "Name a readable file of CA certificates.");
-  const tunnel::ConnectionEnv env{parts.clock, parts.random, parts.limits};
-  visit->connection = tunnel::AgentConnection::start(std::move(*socket), *tls, env,
-                                                     credential_of(identity, rotation, parts.random), visit);
-  const auto wait = asio::as_tuple(asio::use_awaitable);
-  while (!visit->is_over) co_await visit->over.async_wait(wait);
-  if (visit->reason.code == "auth_failed" && rotation.refused(identity))
-    co_return co_await check_session(parts, std::move(identity), rotation);
-  if (!visit->admission) co_return fails("authentication", visit->reason.message, fix_for(visit->reason));
-  rotation.admitted(identity);
-  identity.generation = visit->admission->generation;
-  const auto saved = parts.state_dir.save(identity);
-  if (!saved) co_return fails("authentication", saved.error().message, "Make the state directory writable.");
-  co_return pass("authentication", "both sides proved themselves, bound to this TLS channel");
-}
-
-/// The running agent's own word, from its status file.
-Check check_running(const StateDir& state_dir, const std::string& pid) {
-  const auto content = read_file(state_dir.status_file());
-  boost::json::error_code ec;
-  const auto status = content && *content ? boost::json::parse(**content, ec) : boost::json::value();
-  const auto* object = status.if_object();
-  const auto* phase = object ? object->if_contains("phase") : nullptr;
-  const std::string word = phase && phase->is_string() ? std::string(phase->as_string()) : "unknown";
-  if (word == "connected")
-    return pass("authentication", fmt::format("the running agent (process {}) is connected", pid));
-  return fails("authentication", fmt::format("the running agent (process {}) is {}", pid, word),
-               "See postern-agent status for its last error.");
-}
-
-asio::awaitable<Check> check_authentication(JoinParts parts, Identity identity) {
-  if (const auto pid = parts.state_dir.running()) co_return check_running(parts.state_dir, *pid);
-  const auto lock = parts.state_dir.lock();
-  if (!lock) co_return fails("authentication", lock.error().message, "Try again.");
-  co_return co_await check_session(parts, std::move(identity));
-}
 
 /// What looks the relay's name up: the proxy, where there is one on the way.
 asio::awaitable<Check> check_name(HostPort relay) {
@@ -181,8 +71,8 @@ asio::awaitable<std::optional<asio::ip::tcp::socket>> check_way(ProxyRules proxi
 asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vector<Check>& checks) {
   auto socket = co_await check_way(parts.proxies, identity.relay, checks);
   if (!socket) {
-    for (const char* name : {"relay identity", "authentication"}) checks.push_back(skipped(name));
-    co_return;
+    checks.push_back(skipped("relay identity"));
+    co_return skip_session(checks);
   }
   const auto tls = probe_tls(std::move(*socket), identity);
   if (!tls) {
@@ -191,44 +81,31 @@ asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vecto
               tls.error().code == "pin_mismatch"
                   ? "If the relay got a new key, join again with a new token. If not, somebody is in between."
                   : "Check that this port is the relay's tunnel listener and that nothing inspects TLS."));
-    checks.push_back(skipped("authentication"));
-    co_return;
+    co_return skip_session(checks);
   }
   checks.push_back(pass("relay identity", *tls + (identity.ca.empty() ? ", the pinned key"
                                                                       : ", its name vouched for by a CA")));
-  auto authentication = co_await check_authentication(parts, std::move(identity));
-  checks.push_back(std::move(authentication));
+  co_await check_session(parts, std::move(identity), checks);
 }
 
-/// A unix socket takes a connection at once or not at all.
-Result<void> try_socket(const std::string& path) {
-  asio::io_context loop;
-  asio::local::stream_protocol::socket socket(loop);
-  boost::system::error_code ec;
-  socket.connect(path, ec);
-  if (!ec) return {};
-  return fail("connect_failed", fmt::format("Cannot connect to {}: {}.", path, ec.message()));
+std::string_view word_of(Verdict verdict) {
+  if (verdict == Verdict::pass) return "pass";
+  return verdict == Verdict::fail ? "fail" : "skipped";
 }
 
-asio::awaitable<Check> check_app(AllowEntry entry) {
-  const std::string name = "app " + entry.to_string();
-  if (entry.socket_path().empty() && entry.place().port == 0)
-    co_return pass(name, "every port is allowed; none was tried");
-  Result<void> reached;
-  if (!entry.socket_path().empty()) {
-    reached = try_socket(entry.socket_path());
-  } else {
-    const auto socket = co_await dial(entry.place());
-    if (!socket) reached = std::unexpected(socket.error());
+Check check_configuration(const Result<LoadedServing>& loaded, const Options& options) {
+  if (loaded) {
+    return pass("configuration", loaded->file ? loaded->file->string()
+                                              : fmt::format("no file ({} would be one)",
+                                                            config_candidates(options).front().string()));
   }
-  if (reached) co_return pass(name, "accepts connections");
-  co_return fails(name, reached.error().message,
-                  "Start the app, or correct the allow-list (run --allow HOST:PORT).");
+  return fails("configuration", loaded.error().message,
+               "Correct it; an agent that runs goes on with what it had before.");
 }
 
 }  // namespace
 
-asio::awaitable<std::vector<Check>> examine(JoinParts parts) {
+asio::awaitable<std::vector<Check>> examine(JoinParts parts, Options options) {
   std::vector<Check> checks;
   auto identity = parts.state_dir.identity();
   if (!identity) {
@@ -238,20 +115,31 @@ asio::awaitable<std::vector<Check>> examine(JoinParts parts) {
   }
   checks.push_back(pass(
       "state", fmt::format("{} in {}", identity->agent_id.to_string(), parts.state_dir.path().string())));
+  options.state_dir = parts.state_dir.path();
+  auto loaded = load_serving(options, identity->allow);
+  checks.push_back(check_configuration(loaded, options));
   co_await check_relay(parts, *identity, checks);
-  if (identity->allow.empty()) {
-    checks.push_back(fails("apps", "the allow-list is empty: no delivery can reach an app",
-                           "Run with --allow HOST:PORT for each app."));
-  }
-  for (const AllowEntry& entry : identity->allow.list()) {
-    auto check = co_await check_app(entry);
-    checks.push_back(std::move(check));
-  }
+  if (loaded)
+    co_await check_apps(std::move(loaded->serving), checks);
+  else
+    checks.push_back(skipped("apps"));
   co_return checks;
 }
 
 bool healthy(const std::vector<Check>& checks) {
   return std::all_of(checks.begin(), checks.end(), [](const Check& c) { return c.verdict == Verdict::pass; });
+}
+
+std::string to_json(const std::vector<Check>& checks) {
+  boost::json::array list;
+  for (const Check& check : checks) {
+    list.push_back(boost::json::object{{"name", check.name},
+                                       {"verdict", word_of(check.verdict)},
+                                       {"detail", check.detail},
+                                       {"fix", check.fix}});
+  }
+  return boost::json::serialize(
+      boost::json::object{{"healthy", healthy(checks)}, {"checks", std::move(list)}});
 }
 
 std::string render(const std::vector<Check>& checks) {

@@ -48,14 +48,32 @@ struct flock whole_file(short type) {
   return lock;
 }
 
+/// A service's directory belongs to its user, and what root writes there must, too. Only for a file that has
+/// just been made: one that was there may be anything that this user put there.
+bool give_to_owner(int fd, const std::filesystem::path& path) {
+  struct stat directory{};
+  if (::geteuid() != 0) return true;
+  if (::stat(path.parent_path().c_str(), &directory) != 0) return false;
+  return directory.st_uid == 0 || ::fchown(fd, directory.st_uid, directory.st_gid) == 0;
+}
+
 Result<void> write_new(const std::filesystem::path& path, std::string_view content, Durable durable) {
-  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  ::unlink(path.c_str());
+  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.ok()) return io_error("create", path);
-  // The mode given to open() counts only for a file that was not there, and is cut by the umask.
+  if (!give_to_owner(fd.get(), path)) return io_error("give away", path);
+  // The mode given to open() is cut by the umask.
   if (::fchmod(fd.get(), 0600) != 0) return io_error("restrict", path);
   if (!write_all(fd.get(), content)) return io_error("write", path);
   if (durable == Durable::yes && ::fsync(fd.get()) != 0) return io_error("sync", path);
   return {};
+}
+
+int open_lock(const std::filesystem::path& path) {
+  constexpr int kFlags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+  const int fresh = ::open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0600);
+  if (fresh >= 0) give_to_owner(fresh, path);
+  return fresh >= 0 || errno != EEXIST ? fresh : ::open(path.c_str(), kFlags);
 }
 
 }  // namespace
@@ -107,7 +125,7 @@ Result<std::optional<std::string>> read_file(const std::filesystem::path& path) 
 }
 
 Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
-  Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  Descriptor fd(open_lock(path));
   if (!fd.ok()) return io_error("open", path);
   struct flock whole = whole_file(F_WRLCK);
   if (::fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) {

@@ -17,8 +17,8 @@ bool write_all(int fd, std::string_view content);
 enum class Durable { yes, no };
 
 /// Replaces `path` as a whole, mode 0600: written beside it, and renamed over it, so that a reader or a crash
-/// sees the old content or the new. With Durable::yes file and directory are synced before it returns. Error
-/// `io_failed`.
+/// sees the old content or the new. With Durable::yes file and directory are synced before it returns. What
+/// root writes belongs to the directory's owner. Error `io_failed`.
 Result<void> replace_file(const std::filesystem::path& path, std::string_view content, Durable durable);
 
 /// nullopt when there is no such file. Error `io_failed`; `too_large` above 1 MiB.

@@ -18,11 +18,8 @@ namespace asio = boost::asio;
 namespace {
 
 http::ClientOptions client_options(const AppTls& tls, const Limits& limits) {
-  http::ClientOptions options;
+  http::ClientOptions options = app_client_options(tls);
   options.idle_per_origin = limits.deliveries;
-  options.verify_tls = !tls.insecure;
-  options.ca_file = tls.ca_file;
-  options.unix_sockets = true;
   return options;
 }
 
@@ -201,7 +198,8 @@ Duration Forwarder::left(const Job& job) const {
 }
 
 Result<AllowList::Permission> Forwarder::permit(const Rules& rules, const tunnel::DeliverHead& head) {
-  auto permission = rules.allow.permit({head.tls, head.host, head.port, head.method, head.target, head.headers});
+  auto permission =
+      rules.allow.permit({head.tls, head.host, head.port, head.method, head.target, head.headers});
   if (!permission) return permission;
   if (head.body_size > rules.limits.body_bytes) {
     return fail("body_too_large", fmt::format("The body has {} bytes; this agent takes {}.", head.body_size,

@@ -33,6 +33,7 @@ class HealthKeeper : public std::enable_shared_from_this<HealthKeeper> {
   void rules_changed(const AllowList& allow);
   void session_opened();  ///< the new one knows nothing yet
   void stop();
+  std::vector<tunnel::AppHealth> apps() const { return watch_.list(); }
 
  private:
   void changed();

@@ -342,6 +342,12 @@ bool Keeper::all_left() const {
   return std::ranges::none_of(lanes_, [](const auto& lane) { return lane->takes_deliveries(); });
 }
 
+void Keeper::describe(Status& status) const {
+  status.granted = parts_.limits.session.max_deliveries * lanes_.size();
+  status.session_list.clear();
+  for (const auto& lane : lanes_) status.session_list.push_back(lane->describe(parts_.clock));
+}
+
 void Keeper::drain() {
   if (std::exchange(draining_, true)) return;
   log::info("agent.draining", {{"in_flight", parts_.board.counters().in_flight}});

@@ -88,6 +88,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   void tell_health(std::span<const tunnel::AppHealth> apps);
 
   unsigned long sessions() const { return parts_.board.status().sessions; }
+  void describe(Status& status) const;  ///< its sessions, and what it grants
 
   // --- For the lanes ---
   bool is_ending() const override { return draining_ || exit_status_.has_value(); }

@@ -17,6 +17,20 @@ constexpr Duration kMovingPauseMost = std::chrono::seconds(5);
 /// Another session has proven the same secret: a node that refuses it has not heard of it yet.
 constexpr Duration kRefusedBeside = std::chrono::seconds(5);
 
+std::string_view to_text(Lane::State state) {
+  switch (state) {
+    case Lane::State::connecting:
+      return "connecting";
+    case Lane::State::connected:
+      return "connected";
+    case Lane::State::waiting:
+      return "waiting";
+    case Lane::State::idle:
+      break;
+  }
+  return "idle";
+}
+
 SessionEnd never_reached(const Error& error) {
   SessionEnd end;
   end.reason.code = error.code;
@@ -151,6 +165,12 @@ void Lane::move() {
 
 const asio::ip::tcp::endpoint* Lane::remote() const {
   return link_ ? &link_->remote() : nullptr;
+}
+
+SessionStatus Lane::describe(const Clock& clock) const {
+  SessionStatus status{.state = to_text(state_)};
+  if (state_ == State::connected && link_ && link_->is_open()) link_->describe(status, clock);
+  return status;
 }
 
 void Lane::enter(State state) {

@@ -7,6 +7,7 @@
 
 #include "agent/link.hpp"
 #include "agent/reconnect.hpp"
+#include "agent/status.hpp"
 
 namespace postern::agent {
 
@@ -50,6 +51,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
   State state() const { return state_; }
   bool takes_deliveries() const { return link_ && link_->is_open() && !link_->has_left(); }
+  SessionStatus describe(const Clock& clock) const;
   /// Of the session that it holds; nullptr without one.
   const boost::asio::ip::tcp::endpoint* remote() const;
 

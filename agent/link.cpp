@@ -56,11 +56,13 @@ void Link::grant(std::uint32_t deliveries) {
 
 void Link::opened(const tunnel::Admission& admission) {
   opened_at_ = clock_.steady();
+  generation_ = admission.generation;
   told_.opened(admission);
   tell();
 }
 
 void Link::delivery(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
+  if (delivery->head().probe) probed_at_ = clock_.steady();
   forwarder_->forward(std::move(delivery));
 }
 
@@ -109,6 +111,17 @@ SessionEnd Link::end() const {
   if (end.goaway) end.reason.message = end.goaway->message;
   if (opened_at_) end.lived = clock_.steady() - *opened_at_;
   return end;
+}
+
+void Link::describe(SessionStatus& status, const Clock& clock) const {
+  const auto wall = [&](SteadyTime at) { return clock.now() - (clock.steady() - at); };
+  const tunnel::ConnectionStats stats = connection_ ? connection_->stats() : tunnel::ConnectionStats();
+  status.relay = HostPort{remote_.address().to_string(), remote_.port()}.to_string();
+  if (opened_at_) status.since = wall(*opened_at_);
+  if (probed_at_) status.probed_at = wall(*probed_at_);
+  status.generation = generation_;
+  status.round_trip = stats.round_trip;
+  status.in_flight = stats.open_streams;
 }
 
 void Link::closed(const tunnel::CloseReason& reason) {

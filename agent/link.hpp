@@ -41,6 +41,7 @@ class Link final : public tunnel::AgentEvents, public std::enable_shared_from_th
   /// How it ended; while it finishes what is in flight, what is known of that.
   SessionEnd end() const;
   const boost::asio::ip::tcp::endpoint& remote() const { return remote_; }
+  void describe(SessionStatus& status, const Clock& clock) const;  ///< of an open one
 
   /// What is in flight may finish; before it has opened, the end.
   void leave(std::string_view code, std::string_view message);
@@ -72,6 +73,8 @@ class Link final : public tunnel::AgentEvents, public std::enable_shared_from_th
   boost::asio::steady_timer news_;  ///< cancelled when there are any
   std::shared_ptr<tunnel::AgentConnection> connection_;
   std::optional<SteadyTime> opened_at_;
+  std::optional<SteadyTime> probed_at_;
+  std::uint64_t generation_ = 0;
   bool moving_ = false;
   bool rotating_ = false;
   int rotates_sent_ = 0;

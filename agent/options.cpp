@@ -18,6 +18,8 @@ First time:
   1. On the relay:   postern agents enroll NAME          (prints a join token, good once and for 15 minutes)
   2. On this host:   postern-agent join TOKEN --allow localhost:8000
   3. From then on:   postern-agent run
+     or, by systemd: sudo postern-agent join TOKEN --only-join --allow localhost:8000
+                     sudo postern-agent service install
 
 What the apps are is said here, with --allow, and nothing that comes from the relay widens it:
   localhost:8000                       http or https, by host and port exactly as destinations name it
@@ -120,6 +122,50 @@ void add_join(CLI::App& app, Options& options) {
   join->callback([&options] { options.command = Command::join; });
 }
 
+void add_install(CLI::App& service, Options& options) {
+  auto* install = service.add_subcommand(
+      "install", "Write the unit, start the service and wait until its agent is connected; again: an update");
+  install->add_flag("--dry-run", options.service.dry_run, "Show what would be written, and change nothing");
+  install
+      ->add_option("--group", options.service.groups,
+                   "A group that the service's user belongs to, for the unix sockets of apps; repeatable")
+      ->type_name("GROUP");
+  install
+      ->add_option_function<std::string>(
+          "--wait",
+          [&options](const std::string& text) {
+            const auto wait = parse_duration(text);
+            if (!wait) throw CLI::ValidationError("--wait", "takes a time such as 30s or 2m; 0: do not wait");
+            options.service.wait = *wait;
+          },
+          "How long to wait for the agent to connect (30s)")
+      ->type_name("TIME");
+  add_allow(*install, options, "Replace the saved allow-list; repeatable");
+  add_serving(*install, options);
+  install->callback([&options] { options.service.action = ServiceOptions::Action::install; });
+}
+
+void add_service(CLI::App& app, Options& options) {
+  auto* service = app.add_subcommand(
+      "service", "Run this agent as a service of systemd, sandboxed, as a user that owns nothing else");
+  service->require_subcommand(1);
+  service->fallthrough();
+  // For tests, which have no systemd.
+  service->add_option("--root", options.service.root)->group("");
+  service->add_option("--systemctl", options.service.systemctl)->group("");
+  add_install(*service, options);
+  auto* uninstall = service->add_subcommand("uninstall", "Stop the service and remove it; its state is kept");
+  uninstall->add_flag("--purge", options.service.purge,
+                      "Remove its state, too: this host is then no agent any more");
+  uninstall->add_flag("--yes", options.service.yes, "Do not ask");
+  uninstall->callback([&options] { options.service.action = ServiceOptions::Action::uninstall; });
+  auto* status =
+      service->add_subcommand("status", "The service, and what its agent is doing; exit 0 when connected");
+  status->add_flag("--json", options.json, "As JSON");
+  status->callback([&options] { options.service.action = ServiceOptions::Action::status; });
+  service->callback([&options] { options.command = Command::service; });
+}
+
 void add_commands(CLI::App& app, Options& options) {
   add_join(app, options);
   auto* run = app.add_subcommand("run", "Serve, as the agent that joined before");
@@ -139,7 +185,11 @@ void add_commands(CLI::App& app, Options& options) {
   auto* doctor = app.add_subcommand("doctor",
                                     "Check every step from here to the relay and to the apps, with a fix "
                                     "for each that fails; exit 0 when all pass");
+  doctor->add_flag("--json", options.json, "As JSON");
+  add_allow(*doctor, options, "As run would be given it; repeatable");
+  add_serving(*doctor, options);
   doctor->callback([&options] { options.command = Command::doctor; });
+  add_service(app, options);
 }
 
 /// `--allow A B TOKEN` reads as three apps; the token gives itself away.

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "agent/program.hpp"
+#include "base/clock.hpp"
 #include "base/log.hpp"
 
 namespace postern::agent {
 
-enum class Command { join, run, status, doctor, rotate, upgrade };
+enum class Command { join, run, status, doctor, rotate, upgrade, service };
 
 /// What bounds the work in flight. All of it is this agent's to grant: the relay cannot raise it.
 struct Limits {
@@ -28,6 +29,18 @@ struct AppTls {
   std::string ca_file;
   bool insecure = false;
   bool operator==(const AppTls&) const = default;
+};
+
+/// Of `service`.
+struct ServiceOptions {
+  enum class Action { install, uninstall, status } action = Action::status;
+  bool dry_run = false;
+  bool purge = false;
+  bool yes = false;  ///< do not ask
+  std::vector<std::string> groups;
+  Duration wait = std::chrono::seconds(30);  ///< for the agent to connect; 0: not at all
+  std::string root = "/";                    ///< for tests: the host's files are below it
+  std::string systemctl = "systemctl";
 };
 
 struct Options {
@@ -50,6 +63,7 @@ struct Options {
   std::string proxy;  ///< may hold a password; empty: as the environment says
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
+  ServiceOptions service;
 };
 
 /// From flags, then POSTERN_AGENT_… of the environment. When there is nothing to run (help, version, a

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/notify_socket.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
@@ -146,7 +145,7 @@ void Predecessor::hand() {
 
 asio::awaitable<void> Predecessor::leave() {
   log::info("agent.upgraded", {{"successor", successor_->pid()}});
-  notify_supervisor(fmt::format("MAINPID={}", successor_->pid()));
+  parts_.manager.succeeded_by(successor_->pid());
   successor_->release();
   const SteadyTime until = parts_.clock.steady() + parts_.limits.overlap;
   while (!parts_.keeper->all_left() && parts_.clock.steady() < until) co_await pause(kLook);

@@ -10,6 +10,7 @@
 #include "agent/forwarder.hpp"
 #include "agent/handover_channel.hpp"
 #include "agent/keeper.hpp"
+#include "agent/notify.hpp"
 #include "agent/program.hpp"
 #include "agent/result_keeper.hpp"
 #include "agent/status.hpp"
@@ -31,6 +32,7 @@ class Predecessor : public std::enable_shared_from_this<Predecessor> {
     boost::asio::any_io_executor executor;
     StatusBoard& board;
     const Clock& clock;
+    ServiceManager& manager;
     ResultKeeper& results;
     std::shared_ptr<Forwarder> forwarder;
     std::shared_ptr<Keeper> keeper;

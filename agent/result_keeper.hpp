@@ -42,6 +42,8 @@ class ResultKeeper {
   }
 
   std::size_t entries() const { return journal_.entries(); }
+  std::size_t bytes() const { return journal_.bytes(); }
+  std::uint64_t evicted() const { return journal_.evicted(); }
 
  private:
   void append(std::string bytes);

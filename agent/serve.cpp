@@ -6,11 +6,13 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <cstdlib>
 #include <functional>
 
 #include "agent/keeper.hpp"
 #include "agent/predecessor.hpp"
 #include "agent/reloader.hpp"
+#include "agent/serve_status.hpp"
 #include "agent/upgrade.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
@@ -29,11 +31,13 @@ void print_line(const std::string& line) {
   ::fflush(stdout);
 }
 
-asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keeper> keeper) {
+asio::awaitable<void> on_signals(asio::signal_set& signals, std::shared_ptr<Keeper> keeper,
+                                 ServiceManager& manager) {
   const auto token = asio::as_tuple(asio::use_awaitable);
   auto [ec, first] = co_await signals.async_wait(token);
   if (ec) co_return;
   log::info("agent.signal", {{"signal", first}});
+  manager.stopping();
   keeper->drain();
   auto [again, second] = co_await signals.async_wait(token);
   if (again) co_return;
@@ -80,16 +84,18 @@ struct Listeners {
 };
 
 /// All that serves, wired up. Lives as long as serve() runs.
-class Service {
+class AgentProcess {
  public:
-  Service(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
-          const Clock& clock, Random& random, LoadedServing loaded, std::unique_ptr<ResultKeeper> results);
+  AgentProcess(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
+               const Clock& clock, Random& random, LoadedServing loaded,
+               std::unique_ptr<ResultKeeper> results);
   int run();
 
  private:
   Keeper::Settings keeper_settings();
   void watch_health();
   void listen_to_signals();
+  void reload();
   void get_ready_to_leave(const Options& options);
   void take_over();
 
@@ -103,6 +109,7 @@ class Service {
   const std::string connected_;
   const bool exit_on_revoked_;
   const std::size_t sessions_;
+  ServiceManager manager_{std::getenv("NOTIFY_SOCKET")};
   StatusBoard board_;
   std::optional<int> exit_status_;
   asio::io_context loop_{1};
@@ -118,9 +125,9 @@ class Service {
   std::shared_ptr<Successor> successor_;
 };
 
-Service::Service(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
-                 const Clock& clock, Random& random, LoadedServing loaded,
-                 std::unique_ptr<ResultKeeper> results)
+AgentProcess::Service(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
+                      const Clock& clock, Random& random, LoadedServing loaded,
+                      std::unique_ptr<ResultKeeper> results)
     : state_dir_(state_dir),
       clock_(clock),
       lock_(std::move(tenure.lock)),
@@ -143,6 +150,7 @@ Service::Service(const Options& options, const StateDir& state_dir, Tenure tenur
                     std::move(proxies)},
       std::move(tenure.identity), forwarder_, keeper_settings());
   watch_health();
+  fill_from(board_, {keeper_, forwarder_, health_, *results_, manager_});
   reloader_ = std::make_shared<Reloader>(
       Reloader::Parts{loop_.get_executor(), board_, clock, forwarder_, keeper_, health_}, options, saved);
   reloader_->start(loaded_);
@@ -150,7 +158,7 @@ Service::Service(const Options& options, const StateDir& state_dir, Tenure tenur
   take_over();
 }
 
-Keeper::Settings Service::keeper_settings() {
+Keeper::Settings AgentProcess::keeper_settings() {
   Keeper::Settings settings;
   settings.exit_on_revoked = exit_on_revoked_;
   settings.sessions = sessions_;
@@ -169,7 +177,7 @@ Keeper::Settings Service::keeper_settings() {
   return settings;
 }
 
-void Service::watch_health() {
+void AgentProcess::watch_health() {
   health_ = std::make_shared<HealthKeeper>(loop_.get_executor(), clock_,
                                            [weak = std::weak_ptr(keeper_)](const auto& apps) {
                                              if (const auto alive = weak.lock()) alive->tell_health(apps);
@@ -179,11 +187,12 @@ void Service::watch_health() {
       [health = health_](const auto& delivery, const auto& result) { health->ended(delivery, result); });
 }
 
-void Service::get_ready_to_leave(const Options& options) {
+void AgentProcess::get_ready_to_leave(const Options& options) {
   predecessor_ = std::make_shared<Predecessor>(Predecessor::Parts{
       .executor = loop_.get_executor(),
       .board = board_,
       .clock = clock_,
+      .manager = manager_,
       .results = *results_,
       .forwarder = forwarder_,
       .keeper = keeper_,
@@ -194,7 +203,7 @@ void Service::get_ready_to_leave(const Options& options) {
       }});
 }
 
-void Service::take_over() {
+void AgentProcess::take_over() {
   if (!inherited_) return;
   successor_ = std::make_shared<Successor>(Successor::Parts{.executor = loop_.get_executor(),
                                                             .state_dir = state_dir_,
@@ -211,17 +220,23 @@ void Service::take_over() {
   successor_->start();
 }
 
-void Service::listen_to_signals() {
-  spawn(loop_.get_executor(), on_each(hangups_, [reloader = reloader_] { reloader->reload(); }),
-        "agent.hangups");
+void AgentProcess::listen_to_signals() {
+  spawn(loop_.get_executor(), on_each(hangups_, [this] { reload(); }), "agent.hangups");
   spawn(loop_.get_executor(), on_each(upgrades_, [leaving = predecessor_] { leaving->begin(); }),
         "agent.upgrades");
-  spawn(loop_.get_executor(), on_signals(signals_, keeper_), "agent.signals");
+  spawn(loop_.get_executor(), on_signals(signals_, keeper_, manager_), "agent.signals");
 }
 
-int Service::run() {
+void AgentProcess::reload() {
+  manager_.reloading(clock_.steady());
+  reloader_->reload();
+  manager_.ready();
+}
+
+int AgentProcess::run() {
   listen_to_signals();
   spawn(loop_.get_executor(), keep(keeper_, exit_status_), "agent.keeper");
+  manager_.ready();
   // Idle connections to the apps must not hold a finished process up.
   while (!exit_status_ && loop_.run_one() > 0) {
   }
@@ -254,9 +269,9 @@ int serve(const Options& options, const StateDir& state_dir, Tenure tenure, Prox
               {{"hint", "No delivery can reach an app: run with --allow HOST:PORT."}});
   auto results = open_results(state_dir, tenure);
   if (!results) return refuse(tenure, "agent.journal", results.error());
-  Service service(options, state_dir, std::move(tenure), std::move(proxies), clock, random,
-                  std::move(*loaded), std::move(*results));
-  return service.run();
+  AgentProcess process(options, state_dir, std::move(tenure), std::move(proxies), clock, random,
+                       std::move(*loaded), std::move(*results));
+  return process.run();
 }
 
 }  // namespace postern::agent

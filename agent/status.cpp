@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "agent/files.hpp"
+#include "agent/host_port.hpp"
 
 namespace postern::agent {
 namespace {
@@ -27,6 +28,44 @@ json::value upgrade_json(const std::optional<FailedUpgrade>& failed) {
   return json::object{{"at", to_rfc3339(failed->at)}, {"error", error_json(failed->error)}};
 }
 
+json::array sessions_json(const Status& status) {
+  json::array out;
+  for (const SessionStatus& session : status.session_list) {
+    json::object& one = out.emplace_back(json::object()).as_object();
+    one = {{"index", out.size() - 1}, {"state", session.state}};
+    if (session.since == Time{}) continue;
+    one["relay"] = session.relay;
+    one["since"] = to_rfc3339(session.since);
+    one["generation"] = session.generation;
+    one["round_trip_us"] = session.round_trip.count();
+    one["in_flight"] = session.in_flight;
+    one["probed_at"] = session.probed_at ? json::value(to_rfc3339(*session.probed_at)) : nullptr;
+  }
+  return out;
+}
+
+json::array apps_json(const Status& status) {
+  json::array out;
+  for (const tunnel::AppHealth& app : status.apps) {
+    const bool socket = app.host.starts_with("unix:");
+    out.push_back(json::object{{"app", socket ? app.host : HostPort{app.host, app.port}.to_string()},
+                               {"reachable", app.reachable},
+                               {"reason", app.reason}});
+  }
+  return out;
+}
+
+json::array errors_json(const Status& status) {
+  json::array out;
+  for (const PastError& past : status.errors) {
+    out.push_back(json::object{{"at", to_rfc3339(past.at)},
+                               {"code", past.error.code},
+                               {"message", past.error.message},
+                               {"times", past.times}});
+  }
+  return out;
+}
+
 json::object to_json(const Status& status, Time now) {
   const Counters& counters = status.deliveries;
   return json::object{{"pid", ::getpid()},
@@ -37,7 +76,9 @@ json::object to_json(const Status& status, Time now) {
                       {"agent_id", status.agent_id},
                       {"sessions", status.sessions},
                       {"sessions_open", status.sessions_open},
+                      {"session_list", sessions_json(status)},
                       {"last_error", error_json(status.last_error)},
+                      {"errors", errors_json(status)},
                       {"last_delivery_at",
                        status.last_delivery_at ? json::value(to_rfc3339(*status.last_delivery_at)) : nullptr},
                       {"deliveries", json::object{{"in_flight", counters.in_flight},
@@ -46,6 +87,11 @@ json::object to_json(const Status& status, Time now) {
                                                   {"not_sent", counters.not_sent},
                                                   {"maybe_sent", counters.maybe_sent},
                                                   {"refused", counters.refused}}},
+                      {"granted", status.granted},
+                      {"apps", apps_json(status)},
+                      {"journal", json::object{{"entries", status.journal.entries},
+                                               {"bytes", status.journal.bytes},
+                                               {"evicted", status.journal.evicted}}},
                       {"config", config_json(status.config)},
                       {"failed_upgrade", upgrade_json(status.failed_upgrade)},
                       {"updated_at", to_rfc3339(now)}};
@@ -79,8 +125,23 @@ void StatusBoard::enter(Phase phase) {
   tick();
 }
 
+void StatusBoard::failed(Error error) {
+  auto& errors = status_.errors;
+  const bool again = !errors.empty() && errors.front().error.code == error.code &&
+                     errors.front().error.message == error.message;
+  if (again) {
+    errors.front().at = clock_.now();
+    ++errors.front().times;
+  } else {
+    errors.push_front({clock_.now(), error});
+    if (errors.size() > kErrorsKept) errors.pop_back();
+  }
+  status_.last_error = std::move(error);
+}
+
 void StatusBoard::tick() {
   if (left_) return;
+  if (fill_) fill_(status_);
   const std::string content = json::serialize(to_json(status_, clock_.now())) + "\n";
   [[maybe_unused]] const auto written = replace_file(file_, content, Durable::no);
 }

@@ -1,12 +1,16 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/id.hpp"
+#include "tunnel-proto/app_health.hpp"
 
 namespace postern::agent {
 
@@ -44,6 +48,32 @@ struct FailedUpgrade {
   Error error;
 };
 
+/// One of the agent's sessions with the relay, or the place of one.
+struct SessionStatus {
+  std::string_view state;  ///< connected, connecting, waiting or idle; the rest is of a connected one
+  std::string relay = {};  ///< the address it goes to: that of a proxy, where one is on the way
+  Time since = {};
+  std::uint64_t generation = 0;
+  Duration round_trip{};        ///< 0: not measured yet
+  std::uint32_t in_flight = 0;  ///< deliveries
+  std::optional<Time> probed_at =
+      {};  ///< when the relay last asked by the way of deliveries whether it delivers
+};
+
+/// Outcomes that the relay has not confirmed.
+struct JournalStatus {
+  std::size_t entries = 0;
+  std::size_t bytes = 0;
+  std::uint64_t evicted = 0;  ///< dropped for room since the start
+};
+
+/// The same one again and again is one, of the last time.
+struct PastError {
+  Time at;
+  Error error;
+  std::uint64_t times = 1;
+};
+
 /// What the agent does just now. One thread.
 struct Status {
   Phase phase = Phase::connecting;
@@ -52,12 +82,19 @@ struct Status {
   std::string agent_id;
   std::uint64_t sessions = 0;     ///< that were established since the process started
   std::size_t sessions_open = 0;  ///< that stand now
-  std::optional<Error> last_error;
+  std::vector<SessionStatus> session_list;
+  std::optional<Error> last_error;  ///< since a session stood
+  std::deque<PastError> errors;     ///< the newest first, at most kErrorsKept
   std::optional<Time> last_delivery_at;
   Counters deliveries;
+  std::size_t granted = 0;  ///< deliveries at once, to all sessions together
+  std::vector<tunnel::AppHealth> apps;
+  JournalStatus journal;
   ConfigStatus config;
   std::optional<FailedUpgrade> failed_upgrade;
 };
+
+constexpr std::size_t kErrorsKept = 5;
 
 /// Keeps the status file up to date: at once on a change of phase, otherwise as often as tick() is called.
 /// Losing it harms nothing, so a write that fails is not reported.
@@ -68,16 +105,20 @@ class StatusBoard {
   Status& status() { return status_; }
   Counters& counters() { return status_.deliveries; }
   void enter(Phase phase);
-  void failed(Error error) { status_.last_error = std::move(error); }
+  void failed(Error error);
   void tick();
   /// The file belongs to another process of the agent, or (false) to this one.
   void leave_file(bool leave) { left_ = leave; }
+  /// `fill` brings the status up to date each time before it is written; whoever is named in it outlives the
+  /// board, or is asked weakly.
+  void before_writing(std::function<void(Status&)> fill) { fill_ = std::move(fill); }
 
  private:
   std::filesystem::path file_;
   const Clock& clock_;
   Status status_;
   bool left_ = false;
+  std::function<void(Status&)> fill_;
 };
 
 constexpr Duration kStatusPeriod = std::chrono::seconds(5);

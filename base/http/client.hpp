@@ -121,6 +121,11 @@ class Client {
                                                                           ClientRequest request,
                                                                           Duration limit);
 
+  /// Opens a connection as send() would with these `pins`, and closes it: whether the server can be reached,
+  /// and is who it is to be. Not a byte of a request is sent. Errors are those of ClientError that a
+  /// connection can have.
+  boost::asio::awaitable<Result<void>> check(Origin origin, std::vector<std::string> pins, Duration limit);
+
  private:
   struct State;
   std::shared_ptr<State> state_;

@@ -1,4 +1,5 @@
 """What an agent may reach, and by which port the relay."""
+import json
 import subprocess
 
 import pytest
@@ -58,6 +59,13 @@ def test_an_https_app_is_known_by_its_key(relay, make):
     assert another.pin() in attempt["error_message"]
     assert send_to(relay, agent, f"http://{app.address}/", "plain")["error_code"] == "request_not_allowed"
     assert len(app.received) == 1 and wrong.received == []
+    done = subprocess.run([BIN / "postern-agent", "doctor", "--json", "--state-dir", agent.state], capture_output=True,
+                          text=True)
+    said = {c["name"]: c for c in json.loads(done.stdout)["checks"] if c["name"].startswith("app ")}
+    ours, theirs = (said[f"app https://{a.address}#sha256={certificate.pin()}"] for a in (app, wrong))
+    assert done.returncode == 1 and ours["verdict"] == "pass", done.stdout
+    assert theirs["verdict"] == "fail" and another.pin() in theirs["detail"] and "new key" in theirs["fix"]
+    assert len(app.received) == 1 and wrong.received == []  # it only looked
 
 
 @pytest.mark.parametrize("tls", [False, True])

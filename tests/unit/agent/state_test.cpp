@@ -171,8 +171,25 @@ TEST(ReplaceFile, DoesNotFollowALinkPlantedAtTheTemporaryName) {
   const TempDir temp;
   ASSERT_TRUE(replace_file(temp / "victim", "precious", Durable::no));
   fs::create_symlink(temp / "victim", temp / "f.new");
-  EXPECT_FALSE(replace_file(temp / "f", "secret", Durable::no));
+  EXPECT_TRUE(replace_file(temp / "f", "secret", Durable::no));
   EXPECT_EQ(content_of(temp / "victim"), "precious");
+  EXPECT_EQ(content_of(temp / "f"), "secret");
+  EXPECT_FALSE(fs::is_symlink(temp / "f"));
+}
+
+TEST(ReplaceFile, WhatRootWritesBelongsToTheDirectorysOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t kService = 61234;
+  const TempDir temp;
+  ASSERT_EQ(::chown(temp.path().c_str(), kService, kService), 0);
+  ASSERT_TRUE(replace_file(temp / "f", "content", Durable::yes));
+  ASSERT_TRUE(FileLock::acquire(temp / "lock"));
+  for (const char* name : {"f", "lock"}) {
+    struct stat file{};
+    ASSERT_EQ(::stat((temp / name).c_str(), &file), 0);
+    EXPECT_EQ(file.st_uid, kService) << name;
+  }
+  ASSERT_TRUE(FileLock::acquire(temp / "lock"));  // one that is there is taken as it is
 }
 
 TEST(ReplaceFile, NamesTheFileItCouldNotWrite) {
