@@ -110,7 +110,7 @@ std::string text_of(const json::object& object, std::string_view key) {
 void print_status(const json::object& status) {
   std::string out;
   for (const char* key : {"phase", "phase_since", "relay", "agent_id", "sessions", "sessions_open",
-                          "last_delivery_at", "updated_at"}) {
+                          "last_delivery_at", "inspector", "updated_at"}) {
     out += fmt::format("{:<17} {}\n", key, text_of(status, key));
   }
   if (const auto* counters = status.if_contains("deliveries"); counters && counters->is_object()) {

@@ -113,8 +113,11 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
   health_of_session = health;
   forwarder->watch_outcomes(
       [health](const auto& delivery, const auto& result) { health->ended(delivery, result); });
+  InspectorSwitch inspector({loop, board, clock, random, forwarder});
+  inspector.set(serving.inspect);
   auto reloader = std::make_shared<Reloader>(
-      Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper, health}, options, saved);
+      Reloader::Parts{loop.get_executor(), board, clock, forwarder, keeper, health, inspector}, options,
+      saved);
   reloader->start(*loaded);
   spawn(loop.get_executor(), on_hangup(hangups, reloader), "agent.hangups");
   spawn(loop.get_executor(), on_signals(signals, keeper), "agent.signals");

@@ -50,6 +50,7 @@ struct Status {
   std::optional<Time> last_delivery_at;
   Counters deliveries;
   ConfigStatus config;
+  std::string inspector;  ///< its URL with the token; empty: off
 };
 
 /// Keeps the status file up to date: at once on a change of phase, otherwise as often as tick() is called.
