@@ -54,6 +54,7 @@ struct Forwarder::Job {
   SteadyTime until;
   asio::steady_timer watchdog;
   asio::cancellation_signal cancel;
+  inspector::Recording recording;
   const tunnel::DeliverHead& head() const { return call->head(); }
   tunnel::IncomingDelivery& delivery() const { return *call->streams.front(); }
 };
@@ -129,12 +130,14 @@ void Forwarder::take(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
   }
   ++board_.counters().told_again;
   arrival.known->head.from_journal = true;
+  inspector::Recording(recorder_, delivery->head()).ended(arrival.known->head, arrival.known->body);
   tell(*delivery, arrival.known->head, std::move(arrival.known->body));
 }
 
 void Forwarder::begin(Calls::CallPtr call) {
   const SteadyTime until = clock_.steady() + call->head().deadline;
   auto job = std::make_shared<Job>(std::move(call), rules_, until, executor_);
+  job->recording = inspector::Recording(recorder_, job->head());
   ++board_.counters().in_flight;
   // Weak: the delivery keeps its handler, and the job keeps the delivery. Who joins later needs none: without
   // a stream the call goes on, or has not begun and finds out when it would.
@@ -224,8 +227,28 @@ asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
   if (!hold) co_return not_sent("agent_busy", "The agent had no memory for the body before the deadline.");
   auto body = co_await read_body(job);
   if (!body) co_return not_sent(body.error().code, body.error().message);
+  job->recording.body(**body);
   attach_body(*request, std::move(*body));
   co_return co_await ask_app(job, std::move(*request));
+}
+
+asio::awaitable<AppAnswer> Forwarder::resend(std::shared_ptr<Forwarder> self, tunnel::DeliverHead head,
+                                             std::shared_ptr<const std::string> body) {
+  const auto rules = self->rules_;
+  const SteadyTime until = self->clock_.steady() + head.deadline;
+  auto permitted = permit(*rules, head);
+  if (!permitted) co_return not_sent(permitted.error().code, permitted.error().message);
+  auto request = to_app_request(head);
+  if (!request) co_return not_sent(request.error().code, request.error().message);
+  request->pins = std::move(permitted->pins);
+  auto hold = co_await self->budget_.take(app_of(head), body->size() + 1, head.deadline);
+  const Duration limit = until - self->clock_.steady();
+  if (!hold || limit <= Duration(0))
+    co_return not_sent("agent_busy", "The agent had no memory for the body before the deadline.");
+  attach_body(*request, std::move(body));
+  auto response = co_await rules->client->send(origin_of(head), std::move(*request), limit);
+  if (!response) co_return to_answer(response.error());
+  co_return to_answer(std::move(*response));
 }
 
 asio::awaitable<Result<std::shared_ptr<const std::string>>> Forwarder::read_body(std::shared_ptr<Job> job) {
@@ -258,6 +281,7 @@ asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::Cl
 void Forwarder::answer(Job& job, AppAnswer answer) {
   const auto told = calls_.over(job.call, answer.head, answer.body);
   if (told.empty()) return;
+  job.recording.ended(answer.head, answer.body);
   count(answer.head);
   if (outcome_) outcome_(job.head(), answer.head);
   if (log::enabled(log::Level::debug)) {

@@ -10,6 +10,7 @@
 #include "agent/app_exchange.hpp"
 #include "agent/byte_budget.hpp"
 #include "agent/call_book.hpp"
+#include "agent/inspector/recorder.hpp"
 #include "agent/options.hpp"
 #include "agent/status.hpp"
 #include "base/http/client.hpp"
@@ -40,6 +41,12 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   /// `watch(delivery, result)` hears of each outcome, before the relay does.
   using Watch = std::function<void(const tunnel::DeliverHead&, const tunnel::ResultHead&)>;
   void watch_outcomes(Watch watch) { outcome_ = std::move(watch); }
+  /// Who sees each delivery's request and answer pass, from the next one on; null: nobody.
+  void record_to(std::shared_ptr<inspector::Recorder> recorder) { recorder_ = std::move(recorder); }
+  /// Takes a request to its app once more, under the rules that hold now, within `head.deadline`. The relay,
+  /// the journal and the counters never hear of it.
+  boost::asio::awaitable<AppAnswer> resend(std::shared_ptr<Forwarder> self, tunnel::DeliverHead head,
+                                           std::shared_ptr<const std::string> body);
   /// The relay has committed these outcomes.
   void acknowledged(std::span<const tunnel::ResultAck> acks) { calls_.acknowledged(acks); }
   /// Deliveries that have not ended, with or without a stream, here or in a process before this one.
@@ -80,6 +87,7 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   Calls calls_;
   std::shared_ptr<const Rules> rules_;
   Watch outcome_;
+  std::shared_ptr<inspector::Recorder> recorder_;
   ByteBudget budget_;
   Door door_ = Door::open;
   std::vector<std::shared_ptr<tunnel::IncomingDelivery>> held_;  ///< bounded by what was granted

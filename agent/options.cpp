@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "agent/inspect_address.hpp"
 #include "agent/state.hpp"
 #include "tunnel-proto/join_token.hpp"
 
@@ -62,7 +63,24 @@ void add_proxy(CLI::App& app, Options& options) {
       ->envname("POSTERN_AGENT_PROXY");
 }
 
+void add_inspect(CLI::App& app, Options& options) {
+  const auto check = [](const std::string& text) {
+    const auto address = parse_inspect_address(text);
+    return address ? std::string() : address.error().message;
+  };
+  note(app.add_option("--inspect", options.inspect,
+                      "Show deliveries as they pass on a page of this host, and send them to the app again; "
+                      "postern-agent status shows its URL"),
+       options, "inspect")
+      ->type_name("ADDRESS")
+      ->expected(0, 1)
+      ->default_str(std::string(kInspectAddress))
+      ->check(CLI::Validator(check, "", "loopback address"))
+      ->envname("POSTERN_AGENT_INSPECT");
+}
+
 void add_serving(CLI::App& app, Options& options) {
+  add_inspect(app, options);
   app.add_flag(
          "--exit-on-revoked", options.exit_on_revoked,
          "Exit with status 3 when the relay no longer knows this agent, instead of asking every 5 minutes")

@@ -60,7 +60,8 @@ struct Options {
   Program program;  ///< set by main
   Limits limits;
   AppTls app_tls;
-  std::string proxy;  ///< may hold a password; empty: as the environment says
+  std::string proxy;    ///< may hold a password; empty: as the environment says
+  std::string inspect;  ///< where the inspector listens, parse_inspect_address(); empty: there is none
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
   ServiceOptions service;

@@ -139,6 +139,7 @@ void Predecessor::hand() {
   parts_.forwarder->hold({});
   parts_.keeper->become(Keeper::Role::parting);
   parts_.board.leave_file(true);
+  parts_.handed(true);
   parts_.results.hand_over(heir());
   channel_->send(HandoverType::handed, encode_ids(parts_.forwarder->under_way()));
 }
@@ -167,6 +168,7 @@ void Predecessor::go_on(Error why) {
     if (!taken_back) log::error("agent.journal", {{"error", taken_back.error().message}});
   }
   parts_.board.leave_file(false);
+  parts_.handed(false);
   parts_.keeper->go_on();
   parts_.forwarder->release();
   parts_.board.tick();

@@ -39,6 +39,8 @@ class Predecessor : public std::enable_shared_from_this<Predecessor> {
     std::filesystem::path journal;
     /// Starts the successor with its end of the pair of sockets.
     std::function<Result<ChildProcess>(int socket)> start;
+    /// The successor is the agent now; with false, this process is it again.
+    std::function<void(bool)> handed;
     Limits limits = {};
   };
   explicit Predecessor(Parts parts);

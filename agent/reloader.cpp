@@ -34,6 +34,7 @@ void Reloader::take(LoadedServing loaded) {
   parts_.forwarder->serve(serving.allow, serving.limits, serving.app_tls);
   parts_.health->rules_changed(serving.allow);
   parts_.keeper->grant(static_cast<std::uint32_t>(serving.limits.deliveries));
+  parts_.inspector.set(serving.inspect);
   log::set_level(serving.log_level);
   parts_.board.status().config = {name_of(loaded.file), parts_.clock.now(), {}};
   parts_.board.tick();

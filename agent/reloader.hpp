@@ -3,6 +3,7 @@
 
 #include "agent/file_watch.hpp"
 #include "agent/health_keeper.hpp"
+#include "agent/inspector_switch.hpp"
 #include "agent/keeper.hpp"
 #include "agent/serving.hpp"
 
@@ -10,7 +11,7 @@ namespace postern::agent {
 
 /// Takes over what the configuration file says, without ending a session or a delivery: at SIGHUP, and when
 /// the file changes. A file that is wrong changes nothing; the log and the status say what is wrong with it.
-/// One loop; `board` and `clock` outlive it.
+/// One loop; the references outlive it.
 class Reloader : public std::enable_shared_from_this<Reloader> {
  public:
   struct Parts {
@@ -20,6 +21,7 @@ class Reloader : public std::enable_shared_from_this<Reloader> {
     std::shared_ptr<Forwarder> forwarder;
     std::shared_ptr<Keeper> keeper;
     std::shared_ptr<HealthKeeper> health;
+    InspectorSwitch& inspector;
   };
   /// `saved`: the allow-list of the state directory.
   Reloader(Parts parts, Options options, AllowList saved)

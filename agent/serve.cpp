@@ -98,6 +98,7 @@ class AgentProcess {
   void reload();
   void get_ready_to_leave(const Options& options);
   void take_over();
+  void serves();
 
   const StateDir& state_dir_;
   const Clock& clock_;
@@ -120,14 +121,15 @@ class AgentProcess {
   std::shared_ptr<Forwarder> forwarder_;
   std::shared_ptr<Keeper> keeper_;
   std::shared_ptr<HealthKeeper> health_;
+  std::optional<InspectorSwitch> inspector_;
   std::shared_ptr<Reloader> reloader_;
   std::shared_ptr<Predecessor> predecessor_;
   std::shared_ptr<Successor> successor_;
 };
 
-AgentProcess::Service(const Options& options, const StateDir& state_dir, Tenure tenure, ProxyRules proxies,
-                      const Clock& clock, Random& random, LoadedServing loaded,
-                      std::unique_ptr<ResultKeeper> results)
+AgentProcess::AgentProcess(const Options& options, const StateDir& state_dir, Tenure tenure,
+                           ProxyRules proxies, const Clock& clock, Random& random, LoadedServing loaded,
+                           std::unique_ptr<ResultKeeper> results)
     : state_dir_(state_dir),
       clock_(clock),
       lock_(std::move(tenure.lock)),
@@ -151,8 +153,12 @@ AgentProcess::Service(const Options& options, const StateDir& state_dir, Tenure 
       std::move(tenure.identity), forwarder_, keeper_settings());
   watch_health();
   fill_from(board_, {keeper_, forwarder_, health_, *results_, manager_});
+  inspector_.emplace(InspectorSwitch::Parts{loop_, board_, clock, random, forwarder_});
+  inspector_->rest(inherited_.has_value());
+  inspector_->set(serving.inspect);
   reloader_ = std::make_shared<Reloader>(
-      Reloader::Parts{loop_.get_executor(), board_, clock, forwarder_, keeper_, health_}, options, saved);
+      Reloader::Parts{loop_.get_executor(), board_, clock, forwarder_, keeper_, health_, *inspector_},
+      options, saved);
   reloader_->start(loaded_);
   get_ready_to_leave(options);
   take_over();
@@ -200,7 +206,8 @@ void AgentProcess::get_ready_to_leave(const Options& options) {
       .start = [program = options.program, lock = lock_.descriptor()](int socket) -> Result<ChildProcess> {
         if (auto may = may_be_succeeded(); !may) return std::unexpected(may.error());
         return start_successor(program, socket, lock);
-      }});
+      },
+      .handed = [this](bool handed) { inspector_->rest(handed); }});
 }
 
 void AgentProcess::take_over() {
@@ -214,10 +221,15 @@ void AgentProcess::take_over() {
                                                             .keeper = keeper_,
                                                             .journal = journal_,
                                                             .sessions = sessions_,
-                                                            .serves = [this] { print_line(connected_); }},
+                                                            .serves = [this] { serves(); }},
                                            inherited_->release_socket());
   listeners_.successor = successor_;
   successor_->start();
+}
+
+void AgentProcess::serves() {
+  inspector_->rest(false);
+  print_line(connected_);
 }
 
 void AgentProcess::listen_to_signals() {

@@ -1,6 +1,7 @@
 #include "agent/serving.hpp"
 
 #include "agent/files.hpp"
+#include "agent/inspect_address.hpp"
 #include "base/config.hpp"
 
 namespace postern::agent {
@@ -19,6 +20,7 @@ constexpr Setting kTable[] = {
     {"memory_budget", Type::size, "bytes", "256MiB", "Request bodies in memory together."},
     {"app_ca_file", Type::text, "path", "", "Extra trust anchors (PEM) for https apps."},
     {"app_tls_insecure", Type::boolean, "", "false", "Do not verify the certificates of https apps."},
+    {"inspect", Type::text, "HOST:PORT", "", "Where the inspector listens, a loopback address."},
     {"log_level", Type::choice, "", "info", "How much is logged.", "debug|info|warn|error"},
 };
 
@@ -62,6 +64,11 @@ Result<void> overlay(const config::Values& values, const Options& options, Servi
       return invalid(
           fmt::format("{}: {} is not a file.", values.origin("app_ca_file"), serving.app_tls.ca_file));
   }
+  if (rows.count("inspect") && !values.text("inspect").empty()) {
+    const auto at = parse_inspect_address(values.text("inspect"));
+    if (!at) return invalid(fmt::format("{}: {}", values.origin("inspect"), at.error().message));
+    serving.inspect = *at;
+  }
   if (!rows.count("allow")) return {};
   auto allow = AllowList::parse(values.list("allow"));
   if (!allow) return invalid(fmt::format("{}: {}", values.origin("allow"), allow.error().message));
@@ -71,6 +78,11 @@ Result<void> overlay(const config::Values& values, const Options& options, Servi
 
 Result<Serving> of_options(const Options& options, const AllowList& saved) {
   Serving serving{saved, options.limits, options.app_tls, options.log_level};
+  if (!options.inspect.empty()) {
+    const auto at = parse_inspect_address(options.inspect);
+    if (!at) return std::unexpected(at.error());
+    serving.inspect = *at;
+  }
   if (options.allow.empty()) return serving;
   auto allow = AllowList::parse(options.allow);
   if (!allow) return std::unexpected(allow.error());

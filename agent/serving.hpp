@@ -1,4 +1,6 @@
 #pragma once
+#include <boost/asio/ip/tcp.hpp>
+
 #include <filesystem>
 #include <optional>
 #include <vector>
@@ -14,6 +16,7 @@ struct Serving {
   Limits limits;
   AppTls app_tls;
   log::Level log_level = log::Level::info;
+  std::optional<boost::asio::ip::tcp::endpoint> inspect = {};  ///< where the inspector listens
 };
 
 /// Where the configuration file may be, the first that is there counts: --config alone when it was given

@@ -17,8 +17,12 @@ json::value error_json(const std::optional<Error>& error) {
   return json::object{{"code", error->code}, {"message", error->message}};
 }
 
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
 json::object config_json(const ConfigStatus& config) {
-  return json::object{{"file", config.file.empty() ? json::value(nullptr) : json::value(config.file)},
+  return json::object{{"file", text_or_null(config.file)},
                       {"loaded_at", to_rfc3339(config.loaded_at)},
                       {"error", error_json(config.error)}};
 }
@@ -94,6 +98,7 @@ json::object to_json(const Status& status, Time now) {
                                                {"evicted", status.journal.evicted}}},
                       {"config", config_json(status.config)},
                       {"failed_upgrade", upgrade_json(status.failed_upgrade)},
+                      {"inspector", text_or_null(status.inspector)},
                       {"updated_at", to_rfc3339(now)}};
 }
 

@@ -92,6 +92,7 @@ struct Status {
   JournalStatus journal;
   ConfigStatus config;
   std::optional<FailedUpgrade> failed_upgrade;
+  std::string inspector;  ///< its URL with the token; empty: off
 };
 
 constexpr std::size_t kErrorsKept = 5;

@@ -96,5 +96,17 @@ TEST(Options, WhatWasGivenIsNotedForTheConfigurationFile) {
   EXPECT_THAT(options->given, testing::UnorderedElementsAre("concurrency", "body_limit", "log_level"));
 }
 
+TEST(Options, TheInspectorIsAskedForAndStaysOnThisHost) {
+  EXPECT_EQ(parse({"run"})->inspect, "");
+  EXPECT_EQ(parse({"run", "--inspect"})->inspect, "127.0.0.1:4040");
+  EXPECT_EQ(parse({"run", "--inspect", "[::1]:9"})->inspect, "[::1]:9");
+  EXPECT_TRUE(parse({"run", "--inspect"})->given.contains("inspect"));
+  testing::internal::CaptureStderr();
+  const auto open = parse({"run", "--inspect", "0.0.0.0:4040"});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("is not a loopback address"));
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error(), 2);
+}
+
 }  // namespace
 }  // namespace postern::agent

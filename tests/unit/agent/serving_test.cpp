@@ -108,5 +108,16 @@ TEST_F(ServingTest, AFileThatWasNamedMustBeThere) {
   EXPECT_EQ(load_serving(options_, saved_)->serving.limits.deliveries, 8U);
 }
 
+TEST_F(ServingTest, WhereTheInspectorListens) {
+  EXPECT_FALSE(load_serving(options_, saved_)->serving.inspect);
+  write("inspect = \"[::1]:9\"\n");
+  EXPECT_EQ(load_serving(options_, saved_)->serving.inspect->port(), 9);
+  write("log_level = \"info\"\ninspect = \"10.0.0.1:9\"\n");
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("agent.toml:2"), HasSubstr("not a loopback address")));
+  options_.inspect = "127.0.0.1:7";
+  options_.given.insert("inspect");
+  EXPECT_EQ(load_serving(options_, saved_)->serving.inspect->port(), 7);
+}
+
 }  // namespace
 }  // namespace postern::agent

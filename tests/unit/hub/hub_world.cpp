@@ -73,6 +73,8 @@ asio::awaitable<Result<AgentId>> MemoryAuthority::claim(EnrollClaim claim) {
 asio::awaitable<Result<void>> MemoryAuthority::rotate(NextSecret next) {
   const std::lock_guard lock(mutex_);
   AgentVerifier& agent = agents_.at(next.agent);
+  if (next.proven_key != agent.stored_key || next.key_epoch != agent.key_epoch + 1)
+    co_return fail("superseded", "");
   agent.next_stored_key = next.stored_key;
   agent.next_server_key = next.server_key;
   co_return Result<void>();
