@@ -40,6 +40,7 @@ void Predecessor::begin() {
 
 void Predecessor::abandon() {
   if (successor_ && !taken_) successor_->end();
+  parts_.results.drop_heir();
 }
 
 asio::awaitable<void> Predecessor::run(std::shared_ptr<Predecessor> self) {

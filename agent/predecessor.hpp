@@ -47,7 +47,7 @@ class Predecessor : public std::enable_shared_from_this<Predecessor> {
 
   /// At SIGUSR2. One at a time. If it comes to nothing, the status says why, and all goes on.
   void begin();
-  /// This process will end. A successor that has not taken over yet ends with it.
+  /// This process will end, its loop runs no more. A successor that has not taken over yet ends with it.
   void abandon();
 
  private:

@@ -30,6 +30,8 @@ class ResultKeeper {
   };
   /// The file is whole, synced and closed when it returns; from now on `heir` is told instead of the disk.
   void hand_over(Heir heir);
+  /// The heir is told no more. Before the loop ends that it is told by.
+  void drop_heir() { heir_.reset(); }
   /// The heir is gone, and has never begun anything: all of the file anew. Error `io_failed`; then outcomes
   /// are kept in memory only.
   Result<void> take_back(const std::filesystem::path& path);

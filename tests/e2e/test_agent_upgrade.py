@@ -219,6 +219,7 @@ def test_the_new_process_is_killed_before_it_has_taken_over(relay, make):
     traffic.stop()
     if agent.pid != before:
         agent.process.child.wait()
+        shutil.copy2(BIN / "postern-agent", agent.binary)
         agent.run()
     for event_id in traffic.sent.values():
         relay.api.wait_delivery(event_id, "delivered")
