@@ -8,6 +8,7 @@
 
 #include "agent/dial_relay.hpp"
 #include "agent/sleep_watch.hpp"
+#include "base/heap.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
@@ -89,10 +90,10 @@ asio::awaitable<void> Keeper::run_lane(std::shared_ptr<Keeper> self, std::shared
 
 /// Calls that have lost their stream: what comes of them is for the journal.
 asio::awaitable<void> Keeper::finish_calls() {
-  const SteadyTime end = parts_.clock.steady() + (role_ == Role::gone ? kLastCall : kFinishing);
+  finish_by_ = parts_.clock.steady() + (role_ == Role::gone && !told_to_end_ ? kLastCall : kFinishing);
   asio::steady_timer timer(parts_.loop);
   const auto token = asio::as_tuple(asio::use_awaitable);
-  while (!forwarder_->under_way().empty() && !stopping_ && parts_.clock.steady() < end) {
+  while (!forwarder_->under_way().empty() && !stopping_ && parts_.clock.steady() < finish_by_) {
     timer.expires_after(kFinishingLook);
     co_await timer.async_wait(token);
   }
@@ -283,8 +284,17 @@ asio::awaitable<void> Keeper::keep_status(std::shared_ptr<Keeper> self) {
     co_await self->status_tick_.async_wait(token);
     if (!self->running_) break;
     self->parts_.board.tick();
+    self->rest();
     if (self->parts_.state_dir.rotation_asked()) self->rotate(0);
   }
+}
+
+/// What bodies leave behind is kept for the next ones; an agent that has nothing to do gives it back, once.
+void Keeper::rest() {
+  const Counters& counters = parts_.board.counters();
+  const std::uint64_t ended = counters.answered + counters.not_sent + counters.maybe_sent;
+  const bool idle = counters.in_flight == 0 && std::exchange(deliveries_ended_, ended) == ended;
+  if (!std::exchange(resting_, idle) && idle) give_back_memory();
 }
 
 /// The relay may have given up while this machine slept; find out now and not at the next delivery.
@@ -349,6 +359,8 @@ void Keeper::describe(Status& status) const {
 }
 
 void Keeper::drain() {
+  told_to_end_ = true;
+  finish_by_ = std::min(finish_by_, parts_.clock.steady() + kFinishing);
   if (std::exchange(draining_, true)) return;
   log::info("agent.draining", {{"in_flight", parts_.board.counters().in_flight}});
   parts_.board.enter(Phase::draining);

@@ -111,6 +111,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   bool save();
   void rotate(std::size_t lane);
   void rotated(const tunnel::RotateAnswer& answer);
+  void rest();
   void report(const SessionEnd& end, const NextTry& next, unsigned failures);
   bool gives_way() const { return role_ == Role::giving || role_ == Role::parting || role_ == Role::gone; }
 
@@ -131,8 +132,12 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   Outlook outlook_ = Outlook::normal;  ///< of the last failure since a session stood
   std::optional<int> exit_status_;
   bool draining_ = false;
+  bool told_to_end_ = false;  ///< by drain()
+  SteadyTime finish_by_ = SteadyTime::max();
   bool stopping_ = false;
   bool running_ = false;
+  bool resting_ = false;
+  std::uint64_t deliveries_ended_ = 0;  ///< at the last look
 };
 
 }  // namespace postern::agent

@@ -22,4 +22,10 @@ void keep_freed_memory() {
 #endif
 }
 
+void give_back_memory() {
+#ifdef __GLIBC__
+  (void)::malloc_trim(0);
+#endif
+}
+
 }  // namespace postern

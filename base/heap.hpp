@@ -8,4 +8,7 @@ namespace postern {
 /// glibc it does nothing.
 void keep_freed_memory();
 
+/// Gives back all of that, when there is nothing to do for a while. Takes about a millisecond.
+void give_back_memory();
+
 }  // namespace postern

@@ -1,13 +1,14 @@
 #include "base/log.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
 
 #include <atomic>
+#include <cerrno>
+#include <mutex>
 
 #include "base/clock.hpp"
 
@@ -17,12 +18,7 @@ namespace {
 struct State {
   std::atomic<Level> least = Level::info;
   Format format = Format::text;
-  std::shared_ptr<spdlog::logger> sink;
-  State() : sink(spdlog::stderr_logger_mt("postern")) {
-    sink->set_pattern("%v");
-    sink->set_level(spdlog::level::trace);
-    sink->flush_on(spdlog::level::trace);
-  }
+  std::mutex writing;
 };
 
 State& state() {
@@ -70,6 +66,15 @@ std::string as_json(Level level, std::string_view event, Fields fields) {
   return line + "}";
 }
 
+/// At once and whole; what cannot be written is lost, and nobody can be told.
+void write_all(std::string_view line) {
+  while (!line.empty()) {
+    const ssize_t wrote = ::write(STDERR_FILENO, line.data(), line.size());
+    if (wrote < 0 && errno != EINTR) return;
+    if (wrote > 0) line.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+}
+
 }  // namespace
 
 void configure(Level least, Format format) {
@@ -87,9 +92,11 @@ bool enabled(Level level) {
 
 void write(Level level, std::string_view event, Fields fields) {
   if (!enabled(level)) return;
-  const std::string line =
+  std::string line =
       state().format == Format::json ? as_json(level, event, fields) : as_text(level, event, fields);
-  state().sink->log(spdlog::level::info, "{}", line);
+  line += '\n';
+  const std::lock_guard lock(state().writing);
+  write_all(line);
 }
 
 }  // namespace postern::log

@@ -3,6 +3,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -209,7 +210,7 @@ def test_the_new_process_is_killed_before_it_has_taken_over(relay, make):
     agent = make.agent(relay, allow=[app.address], binary=own_binary(make))
     source = connect(relay, agent, app.address)
     traffic, before = Traffic(relay, source, app, 60), agent.pid
-    for delay in ("0", "0.02", "0.05", "0.1"):
+    for delay in ("0", "0.005", "0.01", "0.015", "0.02", "0.03"):
         # What is there now starts the real one, and kills it a moment later.
         replace(agent.binary, f'#!/bin/bash\n"{BIN}/postern-agent" "$@" &\nsleep {delay}\nkill -9 $!\nwait\nexit 9\n')
         done = agent.upgrade()
@@ -219,12 +220,35 @@ def test_the_new_process_is_killed_before_it_has_taken_over(relay, make):
     traffic.stop()
     if agent.pid != before:
         agent.process.child.wait()
-        shutil.copy2(BIN / "postern-agent", agent.binary)
+        agent.binary = BIN / "postern-agent"
         agent.run()
     for event_id in traffic.sent.values():
         relay.api.wait_delivery(event_id, "delivered")
     assert set(traffic.calls()) == set(traffic.sent)
     healthy(relay, agent)
+
+
+def test_who_is_stopped_in_the_middle_stops_as_a_whole(relay, make):
+    agent = make.agent(relay, allow=["localhost:1"], binary=own_binary(make))
+    replace(agent.binary, "#!/bin/sh\nexec sleep 600\n")
+    agent.process.signal(signal.SIGUSR2)
+    assert eventually(lambda: "agent.upgrade successor=" in agent.log())
+    successor = int(agent.log().split("agent.upgrade successor=")[1].split()[0])
+    assert not gone(successor)
+    assert agent.process.stop() == 0
+    assert gone(successor)
+
+
+def test_whoever_supervises_it_is_told(relay, make):
+    supervisor = make.closed(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    supervisor.bind(str(make.directory / "notify"))
+    supervisor.settimeout(20)
+    agent = make.agent(relay, allow=["localhost:1"], env={"NOTIFY_SOCKET": str(make.directory / "notify")})
+    assert agent.upgrade().returncode == 0
+    said = ""
+    while not said.startswith("MAINPID="):
+        said = supervisor.recv(200).decode()
+    assert said == f"MAINPID={agent.pid}"
 
 
 def test_nothing_to_upgrade(relay, make):
