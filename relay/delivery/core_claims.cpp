@@ -92,9 +92,6 @@ void DispatcherCore::on_wake() {
 }
 
 void DispatcherCore::accept(LeasedDelivery delivery, Origin origin) {
-  // What is leased is due, whatever it says: what was parked under a clock that was ahead would be due by
-  // that one again if it went back.
-  delivery.delivery.next_at = std::min(delivery.delivery.next_at, parts_.clock.now());
   const DestinationId id = delivery.delivery.destination_id;
   Queue* queue = find(id);
   if (queue == nullptr) {  // perhaps newer than the last look at the catalog

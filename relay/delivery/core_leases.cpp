@@ -33,6 +33,9 @@ void DispatcherCore::on_leases_lost() {
 // or with some of the new name's. It cannot be told which: none starts, and those that are lost are fenced
 // out. So may a hand-over: what it was admitted in has ended since.
 void DispatcherCore::take_in(LeasedDelivery delivery, Origin origin, std::uint64_t losses) {
+  // What is leased is due, whatever it says: what was parked under a clock that was ahead would be due by
+  // that one again if it went back.
+  delivery.delivery.next_at = std::min(delivery.delivery.next_at, parts_.clock.now());
   if (losses == losses_) return accept(std::move(delivery), origin);
   withdraw(delivery, find(delivery.delivery.destination_id), DeliveryState::pending, {});
 }

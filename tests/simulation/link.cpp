@@ -13,7 +13,7 @@ std::size_t least_capacity(Duration latency) {
 Link::Link(Scheduler& scheduler, std::weak_ptr<Endpoint> relay, std::weak_ptr<Endpoint> agent)
     : scheduler_(scheduler),
       ends_{std::move(relay), std::move(agent)},
-      byte_at_a_time_(scheduler.chance(3)),
+      byte_by_byte_(scheduler.chance(5) ? scheduler.below(20'000) : 0),
       latency_(scheduler.between(0, scheduler.chance(20) ? 200 : 20)),
       capacity_(least_capacity(latency_) + scheduler.below(200'000)) {}
 
@@ -41,11 +41,12 @@ std::size_t Link::send(End from, std::string_view bytes) {
 void Link::carry(std::size_t way) {
   carrying_[way] = false;
   if (cut_ || silent_[way]) return;
-  const std::size_t most = byte_at_a_time_ ? 1 + scheduler_.below(3) : 1 + scheduler_.below(70'000);
-  const std::string some = under_way_[way].take(most);
+  const bool slow = byte_by_byte_ > 0;
+  const std::string some = under_way_[way].take(1 + scheduler_.below(slow ? 3 : 70'000));
+  byte_by_byte_ -= std::min(byte_by_byte_, some.size());
   if (under_way_[way].size() > 0) {
     carrying_[way] = true;
-    const Duration wait = byte_at_a_time_ ? Duration(50) : scheduler_.between(0, 3);
+    const Duration wait = slow ? Duration(50) : scheduler_.between(0, 3);
     scheduler_.after(wait, [self = shared_from_this(), way] { self->carry(way); });
   }
   if (const auto to = ends_[1 - way].lock()) to->received(some);

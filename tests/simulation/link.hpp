@@ -50,7 +50,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool blocked_[2] = {false, false};
   std::array<bool, 2> silent_{};  // by sender
   bool cut_ = false;
-  const bool byte_at_a_time_;
+  std::size_t byte_by_byte_;  // so many of them, and then in larger pieces: it is slow to simulate
   const Duration latency_;
   const std::size_t capacity_;
 };
