@@ -8,6 +8,7 @@
 
 #include "agent/allow_list.hpp"
 #include "agent/app_exchange.hpp"
+#include "agent/app_slots.hpp"
 #include "agent/byte_budget.hpp"
 #include "agent/call_book.hpp"
 #include "agent/options.hpp"
@@ -18,8 +19,8 @@
 namespace postern::agent {
 
 /// Takes deliveries to the apps and their answers back. Each is a task of its own: an app that is slow holds
-/// up its own delivery and no other. The order is always: allow-list, shape of the request, size, room in
-/// memory, body, app; nothing is dialled before all of them have said yes.
+/// up its own delivery and no other. The order is always: allow-list, shape of the request, size, a slot
+/// of the app, room in memory, body, app; nothing is dialled before all of them have said yes.
 ///
 /// A delivery is taken to its app once, however often its stream breaks (SPEC.md, section 7): a call that has
 /// begun goes on to its deadline without a stream, its outcome is kept, and the same delivery coming again
@@ -44,6 +45,8 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   void acknowledged(std::span<const tunnel::ResultAck> acks) { results_.forget(acks); }
   /// Deliveries that have not ended, with or without a stream.
   std::size_t running() const { return calls_.size(); }
+  /// Of them, those that have got as far as the app of that place (canonical, as app_name() has it).
+  std::size_t running_at(const std::string& app) const { return slots_.in_flight(app); }
 
  private:
   struct Rules;
@@ -70,6 +73,10 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   std::shared_ptr<const Rules> rules_;
   Watch outcome_;
   ByteBudget budget_;
+  AppSlots slots_;
 };
+
+/// A place as it is known here, however it was written: HOST:PORT, or unix:/path.
+std::string app_name(std::string_view host, std::uint16_t port);
 
 }  // namespace postern::agent

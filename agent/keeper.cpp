@@ -292,7 +292,9 @@ void Keeper::grant(std::uint32_t deliveries) {
 }
 
 void Keeper::tell_health(std::span<const tunnel::AppHealth> apps) {
-  for (const auto& lane : lanes_) lane->health(apps);
+  std::vector<tunnel::AppHealth> told(apps.begin(), apps.end());
+  for (auto& app : told) app.sessions = static_cast<std::uint32_t>(lanes_.size());
+  for (const auto& lane : lanes_) lane->health(told);
 }
 
 void Keeper::describe(Status& status) const {

@@ -120,6 +120,7 @@ int serve(const Options& options, const StateDir& state_dir, Identity identity, 
                                                  if (const auto alive = weak.lock()) alive->tell_health(apps);
                                                });
   health_of_session = health;
+  health->rules_changed(serving.allow);
   forwarder->watch_outcomes(
       [health](const auto& delivery, const auto& result) { health->ended(delivery, result); });
   auto reloader = std::make_shared<Reloader>(
