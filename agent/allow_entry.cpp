@@ -1,6 +1,7 @@
 #include "agent/allow_entry.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "agent/path_limit.hpp"
 #include "base/bytes.hpp"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kPin = "sha256=";
+constexpr std::string_view kMost = "max=";
+constexpr std::size_t kMostAtOnce = 1024;
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kMostSocketPath = 107;  // sun_path of Linux, with its NUL
 
@@ -42,11 +45,22 @@ std::optional<std::string_view> socket_path(std::string_view host) {
 
 Result<AllowEntry> AllowEntry::parse(std::string_view text) {
   AllowEntry entry;
-  auto rest = entry.take_methods(text);
+  auto rest = entry.take_most(text);
+  if (rest) rest = entry.take_methods(*rest);
   if (rest) rest = entry.take_pin(*rest);
   const auto read = rest ? entry.read_place(*rest) : Result<void>(std::unexpected(rest.error()));
   if (!read) return fail("invalid_allow", fmt::format("\"{}\": {}", text, read.error().message));
   return entry;
+}
+
+Result<std::string_view> AllowEntry::take_most(std::string_view text) {
+  const auto blank = text.rfind(' ');
+  if (blank == std::string_view::npos || !text.substr(blank + 1).starts_with(kMost)) return text;
+  const std::string_view number = text.substr(blank + 1 + kMost.size());
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), most_);
+  if (error != std::errc() || end != number.data() + number.size() || most_ == 0 || most_ > kMostAtOnce)
+    return bad("after max= stands how many deliveries the app takes at once: 1 to 1024");
+  return text.substr(0, blank);
 }
 
 Result<std::string_view> AllowEntry::take_methods(std::string_view text) {
@@ -143,6 +157,7 @@ std::string AllowEntry::to_string() const {
   }
   out += prefix_;
   if (!pin_.empty()) out += "#" + std::string(kPin) + hex_encode(pin_);
+  if (most_ > 0) out += fmt::format(" {}{}", kMost, most_);
   return out;
 }
 

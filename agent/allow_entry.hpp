@@ -23,13 +23,14 @@ struct Call {
 
 /// One line of the allow-list:
 ///
-///   [METHOD[|METHOD…] ]PLACE[/PATH][#sha256=KEY]
+///   [METHOD[|METHOD…] ]PLACE[/PATH][#sha256=KEY][ max=N]
 ///
 /// METHOD in capitals; without, every method. PLACE is HOST:PORT, [IPV6]:PORT, HOST:* (every port), an origin
 /// http://HOST[:PORT] or https://HOST[:PORT] with the scheme's own port, or unix:/path/of.sock, whose PATH
 /// follows another colon (unix:/run/app.sock:/hooks/). PATH limits to what is_below() it. KEY, with https://
 /// only, is the SHA-256 of the app's public key (SPKI) in 64 hex digits: the app is then spoken to over https
-/// only, and is known by that key instead of by its certificate's authority and name.
+/// only, and is known by that key instead of by its certificate's authority and name. N, 1 to 1024, is how
+/// many deliveries the app takes at once, whatever their methods and paths.
 class AllowEntry {
  public:
   /// Error `invalid_allow` names the entry and what is wrong with it.
@@ -44,9 +45,11 @@ class AllowEntry {
   const HostPort& place() const { return place_; }
   const std::string& socket_path() const { return socket_; }  ///< empty for a HOST
   const std::string& pin() const { return pin_; }             ///< 32 bytes; empty: none
+  std::size_t most() const { return most_; }                  ///< deliveries at once; 0: any number
   std::string to_string() const;                              ///< canonical; parse() reads it back
 
  private:
+  Result<std::string_view> take_most(std::string_view text);
   Result<std::string_view> take_methods(std::string_view text);
   Result<std::string_view> take_pin(std::string_view text);
   Result<void> read_place(std::string_view text);
@@ -58,6 +61,7 @@ class AllowEntry {
   std::string socket_;
   std::string prefix_;
   std::string pin_;
+  std::size_t most_ = 0;
 };
 
 /// The path after unix:, when `host` is one.

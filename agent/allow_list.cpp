@@ -66,6 +66,25 @@ std::vector<std::string> AllowList::pins(std::string_view host, std::uint16_t po
   return out;
 }
 
+std::size_t AllowList::most(std::string_view host, std::uint16_t port) const {
+  std::size_t least = 0;
+  for (const AllowEntry& entry : entries_) {
+    const bool there =
+        entry.reaches({false, host, port, {}, {}}) || entry.reaches({true, host, port, {}, {}});
+    if (there && entry.most() > 0) least = least == 0 ? entry.most() : std::min(least, entry.most());
+  }
+  return least;
+}
+
+std::vector<HostPort> AllowList::bounded() const {
+  std::vector<HostPort> out;
+  for (const AllowEntry& entry : entries_) {
+    if (entry.most() == 0 || (entry.socket_path().empty() && entry.place().port == 0)) continue;
+    out.push_back(entry.socket_path().empty() ? entry.place() : HostPort{"unix:" + entry.socket_path(), 80});
+  }
+  return out;
+}
+
 Result<AllowList::Permission> AllowList::permit(const Call& call) const {
   Permission permission;
   std::string limits;

@@ -35,6 +35,11 @@ class AllowList {
   /// The keys that an https app of that place may hold: Permission::pins.
   std::vector<std::string> pins(std::string_view host, std::uint16_t port) const;
 
+  /// Deliveries at once that the app of that place takes: the least of what its entries say; 0: any number.
+  std::size_t most(std::string_view host, std::uint16_t port) const;
+  /// Places that entries name exactly and bound; host as in Call.
+  std::vector<HostPort> bounded() const;
+
   bool empty() const { return entries_.empty(); }
   const std::vector<AllowEntry>& list() const { return entries_; }
   /// Canonical text of each entry, sorted; parse() reads it back.

@@ -31,10 +31,15 @@ tunnel::ResultHead probe_passed() {
 }
 
 std::string app_of(const tunnel::DeliverHead& head) {
-  return socket_path(head.host) ? head.host : HostPort{head.host, head.port}.to_string();
+  return app_name(head.host, head.port);
 }
 
 }  // namespace
+
+std::string app_name(std::string_view host, std::uint16_t port) {
+  if (socket_path(host)) return std::string(host);
+  return HostPort{canonical_host(host).value_or(std::string(host)), port}.to_string();
+}
 
 /// What is served between two changes.
 struct Forwarder::Rules {
@@ -119,7 +124,10 @@ void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
 }
 
 void Forwarder::take(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
-  if (delivery->head().probe) return tell(*delivery, probe_passed(), {});
+  if (delivery->head().probe) {
+    tell(*delivery, probe_passed(), {});
+    return board_.tick();  // which session is live is news
+  }
   board_.status().last_delivery_at = clock_.now();
   Calls::Arrival arrival = calls_.arrived(delivery);
   if (arrival.joined || arrival.elsewhere) return;
@@ -211,6 +219,14 @@ Result<AllowList::Permission> Forwarder::permit(const Rules& rules, const tunnel
   return permission;
 }
 
+Result<AppSlots::Hold> Forwarder::take_slot(const Rules& rules, const tunnel::DeliverHead& head) {
+  const std::size_t most = rules.allow.most(head.host, head.port);
+  auto slot = slots_.take(app_of(head), most);
+  if (slot) return std::move(*slot);
+  return fail("no_credit",
+              fmt::format("{} has {} deliveries at once already, and is given no more.", app_of(head), most));
+}
+
 asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
   const tunnel::DeliverHead& head = job->head();
   auto permitted = permit(*job->rules, head);
@@ -221,6 +237,8 @@ asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
   auto request = to_app_request(head);
   if (!request) co_return not_sent(request.error().code, request.error().message);
   request->pins = std::move(permitted->pins);
+  const auto slot = take_slot(*job->rules, head);
+  if (!slot) co_return not_sent(slot.error().code, slot.error().message);
   // A body costs its app at least something, so that endless empty ones are bounded too.
   const std::size_t room = static_cast<std::size_t>(head.body_size) + 1;
   auto hold = co_await budget_.take(app_of(head), room, left(*job));
@@ -241,6 +259,8 @@ asio::awaitable<AppAnswer> Forwarder::resend(std::shared_ptr<Forwarder> self, tu
   auto request = to_app_request(head);
   if (!request) co_return not_sent(request.error().code, request.error().message);
   request->pins = std::move(permitted->pins);
+  const auto slot = self->take_slot(*rules, head);
+  if (!slot) co_return not_sent(slot.error().code, slot.error().message);
   auto hold = co_await self->budget_.take(app_of(head), body->size() + 1, head.deadline);
   const Duration limit = until - self->clock_.steady();
   if (!hold || limit <= Duration(0))

@@ -8,6 +8,7 @@
 
 #include "agent/allow_list.hpp"
 #include "agent/app_exchange.hpp"
+#include "agent/app_slots.hpp"
 #include "agent/byte_budget.hpp"
 #include "agent/call_book.hpp"
 #include "agent/inspector/recorder.hpp"
@@ -19,8 +20,8 @@
 namespace postern::agent {
 
 /// Takes deliveries to the apps and their answers back. Each is a task of its own: an app that is slow holds
-/// up its own delivery and no other. The order is always: allow-list, shape of the request, size, room in
-/// memory, body, app; nothing is dialled before all of them have said yes.
+/// up its own delivery and no other. The order is always: allow-list, shape of the request, size, a slot
+/// of the app, room in memory, body, app; nothing is dialled before all of them have said yes.
 ///
 /// A delivery is taken to its app once, however often its stream breaks (SPEC.md, section 7): a call that has
 /// begun goes on to its deadline without a stream, its outcome is kept, and the same delivery coming again
@@ -49,6 +50,9 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
                                            std::shared_ptr<const std::string> body);
   /// The relay has committed these outcomes.
   void acknowledged(std::span<const tunnel::ResultAck> acks) { calls_.acknowledged(acks); }
+  /// Of deliveries that have not ended, those that have got as far as the app of that place (canonical, as
+  /// app_name() has it).
+  std::size_t running_at(const std::string& app) const { return slots_.in_flight(app); }
   /// Deliveries that have not ended, with or without a stream, here or in a process before this one.
   std::vector<DeliveryId> under_way() const { return calls_.under_way(); }
 
@@ -74,6 +78,8 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   boost::asio::awaitable<Result<std::shared_ptr<const std::string>>> read_body(std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
   static Result<AllowList::Permission> permit(const Rules& rules, const tunnel::DeliverHead& head);
+  /// Error `no_credit`.
+  Result<AppSlots::Hold> take_slot(const Rules& rules, const tunnel::DeliverHead& head);
   void answer(Job& job, AppAnswer answer);
   void count(const tunnel::ResultHead& head);
   void ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error);
@@ -92,6 +98,10 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   Door door_ = Door::open;
   std::vector<std::shared_ptr<tunnel::IncomingDelivery>> held_;  ///< bounded by what was granted
   std::function<void(const tunnel::DeliverHead&)> came_;
+  AppSlots slots_;
 };
+
+/// A place as it is known here, however it was written: HOST:PORT, or unix:/path.
+std::string app_name(std::string_view host, std::uint16_t port);
 
 }  // namespace postern::agent

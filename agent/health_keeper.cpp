@@ -3,6 +3,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 #include "agent/dial.hpp"
 #include "base/log.hpp"
@@ -40,12 +41,37 @@ void HealthKeeper::ended(const tunnel::DeliverHead& delivery, const tunnel::Resu
 }
 
 void HealthKeeper::rules_changed(const AllowList& allow) {
-  if (watch_.rules_changed([&](const HostPort& app) { return allow.knows(app.host, app.port); })) changed();
+  const auto before = apps();
+  allow_ = allow;
+  watch_.rules_changed([&](const HostPort& app) { return allow.knows(app.host, app.port); });
+  if (apps() != before) changed();
+}
+
+std::vector<tunnel::AppHealth> HealthKeeper::apps() const {
+  std::vector<tunnel::AppHealth> all = watch_.list();
+  for (tunnel::AppHealth& app : all) app.concurrency = most(app.host, app.port);
+  for (const HostPort& at : allow_.bounded()) {
+    const auto same = [&](const tunnel::AppHealth& app) {
+      return app.host == at.host && app.port == at.port;
+    };
+    if (std::ranges::none_of(all, same)) all.push_back({at.host, at.port, true, {}, most(at.host, at.port)});
+  }
+  std::vector<tunnel::AppHealth> out;
+  const auto add = [&](auto which) { std::ranges::copy_if(all, std::back_inserter(out), which); };
+  add([](const auto& app) { return !app.reachable; });
+  add([](const auto& app) { return app.reachable && app.concurrency > 0; });
+  add([](const auto& app) { return app.reachable && app.concurrency == 0; });
+  if (out.size() > tunnel::kAppsMost) out.resize(tunnel::kAppsMost);
+  return out;
+}
+
+std::uint32_t HealthKeeper::most(std::string_view host, std::uint16_t port) const {
+  return static_cast<std::uint32_t>(allow_.most(host, port));
 }
 
 /// With nothing to say the first failure can be told at once, before the answer that it is about.
 void HealthKeeper::session_opened() {
-  if (!watch_.list().empty()) changed();
+  if (!apps().empty()) changed();
 }
 
 void HealthKeeper::stop() {
@@ -71,7 +97,7 @@ void HealthKeeper::turn() {
 void HealthKeeper::tell(SteadyTime now) {
   untold_ = false;
   told_at_ = now;
-  tell_(watch_.list());
+  tell_(apps());
 }
 
 void HealthKeeper::arm(SteadyTime now) {

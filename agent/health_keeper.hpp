@@ -30,12 +30,14 @@ class HealthKeeper : public std::enable_shared_from_this<HealthKeeper> {
         tells_(kTellBurst, kTellPerSecond, clock.steady()) {}
 
   void ended(const tunnel::DeliverHead& delivery, const tunnel::ResultHead& result);
-  void rules_changed(const AllowList& allow);
-  void session_opened();  ///< the new one knows nothing yet
+  void rules_changed(const AllowList& allow);  ///< also of the first ones
+  void session_opened();                       ///< the new one knows nothing yet
   void stop();
-  std::vector<tunnel::AppHealth> apps() const { return watch_.list(); }
+  /// What is told: those that cannot be reached first, then those that are bounded.
+  std::vector<tunnel::AppHealth> apps() const;
 
  private:
+  std::uint32_t most(std::string_view host, std::uint16_t port) const;
   void changed();
   void turn();
   void tell(SteadyTime now);
@@ -47,6 +49,7 @@ class HealthKeeper : public std::enable_shared_from_this<HealthKeeper> {
   Tell tell_;
   boost::asio::steady_timer timer_;
   AppWatch watch_;
+  AllowList allow_;
   SteadyTime told_at_{};
   tunnel::TokenBucket tells_;
   bool untold_ = false;

@@ -320,7 +320,9 @@ void Keeper::grant(std::uint32_t deliveries) {
 
 void Keeper::tell_health(std::span<const tunnel::AppHealth> apps) {
   if (role_ == Role::gone) return;
-  for (const auto& lane : lanes_) lane->health(apps);
+  std::vector<tunnel::AppHealth> told(apps.begin(), apps.end());
+  for (auto& app : told) app.sessions = static_cast<std::uint32_t>(lanes_.size());
+  for (const auto& lane : lanes_) lane->health(told);
 }
 
 Greeting Keeper::greeting() const {

@@ -28,6 +28,7 @@ What the apps are is said here, with --allow, and nothing that comes from the re
   unix:/run/app.sock                   destinations name it http+unix://%2Frun%2Fapp.sock/path
   https://app:8443#sha256=HEX          https only, known by the SHA-256 of its public key
   'POST|PUT localhost:8000/hooks/'     these methods only, below this path only
+  'localhost:8000 max=8'               at most 8 deliveries at once
 Something does not work?  postern-agent doctor
 )";
 

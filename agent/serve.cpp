@@ -189,6 +189,7 @@ void AgentProcess::watch_health() {
                                              if (const auto alive = weak.lock()) alive->tell_health(apps);
                                            });
   listeners_.health = health_;
+  health_->rules_changed(loaded_.serving.allow);
   forwarder_->watch_outcomes(
       [health = health_](const auto& delivery, const auto& result) { health->ended(delivery, result); });
 }

@@ -18,7 +18,16 @@ std::string in_a_line(const Status& status) {
 void fill_from(StatusBoard& board, StatusSources sources) {
   board.before_writing([sources](Status& status) {
     if (const auto keeper = sources.keeper.lock()) keeper->describe(status);
-    if (const auto health = sources.health.lock()) status.apps = health->apps();
+    const auto health = sources.health.lock();
+    const auto forwarder = sources.forwarder.lock();
+    if (health && forwarder) {
+      status.apps.clear();
+      for (const auto& app : health->apps()) {
+        const std::string name = app_name(app.host, app.port);
+        status.apps.push_back(
+            {name, app.reachable, app.reason, forwarder->running_at(name), app.concurrency});
+      }
+    }
     status.journal = {sources.results.entries(), sources.results.bytes(), sources.results.evicted()};
     sources.manager.status(in_a_line(status));
     sources.manager.alive();

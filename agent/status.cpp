@@ -5,7 +5,6 @@
 #include <boost/json.hpp>
 
 #include "agent/files.hpp"
-#include "agent/host_port.hpp"
 
 namespace postern::agent {
 namespace {
@@ -50,11 +49,12 @@ json::array sessions_json(const Status& status) {
 
 json::array apps_json(const Status& status) {
   json::array out;
-  for (const tunnel::AppHealth& app : status.apps) {
-    const bool socket = app.host.starts_with("unix:");
-    out.push_back(json::object{{"app", socket ? app.host : HostPort{app.host, app.port}.to_string()},
+  for (const AppStatus& app : status.apps) {
+    out.push_back(json::object{{"app", app.app},
                                {"reachable", app.reachable},
-                               {"reason", app.reason}});
+                               {"reason", app.reason},
+                               {"in_flight", app.in_flight},
+                               {"max", app.most > 0 ? json::value(app.most) : nullptr}});
   }
   return out;
 }

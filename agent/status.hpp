@@ -10,7 +10,6 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/id.hpp"
-#include "tunnel-proto/app_health.hpp"
 
 namespace postern::agent {
 
@@ -60,6 +59,15 @@ struct SessionStatus {
       {};  ///< when the relay last asked by the way of deliveries whether it delivers
 };
 
+/// An app that was asked for, or is bounded.
+struct AppStatus {
+  std::string app;  ///< HOST:PORT, or unix:/path
+  bool reachable = true;
+  std::string reason = {};    ///< why not
+  std::size_t in_flight = 0;  ///< deliveries
+  std::size_t most = 0;       ///< of them at once; 0: any number
+};
+
 /// Outcomes that the relay has not confirmed.
 struct JournalStatus {
   std::size_t entries = 0;
@@ -88,7 +96,7 @@ struct Status {
   std::optional<Time> last_delivery_at;
   Counters deliveries;
   std::size_t granted = 0;  ///< deliveries at once, to all sessions together
-  std::vector<tunnel::AppHealth> apps;
+  std::vector<AppStatus> apps;
   JournalStatus journal;
   ConfigStatus config;
   std::optional<FailedUpgrade> failed_upgrade;

@@ -164,7 +164,8 @@ json::array apps_view(const std::vector<tunnel::AppHealth>& apps) {
     shown.push_back({{"host", json_text(app.host)},
                      {"port", app.port},
                      {"reachable", app.reachable},
-                     {"reason", json_text(app.reason)}});
+                     {"reason", json_text(app.reason)},
+                     {"concurrency", app.concurrency > 0 ? json::value(app.concurrency) : nullptr}});
   }
   return shown;
 }

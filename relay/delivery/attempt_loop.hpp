@@ -13,6 +13,7 @@
 namespace postern::relay {
 
 class DestinationQueue;
+struct AppPlaces;
 
 /// One loop attempts run on, with its own drivers: a driver is only ever called on its loop.
 struct LoopDrivers {
@@ -31,9 +32,10 @@ struct Ticket {
   bool suspect = false;
   OrderKey order_key = kNoOrder;
   BudgetShare share = BudgetShare::none;
-  DestinationQueue* queue = nullptr;  ///< stays while it has anything in flight
-  std::uint64_t epoch = 0;            ///< of the queue, when the attempt began
-  std::uint64_t round = 0;            ///< of its breaker
+  std::shared_ptr<AppPlaces> app = {};  ///< where it holds a place
+  DestinationQueue* queue = nullptr;    ///< stays while it has anything in flight
+  std::uint64_t epoch = 0;              ///< of the queue, when the attempt began
+  std::uint64_t round = 0;              ///< of its breaker
   std::shared_ptr<const Destination> destination;
   Time received_at;
   Time started_at;

@@ -53,6 +53,7 @@ void DispatcherCore::conclude(Finished finished) {
   if (held) undo_start(queue, ticket);
   if (!held) queue.finished(health == Health::good);
   ring_.freed(queue);
+  leave_place(ticket);
   if (ticket.suspect) suspects_.over(ticket.lease_token);
   attempt.delivery_id = ticket.delivery_id;
   attempt.number = ticket.tries + 1;

@@ -40,6 +40,7 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
   } else if (slot->destination() != destination) {
     reconfigure(*slot, destination);
   }
+  join_app(*slot);
   desk_.set_first_wait(destination->id, first_wait(*destination));
   refresh(*slot);
   touch(*slot);
@@ -62,6 +63,7 @@ void DispatcherCore::reconfigure(Queue& queue, const std::shared_ptr<const Desti
 
 void DispatcherCore::retire(Queue& queue) {
   if (!std::exchange(queue.retired, true)) {
+    leave_app(queue);
     desk_.remove(queue.id());
     queue.stop(QueueMode::disabled);
     for (const auto& delivery : queue.give_up()) {
@@ -88,6 +90,7 @@ void DispatcherCore::on_presence(AgentId agent) {
   const bool present = parts_.agents.present(agent);
   for (Queue* queue : found->second) {
     if (present) try_again(*queue);
+    ask_places(*queue);
     refresh(*queue);
     touch(*queue);
   }
@@ -98,6 +101,7 @@ void DispatcherCore::on_app_health(AgentId agent) {
   const auto found = by_agent_.find(agent);
   if (found == by_agent_.end()) return;
   for (Queue* queue : found->second) {
+    ask_places(*queue);
     refresh(*queue);
     touch(*queue);
   }

@@ -56,6 +56,7 @@ void DispatcherCore::put_back(const Launch& launch) {
   Queue& queue = *launch.ticket.queue;
   queue.finished(false);
   ring_.freed(queue);
+  leave_place(launch.ticket);
   judge_breaker(queue, launch.ticket, Health::silent);
   leave_line(queue, launch.ticket.order_key, false);
   withdraw(launch.job.leased, &queue, DeliveryState::pending, "not_started");

@@ -113,12 +113,14 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .suspect = leased.crashes > 0,
                    .order_key = leased.order_key,
                    .share = share,
+                   .app = queue.app(),
                    .queue = &queue,
                    .epoch = queue.epoch(),
                    .round = queue.breaker().begin(),
                    .destination = queue.destination(),
                    .received_at = leased.event->received_at,
                    .started_at = parts_.clock.now()};
+  if (queue.app()) queue.app()->take(queue);
   return launch;
 }
 

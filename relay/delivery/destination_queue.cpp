@@ -88,6 +88,7 @@ bool DestinationQueue::runnable() const {
 
 // Attempts from before the breaker opened may hang on while it probes: they take no probe's place.
 bool DestinationQueue::has_place() const {
+  if (app_ && !app_->has_room()) return false;
   if (breaker_.state() == BreakerState::closed) return in_flight_ < window();
   return breaker_.lets_through() && breaker_.probing() < destination_->concurrency;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "relay/delivery/app_places.hpp"
 #include "relay/delivery/breaker.hpp"
 #include "relay/delivery/head_search.hpp"
 #include "relay/delivery/order_lines.hpp"
@@ -91,6 +92,10 @@ class DestinationQueue {
   const std::shared_ptr<PartBreakers>& parts() const { return gauges_->parts; }  ///< null: it has none
   void give_parts(std::shared_ptr<PartBreakers> parts) { gauges_->parts = std::move(parts); }
 
+  /// Of its app, with which it shares them; null: it has none.
+  const std::shared_ptr<AppPlaces>& app() const { return app_; }
+  void give_app(std::shared_ptr<AppPlaces> app) { app_ = std::move(app); }
+
   /// All of its deliveries are in one order.
   bool in_strict_order() const { return destination_->ordering == Ordering::destination; }
   bool holds(OrderKey key) const { return lines_.holds(key); }
@@ -169,6 +174,7 @@ class DestinationQueue {
   void publish();
 
   std::shared_ptr<const Destination> destination_;
+  std::shared_ptr<AppPlaces> app_;
   std::shared_ptr<QueueGauges> gauges_ = std::make_shared<QueueGauges>();
   SlowStart slow_start_;
   Breaker breaker_;

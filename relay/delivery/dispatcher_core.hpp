@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "relay/delivery/app_places.hpp"
 #include "relay/delivery/attempt_health.hpp"
 #include "relay/delivery/delivery_metrics.hpp"
 #include "relay/delivery/dispatcher.hpp"
@@ -27,7 +28,8 @@ namespace postern::relay {
 /// attempts, hands outcomes to the store and asks for more, each in one group.
 ///
 /// The bodies are in core_*.cpp, one idea each: turn, claims, outcomes, places (catalog and presence), pace
-/// (breaker, rate, retry budget), order, share (what nodes know of each other's breakers), drain.
+/// (breaker, rate, retry budget), apps (places at those of agents), order, share (what nodes know of each
+/// other's breakers), drain.
 class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
  public:
   explicit DispatcherCore(DispatcherParts parts);
@@ -148,6 +150,12 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void resume(Queue& queue);
   void drain_behind(Queue& queue);
 
+  // core_apps.cpp
+  void join_app(Queue& queue);
+  void leave_app(Queue& queue);
+  void ask_places(Queue& queue);
+  void leave_place(const Ticket& ticket);
+
   // core_pace.cpp
   bool may_launch(Queue& queue);
   bool holds_back(const Queue& queue, SteadyTime now);
@@ -192,6 +200,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::shared_ptr<const Catalog> catalog_;
   std::unordered_map<DestinationId, std::unique_ptr<Queue>> queues_;
   std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
+  AppTable apps_;
   FairRing ring_;
   Gcra trickle_;           ///< of retries, while they are held back
   LocalLimiter trickles_;  ///< and of each workspace's

@@ -79,13 +79,18 @@ class AgentDirectory {
     (void)agent, (void)host, (void)port;
     return std::nullopt;
   }
+  /// How many deliveries this node may have under way at that app; nullopt: any number.
+  virtual std::optional<unsigned> app_places(AgentId agent, std::string_view host, std::uint16_t port) const {
+    (void)agent, (void)host, (void)port;
+    return std::nullopt;
+  }
   /// What the agent last said of its apps.
   virtual std::vector<tunnel::AppHealth> apps(AgentId agent) const {
     (void)agent;
     return {};
   }
-  /// `listener(agent)` runs on the session's loop when app_away() may have changed. Call before serving
-  /// starts.
+  /// `listener(agent)` runs on the session's loop when app_away() or app_places() may have changed. Call
+  /// before serving starts.
   virtual void on_app_health(std::function<void(AgentId)> listener) { (void)listener; }
   /// Ends its sessions now (revoked, deleted); requests in flight come back as maybe_sent.
   virtual void disconnect(AgentId agent, std::string_view reason) = 0;

@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/id.hpp"
+#include "relay/tunnel/session_choice.hpp"
 #include "tunnel-proto/app_health.hpp"
 
 namespace postern::relay {
@@ -21,19 +22,35 @@ class AppHealthBook {
 
   explicit AppHealthBook(const Clock& clock) : clock_(clock) {}
 
+  /// Which session says it. A newer one of the same seat speaks in its place.
+  struct Teller {
+    SessionSeat seat;
+    const void* session = nullptr;
+  };
   /// True when it differs from what was known.
-  bool told(AgentId agent, std::vector<tunnel::AppHealth> apps);
-  /// A new session: what an earlier one said counts no more.
+  bool told(AgentId agent, const Teller& teller, std::vector<tunnel::AppHealth> apps);
+  /// The session has ended, and how much apps take by it with it. True when it had said anything of that.
+  bool left(AgentId agent, const Teller& teller);
+  /// A new session: what an earlier one said of what can be reached counts no more. Bounds are those of
+  /// sessions, and leave with them.
   void forget(AgentId agent);
 
   /// Why the app cannot be reached; nullopt when nothing is known against it.
   std::optional<std::string> away(AgentId agent, std::string_view host, std::uint16_t port) const;
+  /// How many deliveries may be under way at the app by the sessions of this node: of what each of the
+  /// agent's processes gives it, the part of those sessions, rounded up. nullopt: any number.
+  std::optional<unsigned> places(AgentId agent, std::string_view host, std::uint16_t port) const;
   std::vector<tunnel::AppHealth> apps(AgentId agent) const;
 
  private:
+  struct Bounds {
+    Teller teller;
+    std::vector<tunnel::AppHealth> apps;  ///< those that are bounded
+  };
   struct Word {
     std::vector<tunnel::AppHealth> apps;
     SteadyTime at;
+    std::vector<Bounds> bounds;  ///< of each seat
   };
   const Clock& clock_;
   mutable std::mutex mutex_;

@@ -126,6 +126,10 @@ std::optional<std::string> Hub::app_away(AgentId agent, std::string_view host, s
   return state_->core->apps.away(agent, host, port);
 }
 
+std::optional<unsigned> Hub::app_places(AgentId agent, std::string_view host, std::uint16_t port) const {
+  return state_->core->apps.places(agent, host, port);
+}
+
 std::vector<tunnel::AppHealth> Hub::apps(AgentId agent) const {
   return state_->core->apps.apps(agent);
 }

@@ -86,6 +86,7 @@ class Hub final : public AgentDirectory {
   boost::asio::awaitable<AgentAnswer> deliver(AgentId agent, AgentRequest request) override;
   void acknowledge(AgentId agent, DeliveryId delivery, unsigned attempt) override;
   void on_presence(std::function<void(AgentId, bool)> listener) override;
+  std::optional<unsigned> app_places(AgentId agent, std::string_view host, std::uint16_t port) const override;
   std::optional<std::string> app_away(AgentId agent, std::string_view host,
                                       std::uint16_t port) const override;
   std::vector<tunnel::AppHealth> apps(AgentId agent) const override;

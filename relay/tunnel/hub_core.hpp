@@ -48,8 +48,13 @@ struct HubCore {
   void audit(const TunnelAudit& entry) const {
     if (options.audit) options.audit(entry);
   }
-  void health(AgentId agent, std::vector<tunnel::AppHealth> told) {
-    if (!apps.told(agent, std::move(told))) return;
+  void health(AgentId agent, const AppHealthBook::Teller& teller, std::vector<tunnel::AppHealth> told) {
+    if (apps.told(agent, teller, std::move(told))) tell_health(agent);
+  }
+  void health_ended(AgentId agent, const AppHealthBook::Teller& teller) {
+    if (apps.left(agent, teller)) tell_health(agent);
+  }
+  void tell_health(AgentId agent) const {
     for (const auto& listener : health_listeners) listener(agent);
   }
   void tell(AgentId agent, bool present) const {

@@ -318,7 +318,7 @@ bool HubSession::confirm() {
 }
 
 void HubSession::health(std::vector<tunnel::AppHealth> apps) {
-  if (in_registry_) core_->health(verifier_->agent_id, std::move(apps));
+  if (in_registry_) core_->health(verifier_->agent_id, {seat_, this}, std::move(apps));
 }
 
 void HubSession::going_away(const tunnel::GoAway& goaway) {
@@ -331,6 +331,7 @@ void HubSession::leave() {
   if (std::exchange(in_registry_, false)) {
     const bool was_last = core_->registry.drop(verifier_->agent_id, shared_from_this());
     core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
+    core_->health_ended(verifier_->agent_id, {seat_, this});
     if (was_last) core_->tell(verifier_->agent_id, false);
   }
   if (probe_) probe_->stop();

@@ -101,3 +101,46 @@ def test_an_app_that_is_down_is_waited_for_and_burns_nothing(relay, make):
     for event_id in sent:
         assert relay.api.wait_delivery(event_id, "delivered")["attempt_count"] == 1
     assert tried <= 30 and eventually(lambda: apps_of(relay, agent)[address] == (True, ""))
+
+
+class SlowApp:
+    """Answers when it is told to, and knows how many requests it had at once."""
+
+    def __init__(self, make):
+        self.go_on = threading.Event()
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+        self.app = make.app(self.answer)
+        self.address = self.app.address
+
+    def answer(self, received):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.go_on.wait(20)
+        with self.lock:
+            self.now -= 1
+        return 200
+
+
+def test_an_app_is_given_no_more_at_once_than_its_agent_says(relay, make):
+    slow, other = SlowApp(make), make.app()
+    agent = serving(make, relay, config=f'allow = ["{slow.address} max=3", "{other.address}"]\n')
+    host, port = slow.address.split(":")
+    assert eventually(lambda: relay.api.get(f"agents/{agent.id}")["apps"] == [
+        {"host": host, "port": int(port), "reachable": True, "reason": "", "concurrency": 3}])
+    one, two = (connect(relay, agent, f"{slow.address}/{name}", name, concurrency=16) for name in ("one", "two"))
+    beside = connect(relay, agent, other.address, "beside")
+    sent = [post(relay, source, os.urandom(20)) for _ in range(10) for source in (one, two)]
+    assert eventually(lambda: slow.now == 3)
+    for _ in range(5):
+        relay.api.wait_delivery(post(relay, beside, os.urandom(20)), "delivered")
+    assert eventually(lambda: [a for a in agent.status()["apps"] if a["max"] == 3 and a["in_flight"] == 3])
+    reconfigure(agent, f'allow = ["{slow.address} max=5", "{other.address}"]\n')
+    assert eventually(lambda: slow.now == 5)
+    slow.go_on.set()
+    for event_id in sent:
+        # Not one was sent in vain.
+        assert len(relay.api.wait_delivery(event_id, "delivered")["attempts"]) == 1
+    assert slow.most == 5
+    assert {r.target[:4] for r in slow.app.received[:6]} == {"/one", "/two"}

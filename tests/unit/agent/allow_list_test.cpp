@@ -89,7 +89,9 @@ INSTANTIATE_TEST_SUITE_P(
                     "ftp://app:21", "http://u@app:80", "http://", "https://app?x", "app:8:9", "app:**", "*:*",
                     "app:*9", "post app:80", "POST,PUT app:80", "POST| app:80", "|POST app:80",
                     "POST  app:80", "POST app:80 /x", "POST", "POST ", "app:80/a?b", "app:80//",
-                    "app:80/a//b", "app:80/../a", "app:80/%2e%2e/a", "app:80/a%2fb", "app:80/a%",
+                    "app:80/a//b", "app:80/../a", "app:80 max=", "app:80 max=0", "app:80 max=1025",
+                    "app:80 max=-1", "app:80 max=8x", "app:80  max=8", "max=8", " max=8", "POST max=8",
+                    "app:80 max=8 max=9", "app:80 MAX=8", "app:80/%2e%2e/a", "app:80/a%2fb", "app:80/a%",
                     "unix:", "unix:relative", "unix:/run/a b", "unix:/a:hooks", "unix:/a:/b:c?d",
                     "unix:/" + std::string(107, 'x'), "app:443#sha256=00",
                     "http://app#sha256=" + std::string(64, '0'), "https://app#sha256=" + std::string(63, '0'),
@@ -207,6 +209,28 @@ TEST(AllowListOverrides, AHeaderThatMayStandForAnotherRequestIsNotLetPastLimits)
   }
   const http::Headers plain = {{"X-Original-Url-Of-Mine", "/x"}, {"X-HTTP", "y"}};
   EXPECT_TRUE(allows(list, call("app", plain)));
+}
+
+TEST(AllowListBounds, TheLeastOfAPlacesEntriesCounts) {
+  const auto list = list_of({"app:80 max=8", "POST APP:80/hooks max=3", "app:80/free", "app:* max=5",
+                             "https://app#sha256=" + std::string(64, '0') + " max=2"});
+  EXPECT_EQ(list.most("App", 80), 3U);
+  EXPECT_EQ(list.most("app", 443), 2U);
+  EXPECT_EQ(list.most("app", 9), 5U);
+  EXPECT_EQ(list.most("other", 80), 0U);
+  EXPECT_TRUE(allows(list, "app", 80)) << "it limits nothing else";
+}
+
+TEST(AllowListBounds, PlacesThatAreNamedExactlyAreKnownBeforeTheyAreAskedFor) {
+  const auto list = list_of({"app:80 max=8", "unix:/run/a.sock:/hooks max=2", "app:* max=5", "free:80"});
+  EXPECT_THAT(list.bounded(),
+              testing::UnorderedElementsAre(HostPort{"app", 80}, HostPort{"unix:/run/a.sock", 80}));
+  EXPECT_EQ(list.most("unix:/run/a.sock", 80), 2U);
+}
+
+TEST(AllowListBounds, AreWrittenAsTheyAreRead) {
+  const std::vector<std::string> entries = {"PUT unix:/run/a.sock:/hooks/ max=1", "app:80 max=1024"};
+  EXPECT_THAT(list_of(entries).entries(), testing::UnorderedElementsAreArray(entries));
 }
 
 }  // namespace

@@ -61,14 +61,14 @@ TEST_F(StatusViewTest, ShowsEachSessionAndWhetherItIsLive) {
 TEST_F(StatusViewTest, ShowsAppsJournalAndConfiguration) {
   serve();
   Status& status = board_.status();
-  status.apps = {{"localhost", 9000, false, "connect_failed"}, {"unix:/run/app.sock", 80, true, ""}};
+  status.apps = {{"localhost:9000", false, "connect_failed", 0, 0}, {"unix:/run/app.sock", true, "", 3, 8}};
   status.journal = {3, 2048, 1};
   status.granted = 256;
   status.deliveries.in_flight = 2;
   status.config = {"/etc/postern-agent/agent.toml", clock_.now(), Error{"invalid_config", "line 2 is wrong"}};
   board_.enter(Phase::connected);
   EXPECT_THAT(text(), HasSubstr("localhost:9000: connect_failed\n"));
-  EXPECT_THAT(text(), HasSubstr("unix:/run/app.sock: reachable\n"));
+  EXPECT_THAT(text(), HasSubstr("unix:/run/app.sock: reachable, 3 of 8 in flight\n"));
   EXPECT_THAT(text(), HasSubstr("3 outcomes to be confirmed, 2.0 KiB; 1 were dropped for room\n"));
   EXPECT_THAT(text(), HasSubstr("2 of 256 in flight; "));
   EXPECT_THAT(text(), HasSubstr("REFUSED since: line 2 is wrong\n"));

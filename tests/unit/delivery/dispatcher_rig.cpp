@@ -32,6 +32,17 @@ void FakeDirectory::set_quietly(AgentId agent, bool present) {
   }
 }
 
+std::optional<unsigned> FakeDirectory::app_places(AgentId, std::string_view host, std::uint16_t port) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find({std::string(host), port});
+  return found == places_.end() ? std::nullopt : found->second;
+}
+
+void FakeDirectory::set_places(const std::string& host, std::uint16_t port, std::optional<unsigned> places) {
+  const std::lock_guard lock(mutex_);
+  places_[{host, port}] = places;
+}
+
 void FakeDirectory::set(AgentId agent, bool present) {
   set_quietly(agent, present);
   listener_(agent, present);

@@ -24,15 +24,22 @@ class FakeDirectory final : public AgentDirectory {
   void acknowledge(AgentId, DeliveryId, unsigned) override {}
   void on_presence(std::function<void(AgentId, bool)> listener) override { listener_ = std::move(listener); }
   void disconnect(AgentId, std::string_view) override {}
+  std::optional<unsigned> app_places(AgentId agent, std::string_view host, std::uint16_t port) const override;
+  void on_app_health(std::function<void(AgentId)> listener) override { health_ = std::move(listener); }
 
   /// Without an event: as the directory knows before the news has spread.
   void set_quietly(AgentId agent, bool present);
   void set(AgentId agent, bool present);
+  /// Of every agent; quietly.
+  void set_places(const std::string& host, std::uint16_t port, std::optional<unsigned> places);
+  void tell_health(AgentId agent) { health_(agent); }
 
  private:
   mutable std::mutex mutex_;
   std::set<AgentId> present_;
   std::function<void(AgentId, bool)> listener_;
+  std::map<std::pair<std::string, std::uint16_t>, std::optional<unsigned>> places_;
+  std::function<void(AgentId)> health_;
 };
 
 /// What the scripted destination does with one attempt.

@@ -9,6 +9,17 @@ const AgentId kAgent{Uuid{1}};
 const std::vector<tunnel::AppHealth> kGone = {{"localhost", 8000, false, "connect_failed"},
                                               {"localhost", 9000, true, ""}};
 
+constexpr SessionSeat seat(std::uint8_t instance, std::uint32_t index) {
+  return {Uuid{instance}, index};
+}
+const int kSessions[4] = {};  // for their addresses
+const AppHealthBook::Teller kFirst{seat(1, 0), &kSessions[0]};
+const AppHealthBook::Teller kSecond{seat(1, 1), &kSessions[1]};
+
+std::vector<tunnel::AppHealth> bound(std::uint32_t concurrency, std::uint32_t sessions = 2) {
+  return {{"localhost", 8000, true, "", concurrency, sessions}};
+}
+
 class HealthBook : public testing::Test {
  protected:
   ManualClock clock_;
@@ -17,7 +28,7 @@ class HealthBook : public testing::Test {
 
 TEST_F(HealthBook, KnowsWhatTheAgentSaid) {
   EXPECT_EQ(book_.away(kAgent, "localhost", 8000), std::nullopt);
-  EXPECT_TRUE(book_.told(kAgent, kGone));
+  EXPECT_TRUE(book_.told(kAgent, kFirst, kGone));
   EXPECT_EQ(book_.away(kAgent, "LocalHost", 8000), "connect_failed");
   EXPECT_EQ(book_.away(kAgent, "localhost", 9000), std::nullopt);
   EXPECT_EQ(book_.away(kAgent, "localhost", 8001), std::nullopt);
@@ -26,25 +37,68 @@ TEST_F(HealthBook, KnowsWhatTheAgentSaid) {
 }
 
 TEST_F(HealthBook, TheNewestWordIsTheWholeOfIt) {
-  book_.told(kAgent, kGone);
-  EXPECT_FALSE(book_.told(kAgent, kGone)) << "no news";
-  EXPECT_TRUE(book_.told(kAgent, {}));
+  book_.told(kAgent, kFirst, kGone);
+  EXPECT_FALSE(book_.told(kAgent, kFirst, kGone)) << "no news";
+  EXPECT_TRUE(book_.told(kAgent, kFirst, {}));
   EXPECT_EQ(book_.away(kAgent, "localhost", 8000), std::nullopt);
 }
 
 TEST_F(HealthBook, AWordThatIsNotRepeatedLapses) {
-  book_.told(kAgent, kGone);
+  book_.told(kAgent, kFirst, kGone);
   clock_.advance(AppHealthBook::kHolds - Duration(1));
   EXPECT_TRUE(book_.away(kAgent, "localhost", 8000));
   clock_.advance(Duration(1));
   EXPECT_FALSE(book_.away(kAgent, "localhost", 8000));
-  EXPECT_TRUE(book_.told(kAgent, kGone)) << "news again";
+  EXPECT_TRUE(book_.told(kAgent, kFirst, kGone)) << "news again";
 }
 
 TEST_F(HealthBook, ANewSessionKnowsNothing) {
-  book_.told(kAgent, kGone);
+  book_.told(kAgent, kFirst, kGone);
   book_.forget(kAgent);
   EXPECT_FALSE(book_.away(kAgent, "localhost", 8000));
+  book_.told(kAgent, kFirst, bound(4, 1));
+  book_.forget(kAgent);
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U) << "the session is still there";
+}
+
+TEST_F(HealthBook, TheSessionsOfAProcessShareWhatAnAppTakes) {
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt);
+  EXPECT_TRUE(book_.told(kAgent, kFirst, bound(5)));
+  EXPECT_EQ(book_.places(kAgent, "LOCALHOST", 8000), 3U) << "half of it, rounded up";
+  EXPECT_TRUE(book_.told(kAgent, kSecond, bound(5))) << "the same word of another session is news";
+  EXPECT_FALSE(book_.told(kAgent, kSecond, bound(5)));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 5U);
+  EXPECT_EQ(book_.places(kAgent, "localhost", 9000), std::nullopt);
+}
+
+TEST_F(HealthBook, OnePlaceIsThereForWhomeverHoldsASession) {
+  book_.told(kAgent, kFirst, bound(1, 4));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 1U);
+}
+
+TEST_F(HealthBook, ProcessesOfAnAgentAddUp) {
+  book_.told(kAgent, kFirst, bound(4, 1));
+  book_.told(kAgent, {seat(2, 0), &kSessions[2]}, bound(3, 1));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 7U);
+}
+
+TEST_F(HealthBook, ANewerSessionOfASeatSpeaksInItsPlace) {
+  book_.told(kAgent, kFirst, bound(4, 1));
+  const AppHealthBook::Teller moved{kFirst.seat, &kSessions[3]};
+  EXPECT_FALSE(book_.told(kAgent, moved, bound(4, 1)));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U);
+  EXPECT_FALSE(book_.left(kAgent, kFirst)) << "it no longer counted";
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U);
+  EXPECT_TRUE(book_.left(kAgent, moved));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt);
+}
+
+TEST_F(HealthBook, ABoundDoesNotLapse) {
+  book_.told(kAgent, kFirst, bound(4, 1));
+  clock_.advance(10 * AppHealthBook::kHolds);
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U);
+  EXPECT_TRUE(book_.told(kAgent, kFirst, {}));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt);
 }
 
 }  // namespace

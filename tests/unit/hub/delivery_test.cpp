@@ -174,6 +174,27 @@ TEST_F(Delivery, WithoutCreditItWaitsAndThenIsNotSent) {
   EXPECT_EQ(stuck.get().outcome, Outcome::maybe_sent);
 }
 
+TEST_F(Delivery, AnAppIsGivenNoMoreAtOnceThanItsBound) {
+  DeafApp app;
+  const auto identity = new_identity({allow(app.port()) + " max=1"});
+  const auto agent = start_agent(identity);
+  wait_present(identity.agent_id, true);
+  const auto request = [&](Duration deadline) {
+    AgentRequest made = request_to(app.port());
+    made.deadline = deadline;
+    return made;
+  };
+  auto first = deliver_later(identity.agent_id, request(std::chrono::seconds(2)));
+  app.wait_for_bytes();
+  const AgentAnswer beyond = deliver(identity.agent_id, request(std::chrono::seconds(5)));
+  EXPECT_EQ(beyond.outcome, Outcome::not_sent);
+  EXPECT_EQ(beyond.error_code, "no_credit");
+  EXPECT_THAT(beyond.error_message, testing::HasSubstr("1 deliveries at once"));
+  EXPECT_EQ(first.get().outcome, Outcome::maybe_sent);
+  // Its place is free again.
+  EXPECT_EQ(deliver(identity.agent_id, request(std::chrono::milliseconds(500))).outcome, Outcome::maybe_sent);
+}
+
 TEST_F(Delivery, FiftyMegabytesToAnAppThatNeverReadsStallNobodyElse) {
   DeafApp deaf;
   const auto identity = new_identity({allow(deaf.port()), allow(app_.port())});

@@ -552,6 +552,16 @@ TEST(SessionHealth, AFloodOfItEndsTheSession) {
   EXPECT_EQ(pair.relay.end_code(), "excessive_noise");
 }
 
+TEST(HealthMessage, SaysHowMuchAnAppTakesAtOnce) {
+  const std::vector<AppHealth> apps = {
+      {"a", 1, true, "", 8, 2}, {"b", 2, false, "dns_failed", 1024, 4}, {"c", 3}};
+  EXPECT_EQ(*decode_health(encode(apps)), apps);
+  const std::vector<AppHealth> strange = {{"a", 1, true, "", 4'000'000'000, 0}, {"b", 1, true, "", 1, 77}};
+  const auto read = *decode_health(encode(strange));
+  EXPECT_EQ(read[0], (AppHealth{"a", 1, true, "", 1'000'000, 1}));
+  EXPECT_EQ(read[1].sessions, kSessionsMost);
+}
+
 TEST(HealthMessage, IsBounded) {
   const std::vector<AppHealth> many(kAppsMost + 50, AppHealth{"a", 1, true, ""});
   EXPECT_EQ(decode_health(encode(many))->size(), kAppsMost);
