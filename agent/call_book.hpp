@@ -126,12 +126,14 @@ class CallBook {
   /// All that an app may hear of yet, here or elsewhere.
   std::vector<DeliveryId> under_way() const {
     std::vector<DeliveryId> ids;
+    ids.reserve(calls_.size() + elsewhere_.size());
     for (const auto& [id, call] : calls_) ids.push_back(id);
     for (const auto& [id, other] : elsewhere_) ids.push_back(id);
     return ids;
   }
   std::vector<DeliveryId> under_way_elsewhere() const {
     std::vector<DeliveryId> ids;
+    ids.reserve(elsewhere_.size());
     for (const auto& [id, other] : elsewhere_) ids.push_back(id);
     return ids;
   }

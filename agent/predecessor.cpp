@@ -167,6 +167,8 @@ void Predecessor::go_on(Error why) {
   if (handed_) {
     const auto taken_back = parts_.results.take_back(parts_.journal);
     if (!taken_back) log::error("agent.journal", {{"error", taken_back.error().message}});
+    if (auto own = parts_.lock.sign(parts_.lock_file); !own)
+      log::warn("agent.lock", {{"error", own.error().message}});
   }
   parts_.board.leave_file(false);
   parts_.handed(false);

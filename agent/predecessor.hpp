@@ -37,6 +37,8 @@ class Predecessor : public std::enable_shared_from_this<Predecessor> {
     std::shared_ptr<Forwarder> forwarder;
     std::shared_ptr<Keeper> keeper;
     std::filesystem::path journal;
+    const FileLock& lock;
+    std::filesystem::path lock_file;
     /// Starts the successor with its end of the pair of sockets.
     std::function<Result<ChildProcess>(int socket)> start;
     /// The successor is the agent now; with false, this process is it again.

@@ -204,6 +204,8 @@ void AgentProcess::get_ready_to_leave(const Options& options) {
       .forwarder = forwarder_,
       .keeper = keeper_,
       .journal = journal_,
+      .lock = lock_,
+      .lock_file = state_dir_.lock_file(),
       .start = [program = options.program, lock = lock_.descriptor()](int socket) -> Result<ChildProcess> {
         if (auto may = may_be_succeeded(); !may) return std::unexpected(may.error());
         return start_successor(program, socket, lock);

@@ -83,6 +83,8 @@ class Process {
                                                                        .forwarder = forwarder,
                                                                        .keeper = keeper_,
                                                                        .journal = journal,
+                                                                       .lock = lock_,
+                                                                       .lock_file = dir.lock_file(),
                                                                        .start = std::move(start)});
     if (inherited) take_over(dir, forwarder, journal, *inherited);
     exit_ = boost::asio::co_spawn(loop_, keeper_->run(), boost::asio::use_future);
