@@ -38,7 +38,7 @@ class CallBook {
   /// `most` calls at once: streams are bounded by what was granted, but calls outlive theirs.
   CallBook(ResultKeeper& results, std::size_t most) : results_(results), most_(most) {}
 
-  /// Exactly one of them, or none: there are too many.
+  /// Exactly one of them, or none: there are too many, or it has been overtaken and nobody waits for it.
   struct Arrival {
     CallPtr fresh;   ///< to be made
     CallPtr joined;  ///< under way already: it will be told
@@ -65,7 +65,7 @@ class CallBook {
     }
     if (auto known = results_.answer_for(head))
       return {.fresh = nullptr, .joined = nullptr, .known = std::move(known)};
-    if (calls_.size() >= most_) return {};
+    if (calls_.size() >= most_ || results_.is_overtaken(head)) return {};
     auto call = std::make_shared<Call>();
     const DeliveryId id = head.delivery_id;
     call->streams.push_back(std::move(stream));

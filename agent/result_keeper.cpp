@@ -60,6 +60,7 @@ void ResultKeeper::keep(DeliveryId id, const Outcome& outcome) {
 }
 
 void ResultKeeper::forget(std::span<const tunnel::ResultAck> acks) {
+  acknowledged_.add(acks);
   append(journal_.forget(acks));
   if (heir_) heir_->acknowledged(acks);
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "agent/acknowledged.hpp"
 #include "agent/journal.hpp"
 #include "agent/journal_file.hpp"
 
@@ -43,6 +44,9 @@ class ResultKeeper {
     return journal_.answer_for(head);
   }
 
+  /// Its outcome, or that of a later attempt, is committed already.
+  bool is_overtaken(const tunnel::DeliverHead& head) const { return acknowledged_.covers(head); }
+
   std::size_t entries() const { return journal_.entries(); }
   std::size_t bytes() const { return journal_.bytes(); }
   std::uint64_t evicted() const { return journal_.evicted(); }
@@ -52,6 +56,7 @@ class ResultKeeper {
   bool must_repair();
 
   Journal journal_;
+  Acknowledged acknowledged_;
   std::unique_ptr<JournalDisk> disk_;
   std::size_t size_ = 0;        // of the file
   unsigned since_failure_ = 0;  // appended while the file is not complete

@@ -54,6 +54,12 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
  private:
   using Queue = DestinationQueue;
   enum class Origin { handed_over, claimed };
+  /// Not by address: the same run is to be the same run.
+  struct AlarmOrder {
+    bool operator()(const std::pair<SteadyTime, Queue*>& a, const std::pair<SteadyTime, Queue*>& b) const {
+      return a.first != b.first ? a.first < b.first : a.second->id() < b.second->id();
+    }
+  };
 
   /// Outcomes on their way to the store, with what they free once they are durable.
   struct Recording {
@@ -221,8 +227,8 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   bool due_again_ = false;
   std::optional<Time> due_at_;
   boost::asio::steady_timer due_timer_;
-  std::size_t bytes_each_ = 256 * 1024;             ///< a guess at the memory of the next delivery claimed
-  std::set<std::pair<SteadyTime, Queue*>> alarms_;  ///< at most one for each queue
+  std::size_t bytes_each_ = 256 * 1024;  ///< a guess at the memory of the next delivery claimed
+  std::set<std::pair<SteadyTime, Queue*>, AlarmOrder> alarms_;  ///< at most one for each queue
   std::optional<SteadyTime> alarm_armed_;
   boost::asio::steady_timer alarm_timer_;
   bool backlog_known_ = false;

@@ -1,4 +1,5 @@
-// Runs seeds of the tunnel's simulation. A seed that fails is printed and is the same run each time.
+// Runs seeds of the simulation: docs/architecture.md says of what. A seed that fails is printed and is the
+// same run each time; --log shows what its relay logs.
 #include <prometheus/registry.h>
 #include <CLI/CLI.hpp>
 

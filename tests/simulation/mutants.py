@@ -25,6 +25,7 @@ MUTANTS = [
     ("what is kept answers its own attempt only", "agent/journal.cpp",
      "return outcome == tunnel::ResultOutcome::delivered && attempt > head.answered;",
      "return outcome == tunnel::ResultOutcome::delivered && attempt > head.answered && head.attempt == 0;"),
+    ("a request that was overtaken calls the app", "agent/call_book.hpp", " || results_.is_overtaken(head)", ""),
     ("a torn end of the journal is believed", "agent/journal.cpp",
      "if (checksum(payload) != read_u32(rest.substr(5))) break;", ""),
     ("the relay acknowledges a time-out of its own", "relay/tunnel/agent_answer.cpp",

@@ -53,9 +53,13 @@ void Witness::agent_died(std::string_view file) {
 
 bool Witness::saw_success(DeliveryId delivery) const {
   const auto found = calls_.find(delivery);
-  if (found == calls_.end()) return false;
-  return std::ranges::any_of(found->second,
-                             [](const Call& call) { return call.status >= 200 && call.status < 300; });
+  return found != calls_.end() && std::ranges::any_of(found->second, &Call::succeeded);
+}
+
+bool Witness::success_stands(DeliveryId delivery) const {
+  const auto found = calls_.find(delivery);
+  const auto stands = [](const Call& call) { return call.succeeded() && !call.excused; };
+  return found != calls_.end() && std::ranges::any_of(found->second, stands);
 }
 
 }  // namespace postern::simulation

@@ -37,6 +37,8 @@ class Witness {
 
   std::size_t calls() const { return calls_made_; }
   bool saw_success(DeliveryId delivery) const;
+  /// The app has said yes, and the agent has not forgotten it by dying.
+  bool success_stands(DeliveryId delivery) const;
 
  private:
   struct Call {
@@ -44,6 +46,7 @@ class Witness {
     int status = 0;  // 0: none yet
     std::string body = {};
     bool excused = false;
+    bool succeeded() const { return status >= 200 && status < 300; }
   };
   std::map<DeliveryId, std::vector<Call>> calls_;
   std::size_t calls_made_ = 0;

@@ -129,6 +129,10 @@ void World::check_end() {
                                   to_text(it.state), it.reason, row.tries));
     if (it.state == relay::DeliveryState::delivered && !witness_.saw_success(id))
       throw Violation(id.to_string() + " is delivered, and its app never said so");
+    // After too many crashes nobody asks the agent any more.
+    const bool given_up = it.state != relay::DeliveryState::delivered && it.reason != "worker_crashed";
+    if (given_up && witness_.success_stands(id))
+      throw Violation(id.to_string() + " is " + it.reason + ", and its app has said yes");
   }
 }
 

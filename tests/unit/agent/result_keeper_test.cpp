@@ -43,6 +43,34 @@ class ResultKeeperTest : public testing::Test {
   std::filesystem::path path = dir.path() / "journal";
 };
 
+// Sent by a relay that had lost its lease, and slower than the one after it.
+TEST_F(ResultKeeperTest, ARequestThatComesAfterItsOutcomeWasCommittedIsOvertaken) {
+  auto keeper = open();
+  keeper->keep(id(1), answered());
+  tunnel::DeliverHead head = request(1);
+  head.attempt = 1;
+  EXPECT_FALSE(keeper->is_overtaken(head)) << "its outcome is told again";
+  forget(*keeper, 1);
+  EXPECT_TRUE(keeper->is_overtaken(head));
+  head.attempt = 2;
+  EXPECT_FALSE(keeper->is_overtaken(head)) << "the app is to be asked again";
+}
+
+TEST(Acknowledged, ForgetsTheOldest) {
+  Acknowledged latest(2);
+  std::vector<tunnel::ResultAck> acks(3);
+  for (std::uint8_t i = 0; i < 3; ++i) acks[i] = {DeliveryId{{i}}, 5};
+  latest.add(acks);
+  const tunnel::ResultAck older{acks[2].delivery_id, 4};
+  latest.add({&older, 1});
+  tunnel::DeliverHead head;
+  head.attempt = 5;
+  head.delivery_id = acks[0].delivery_id;
+  EXPECT_FALSE(latest.covers(head));
+  head.delivery_id = acks[2].delivery_id;
+  EXPECT_TRUE(latest.covers(head)) << "the highest counts";
+}
+
 TEST_F(ResultKeeperTest, KnowsAfterARestartWhatWasNotCommitted) {
   {
     auto keeper = open();
