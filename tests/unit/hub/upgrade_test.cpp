@@ -79,13 +79,15 @@ class Process {
         std::make_shared<agent::Predecessor>(agent::Predecessor::Parts{.executor = loop_.get_executor(),
                                                                        .board = board_,
                                                                        .clock = clock_,
+                                                                       .manager = manager_,
                                                                        .results = results_,
                                                                        .forwarder = forwarder,
                                                                        .keeper = keeper_,
                                                                        .journal = journal,
                                                                        .lock = lock_,
                                                                        .lock_file = dir.lock_file(),
-                                                                       .start = std::move(start)});
+                                                                       .start = std::move(start),
+                                                                       .handed = [](bool) {}});
     if (inherited) take_over(dir, forwarder, journal, *inherited);
     exit_ = boost::asio::co_spawn(loop_, keeper_->run(), boost::asio::use_future);
     thread_ = std::thread([this] { loop_.run(); });
@@ -136,6 +138,7 @@ class Process {
   SystemClock clock_;
   SystemRandom random_;
   agent::FileLock lock_;
+  agent::ServiceManager manager_{nullptr};
   agent::StatusBoard board_;
   agent::ResultKeeper results_;
   boost::asio::io_context loop_{1};

@@ -554,7 +554,7 @@ TEST(SessionHealth, AFloodOfItEndsTheSession) {
 
 TEST(HealthMessage, SaysHowMuchAnAppTakesAtOnce) {
   const std::vector<AppHealth> apps = {
-      {"a", 1, true, "", 8, 2}, {"b", 2, false, "dns_failed", 1024, 4}, {"c", 3}};
+      {"a", 1, true, "", 8, 2}, {"b", 2, false, "dns_failed", 1024, 4}, {"c", 3, true, ""}};
   EXPECT_EQ(*decode_health(encode(apps)), apps);
   const std::vector<AppHealth> strange = {{"a", 1, true, "", 4'000'000'000, 0}, {"b", 1, true, "", 1, 77}};
   const auto read = *decode_health(encode(strange));
