@@ -31,6 +31,10 @@ void ConnectionEnd::produce(std::string& out, std::size_t enough) {
   if (session_) session_->produce(out, enough);
 }
 
+std::uint64_t ConnectionEnd::heads() const {
+  return session_ ? session_->heads() : 0;
+}
+
 void ConnectionEnd::on_write_blocked(bool blocked) {
   if (!session_) return;
   if (blocked) {

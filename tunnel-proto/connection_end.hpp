@@ -20,6 +20,7 @@ class ConnectionEnd : public Driver {
   ~ConnectionEnd() override;
 
   void produce(std::string& out, std::size_t enough) override;
+  std::uint64_t heads() const override;
   void on_write_blocked(bool blocked) override;
   void on_time() override;
   SteadyTime deadline() const override;

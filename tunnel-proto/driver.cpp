@@ -13,10 +13,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kRecord = 16 * 1024;  // the most one TLS record brings
-constexpr std::size_t kBatch = 32 * 1024;   // written at a time; larger writes are slower under BBR
-constexpr int kRecordsPerTurn = 16;         // then the other connections of this loop have their turn
-constexpr std::size_t kBytesPerTurn = 256 * 1024;
+constexpr std::size_t kRecord = 16 * 1024;        // the most one TLS record brings
+constexpr std::size_t kBatch = 32 * 1024;         // written at a time; larger writes are slower under BBR
+constexpr int kRecordsPerTurn = 16;               // then the other connections of this loop have their turn
+constexpr std::size_t kBytesPerTurn = 64 * 1024;  // then what has come in meanwhile
 
 /// One for a loop's thread instead of one for each of its connections.
 std::array<char, kRecord>& read_buffer() {
@@ -124,13 +124,17 @@ void Driver::secure() {
 }
 
 void Driver::read_some() {
-  for (int i = 0; i < kRecordsPerTurn && phase_ == Phase::open; ++i) {
+  const std::uint64_t earlier = heads();
+  bool waited_for = false;  // by somebody; what is bulk can wait
+  for (int i = 0; i < kRecordsPerTurn && phase_ == Phase::open && !waited_for; ++i) {
+    const std::uint64_t before = heads();
     std::size_t got = 0;
     auto& buffer = read_buffer();
     switch (tls_.read(buffer.data(), buffer.size(), got)) {
       case TlsSocket::Io::ok:
         bytes_in_ += got;
         on_bytes({buffer.data(), got});
+        waited_for = heads() == before && before != earlier;
         break;
       case TlsSocket::Io::want_write:
         wait(asio::ip::tcp::socket::wait_write);

@@ -33,6 +33,8 @@ class Driver : public std::enable_shared_from_this<Driver> {
 
   virtual void on_secured() = 0;  ///< TLS has finished; export_key() works
   virtual void on_bytes(std::string_view bytes) = 0;
+  /// How many deliveries and results have begun to come in: somebody waits for each of those.
+  virtual std::uint64_t heads() const = 0;
   virtual void on_turn() = 0;  ///< the turn is about to write: tell the user what happened
   virtual void produce(std::string& out, std::size_t enough) = 0;  ///< more to write, if there is any
   virtual void on_write_blocked(bool blocked) = 0;

@@ -136,6 +136,7 @@ class Session {
   const std::optional<GoAway>& peer_goaway() const { return peer_goaway_; }
   std::uint32_t open_streams() const { return static_cast<std::uint32_t>(streams_.size()); }
   std::uint64_t streams_opened() const { return opened_; }
+  std::uint64_t heads() const { return heads_; }        ///< deliveries and results that have begun to come in
   std::uint64_t buffered() const { return buffered_; }  ///< received and unread, all streams
   Duration round_trip() const { return round_trip_; }
 
@@ -190,8 +191,9 @@ class Session {
   Outgoing outgoing_;  // lists of streams_: destroyed first
   std::deque<SessionEvent> events_;
 
-  StreamId next_stream_ = 1;    // relay: the next id; agent: one past the highest seen
-  std::uint64_t opened_ = 0;    // streams opened so far, counted against credit_
+  StreamId next_stream_ = 1;  // relay: the next id; agent: one past the highest seen
+  std::uint64_t opened_ = 0;  // streams opened so far, counted against credit_
+  std::uint64_t heads_ = 0;
   std::uint64_t credit_;        // the most opened_ may become
   std::uint32_t withheld_ = 0;  // agent: deliveries whose end raises no credit, since fewer are granted now
   bool credit_told_ = false;

@@ -135,6 +135,7 @@ void Session::on_deliver(const Frame& frame) {
   budget_.open(limits_.stream_window);
   stream.head_received = true;
   stream.end_received = frame.header.end();
+  ++heads_;
   emit(Kind::opened, id, std::string(frame.payload));
   if (stream.end_received) tell_readable(stream);
 }
@@ -148,6 +149,7 @@ void Session::on_result(const Frame& frame) {
   if (!stream->head_sent || stream->head_received) return protocol_error("RESULT twice, or before DELIVER");
   stream->head_received = true;
   stream->end_received = frame.header.end();
+  ++heads_;
   emit(Kind::answered, id, std::string(frame.payload));
   if (!stream->end_received) return;
   outgoing_.stop(*stream);
