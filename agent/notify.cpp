@@ -11,6 +11,11 @@
 #include <fmt/format.h>
 
 namespace postern::agent {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(1);
+
+}  // namespace
 
 ServiceManager::ServiceManager(const char* socket) {
   const std::string_view name = socket ? socket : "";
@@ -32,7 +37,7 @@ void ServiceManager::stopping() {
 }
 
 void ServiceManager::succeeded_by(pid_t process) {
-  tell(fmt::format("MAINPID={}", process));
+  tell(fmt::format("MAINPID={}", process), kPatience);
 }
 
 void ServiceManager::alive() {
@@ -46,14 +51,17 @@ void ServiceManager::status(std::string_view text) {
   tell("STATUS=" + status_);
 }
 
-void ServiceManager::tell(const std::string& words) const {
+void ServiceManager::tell(const std::string& words, Duration patience) const {
   if (socket_.empty()) return;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   socket_.copy(address.sun_path, socket_.size());
   if (socket_.front() == '@') address.sun_path[0] = '\0';
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const bool waits = patience > Duration(0);
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK), 0);
   if (fd < 0) return;
+  const timeval most{std::chrono::duration_cast<std::chrono::seconds>(patience).count(), 0};
+  if (waits) ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_.size());
   ::sendto(fd, words.data(), words.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
   ::close(fd);

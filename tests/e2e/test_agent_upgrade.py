@@ -244,11 +244,18 @@ def test_whoever_supervises_it_is_told(relay, make):
     supervisor.bind(str(make.directory / "notify"))
     supervisor.settimeout(20)
     agent = make.agent(relay, allow=["localhost:1"], env={"NOTIFY_SOCKET": str(make.directory / "notify")})
+    heard = []
+
+    def listen():
+        while not heard or not heard[-1].startswith("MAINPID="):
+            heard.append(supervisor.recv(400).decode())
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
     assert agent.upgrade().returncode == 0
-    said = ""
-    while not said.startswith("MAINPID="):
-        said = supervisor.recv(200).decode()
-    assert said == f"MAINPID={agent.pid}"
+    listener.join(20)
+    assert heard[-1] == f"MAINPID={agent.pid}", heard
+    assert "READY=1" in heard, heard
 
 
 def test_nothing_to_upgrade(relay, make):
