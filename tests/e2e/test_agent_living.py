@@ -32,6 +32,8 @@ def test_a_change_of_the_file_drops_no_delivery_and_no_session(relay, make):
     other = make.app()
     agent = serving(make, relay, config=f'allow = ["{app.address}"]\nconcurrency = 4\n')
     source = connect(relay, agent, app.address, concurrency=8)
+    # What waits for one session's credit does not go over to another that comes later.
+    assert eventually(lambda: len(agent.status()["session_list"]) == 2 and all(s.get("probed_at") for s in agent.status()["session_list"]))
     held = [post(relay, source, os.urandom(20)) for _ in range(8)]
     app.wait(4)
     # Four more are granted at once; the app leaves the list, and those that were begun go on all the same.

@@ -207,7 +207,7 @@ class Agent:
 
     def _end_successor(self, number):
         """After an upgrade another process is the agent, no child of ours."""
-        if self.pid == self.process.pid:
+        if not (self.state / "lock").exists() or self.pid == self.process.pid:
             return
         try:
             os.kill(self.pid, number)
