@@ -189,13 +189,13 @@ Result<fs::path> this_file(const Service& service) {
   std::error_code ec;
   const fs::path& named = service.options.program.file;
   if (fs::equivalent(named, "/proc/self/exe", ec)) return named;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
+  fs::path program = fs::read_symlink("/proc/self/exe", ec);
   if (!ec && fs::exists(program, ec)) return program;
   return fail("io_failed", "This program's own file has been replaced or removed. Run the new one.");
 }
 
 Result<ServicePlan> plan(const Service& service) {
-  const auto program = this_file(service);
+  auto program = this_file(service);
   if (!program) return std::unexpected(program.error());
   return plan_service(service.options, service.state_dir, *program,
                       [](const char* name) -> const char* { return std::getenv(name); });
@@ -222,7 +222,7 @@ int install(const Service& service) {
 /// The directory itself, or where systemd has put it for a user that does not always exist.
 Result<fs::path> real_state(const Service& service) {
   std::error_code ec;
-  const fs::path real = fs::canonical(service.state_dir.path(), ec);
+  fs::path real = fs::canonical(service.state_dir.path(), ec);
   if (ec)
     return fail("io_failed",
                 fmt::format("Cannot find {}: {}.", service.state_dir.path().string(), ec.message()));
@@ -272,7 +272,7 @@ Result<void> check_removal(const Service& service) {
   if (auto good = check_host(service); !good) return good;
   if (auto good = check_ours(service.places); !good) return good;
   if (!service.options.service.purge) return {};
-  if (const auto real = real_state(service); !real) return std::unexpected(real.error());
+  if (auto real = real_state(service); !real) return std::unexpected(std::move(real.error()));
   return check_nobody_else(service);
 }
 
