@@ -13,9 +13,10 @@
 #include "agent/join.hpp"
 #include "agent/serve.hpp"
 #include "agent/service.hpp"
-#include "agent/service_plan.hpp"
+#include "agent/service_settings.hpp"
 #include "agent/status_view.hpp"
 #include "agent/upgrade.hpp"
+#include "agent/visible.hpp"
 
 namespace postern::agent {
 
@@ -34,7 +35,7 @@ struct World {
 };
 
 int complain(const Error& error) {
-  ::fputs(fmt::format("postern-agent: {} [{}]\n", error.message, error.code).c_str(), stderr);
+  ::fputs(fmt::format("postern-agent: {} [{}]\n", visible_lines(error.message), error.code).c_str(), stderr);
   return kFailed;
 }
 
@@ -129,16 +130,12 @@ int show_status(const Options& options, const StateDir& state_dir, const Clock& 
 }
 
 /// A service has its settings from a file of its own, and not from the environment of who asks about it.
-Options as_the_service(Options options, const StateDir& state_dir) {
+/// nullopt: this is no service.
+Result<std::optional<Variables>> variables_of_service(const Options& options, const StateDir& state_dir) {
+  if (options.command != Command::doctor) return std::nullopt;
   const auto places = service_places("/", state_dir);
-  if (!places) return options;
-  const auto text = read_file(places->environment());
-  if (!text || !*text) return options;
-  const auto value = [&](std::string_view name) { return environment_value(**text, name); };
-  if (options.config_file.empty()) options.config_file = value("POSTERN_AGENT_CONFIG");
-  if (options.proxy.empty()) options.proxy = value("POSTERN_AGENT_PROXY");
-  if (options.proxy.empty()) options.proxy = value("HTTPS_PROXY");
-  return options;
+  if (!places) return std::nullopt;
+  return installed_variables(*places);
 }
 
 int show_health(Options options, const StateDir& state_dir, ProxyRules proxies, World& world) {
@@ -176,7 +173,9 @@ int ask_rotation(const StateDir& state_dir) {
 
 int run_command(const Options& given, std::istream& standard_input) {
   const StateDir state_dir(given.state_dir);
-  const Options options = given.command == Command::doctor ? as_the_service(given, state_dir) : given;
+  const auto variables = variables_of_service(given, state_dir);
+  if (!variables) return complain(variables.error());
+  const Options options = *variables ? with_variables(given, **variables) : given;
   World world;
   if (options.command == Command::upgrade) {
     const auto done = ask_upgrade(state_dir, world.clock);
@@ -187,8 +186,10 @@ int run_command(const Options& given, std::istream& standard_input) {
   if (options.command == Command::status) return show_status(options, state_dir, world.clock);
   if (options.command == Command::service)
     return run_service(options, state_dir, world.clock, standard_input);
-  auto proxies =
-      proxy_rules(options.proxy, [](const char* name) -> const char* { return std::getenv(name); });
+  auto proxies = proxy_rules(
+      options.proxy, *variables ? lookup_in(**variables) : [](const char* name) -> const char* {
+        return std::getenv(name);
+      });
   if (!proxies) return complain(proxies.error());
   auto inherited = Inheritance::receive();
   if (!inherited) return complain(inherited.error());

@@ -6,6 +6,7 @@
 #include "agent/doctor_apps.hpp"
 #include "agent/doctor_session.hpp"
 #include "agent/tls_probe.hpp"
+#include "agent/visible.hpp"
 
 namespace postern::agent {
 
@@ -148,8 +149,8 @@ std::string render(const std::vector<Check>& checks) {
     const char* word = check.verdict == Verdict::pass   ? "ok  "
                        : check.verdict == Verdict::fail ? "FAIL"
                                                         : "skip";
-    out += fmt::format("{}  {:<18}  {}\n", word, check.name, check.detail);
-    if (!check.fix.empty()) out += fmt::format("      {:<18}  -> {}\n", "", check.fix);
+    out += fmt::format("{}  {:<18}  {}\n", word, visible(check.name), visible(check.detail));
+    if (!check.fix.empty()) out += fmt::format("      {:<18}  -> {}\n", "", visible(check.fix));
   }
   return out;
 }

@@ -69,16 +69,17 @@ class Visit final : public tunnel::AgentEvents {
   bool is_over_ = false;
 };
 
-tunnel::AgentConnection::Credential credential_of(const Identity& identity, SecretRotation& rotation,
-                                                  Random& random) {
+/// identity.instance is the visit's own, and on disk.
+tunnel::AgentConnection::Credential credential_of(const Identity& identity, Uuid previous,
+                                                  SecretRotation& rotation) {
   tunnel::AgentConnection::Credential credential;
   credential.kind = tunnel::Identity::agent;
   credential.id = identity.agent_id.uuid;
   SecretPick pick = rotation.pick(identity);
   credential.secret = std::move(pick.secret);
   credential.key_epoch = pick.key_epoch;
-  credential.previous_instance_id = identity.instance;
-  random.fill(reinterpret_cast<char*>(credential.instance_id.data()), credential.instance_id.size());
+  credential.instance_id = identity.instance;
+  credential.previous_instance_id = previous;
   credential.generation = identity.generation;
   credential.software = "postern-agent/" POSTERN_VERSION " doctor";
   credential.probe = true;
@@ -120,7 +121,7 @@ Check probe_of(const Visit& visit) {
 }
 
 /// One login; nothing when it is to be tried again with another secret.
-asio::awaitable<std::shared_ptr<Visit>> visit_relay(JoinParts parts, Identity identity,
+asio::awaitable<std::shared_ptr<Visit>> visit_relay(JoinParts parts, Identity identity, Uuid previous,
                                                     SecretRotation& rotation, Error& error) {
   auto socket = co_await dial_relay(identity.relay, parts.proxies);
   if (!socket) {
@@ -136,26 +137,34 @@ asio::awaitable<std::shared_ptr<Visit>> visit_relay(JoinParts parts, Identity id
   auto visit = std::make_shared<Visit>(executor, parts.clock);
   const tunnel::ConnectionEnv env{parts.clock, parts.random, parts.limits};
   visit->connection = tunnel::AgentConnection::start(std::move(*socket), *tls, env,
-                                                     credential_of(identity, rotation, parts.random), visit);
+                                                     credential_of(identity, previous, rotation), visit);
   co_await visit->over();
   co_return visit;
 }
 
+Check not_saved(const Error& error) {
+  return fails(kLogin, error.message, "Make the state directory writable.");
+}
+
 asio::awaitable<void> log_in(JoinParts parts, Identity identity, std::vector<Check>& checks) {
+  // Before the relay learns of it: whoever is next says that it follows this visit, however this one ends.
+  // Otherwise the next one would look like a copy of the state, which knows nothing of it.
+  const Uuid previous = identity.instance;
+  parts.random.fill(reinterpret_cast<char*>(identity.instance.data()), identity.instance.size());
+  if (const auto saved = parts.state_dir.save(identity); !saved)
+    co_return login_failed(checks, not_saved(saved.error()));
   SecretRotation rotation;
   Error error;
-  auto visit = co_await visit_relay(parts, identity, rotation, error);
+  auto visit = co_await visit_relay(parts, identity, previous, rotation, error);
   if (visit && visit->reason.code == "auth_failed" && rotation.refused(identity))
-    visit = co_await visit_relay(parts, identity, rotation, error);
+    visit = co_await visit_relay(parts, identity, previous, rotation, error);
   if (!visit)
     co_return login_failed(checks, fails(kLogin, error.message, "Try again; the network is unsteady."));
   if (!visit->admission) co_return login_failed(checks, refused(visit->reason));
   rotation.admitted(identity);
   identity.generation = visit->admission->generation;
   const auto saved = parts.state_dir.save(identity);
-  if (!saved)
-    co_return login_failed(checks,
-                           fails(kLogin, saved.error().message, "Make the state directory writable."));
+  if (!saved) co_return login_failed(checks, not_saved(saved.error()));
   checks.push_back(pass(kBinding, "both proofs hold for this very TLS connection (its exporter)"));
   checks.push_back(pass(
       kLogin, fmt::format("relay and agent have proved themselves, generation {}", identity.generation)));

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 
 namespace postern::agent {
@@ -33,11 +35,14 @@ Result<void> sync_directory(const std::filesystem::path& directory) {
   return {};
 }
 
-std::string read_some(int fd) {
+/// Whoever holds the file has written it, and people are told to kill what it names.
+std::string read_pid(int fd) {
   std::string out(64, '\0');
   const ssize_t got = ::pread(fd, out.data(), out.size(), 0);
   out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-  return out.substr(0, out.find('\n'));
+  out.resize(std::min(out.find('\n'), out.size()));
+  const bool digits = std::ranges::all_of(out, [](unsigned char c) { return std::isdigit(c) != 0; });
+  return digits && !out.empty() ? out : "unknown";
 }
 
 /// Belongs to the open file, not to the process, and asking does not take it (F_OFD_GETLK).
@@ -108,9 +113,12 @@ Result<void> replace_file(const std::filesystem::path& path, std::string_view co
 }
 
 Result<std::optional<std::string>> read_file(const std::filesystem::path& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Somebody else may own the directory, and have put a FIFO there to wait at.
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.ok() && errno == ENOENT) return std::nullopt;
-  if (!fd.ok()) return io_error("open", path);
+  struct stat file{};
+  if (!fd.ok() || ::fstat(fd.get(), &file) != 0) return io_error("open", path);
+  if (!S_ISREG(file.st_mode)) return fail("io_failed", fmt::format("{} is no regular file.", path.string()));
   std::string content;
   std::array<char, 4096> chunk;
   while (true) {
@@ -133,7 +141,7 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
     return fail("already_running",
                 fmt::format("Another postern-agent (process {}) uses {}. Stop it first, or give this one a "
                             "--state-dir of its own.",
-                            read_some(fd.get()), path.parent_path().string()));
+                            read_pid(fd.get()), path.parent_path().string()));
   }
   FileLock lock(fd.release());
   if (auto signed_by_us = lock.sign(path); !signed_by_us) return std::unexpected(signed_by_us.error());
@@ -150,11 +158,11 @@ Result<void> FileLock::sign(const std::filesystem::path& path) const {
 }
 
 std::optional<std::string> FileLock::holder(const std::filesystem::path& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.ok()) return std::nullopt;
   struct flock whole = whole_file(F_WRLCK);
   if (::fcntl(fd.get(), F_OFD_GETLK, &whole) != 0 || whole.l_type == F_UNLCK) return std::nullopt;
-  return read_some(fd.get());
+  return read_pid(fd.get());
 }
 
 FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

@@ -21,7 +21,8 @@ enum class Durable { yes, no };
 /// root writes belongs to the directory's owner. Error `io_failed`.
 Result<void> replace_file(const std::filesystem::path& path, std::string_view content, Durable durable);
 
-/// nullopt when there is no such file. Error `io_failed`; `too_large` above 1 MiB.
+/// nullopt when there is no such file. Never waits: what is no regular file is not read. Errors: `io_failed`;
+/// `too_large` above 1 MiB.
 Result<std::optional<std::string>> read_file(const std::filesystem::path& path);
 
 /// A file that one process holds at a time (an OFD lock); let go by the kernel however the process ends. It
@@ -30,7 +31,8 @@ class FileLock {
  public:
   /// Error `already_running` names the process that holds it.
   static Result<FileLock> acquire(const std::filesystem::path& path);
-  /// The process id of the holder; nullopt when nobody holds it. Asking never takes the lock.
+  /// The process id of the holder, "unknown" where the file names none; nullopt when nobody holds it. Asking
+  /// never takes the lock.
   static std::optional<std::string> holder(const std::filesystem::path& path);
 
   /// What another process has acquired, and left to this one.

@@ -83,7 +83,7 @@ void InspectorSwitch::try_start() {
 void InspectorSwitch::try_again() {
   retry_.expires_after(kRetry);
   retry_.async_wait([this](const auto& ec) {
-    if (!ec && wanted_ && !inspector_) try_start();
+    if (!ec && wanted_ && !resting_ && !inspector_) try_start();
   });
 }
 

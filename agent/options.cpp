@@ -82,12 +82,15 @@ void add_inspect(CLI::App& app, Options& options) {
 
 void add_serving(CLI::App& app, Options& options) {
   add_inspect(app, options);
-  app.add_flag(
-         "--exit-on-revoked", options.exit_on_revoked,
-         "Exit with status 3 when the relay no longer knows this agent, instead of asking every 5 minutes")
+  note(app.add_flag(
+           "--exit-on-revoked", options.exit_on_revoked,
+           "Exit with status 3 when the relay no longer knows this agent, instead of asking every 5 minutes"),
+       options, "exit_on_revoked")
       ->envname("POSTERN_AGENT_EXIT_ON_REVOKED");
-  app.add_option("--sessions", options.sessions,
-                 "Sessions with the relay side by side, to different addresses where its name has several")
+  note(app.add_option(
+           "--sessions", options.sessions,
+           "Sessions with the relay side by side, to different addresses where its name has several"),
+       options, "sessions")
       ->check(CLI::Range(1, 4))
       ->capture_default_str()
       ->envname("POSTERN_AGENT_SESSIONS");
@@ -149,6 +152,11 @@ void add_install(CLI::App& service, Options& options) {
       ->add_option("--group", options.service.groups,
                    "A group that the service's user belongs to, for the unix sockets of apps; repeatable")
       ->type_name("GROUP");
+  install
+      ->add_option("--drop", options.service.drop,
+                   "A variable or group that the service has from an earlier install, and shall not keep; "
+                   "repeatable")
+      ->type_name("NAME");
   install
       ->add_option_function<std::string>(
           "--wait",
@@ -254,7 +262,8 @@ std::expected<Options, int> parse_command_line(int argc, const char* const* argv
       ->transform(CLI::CheckedTransformer(kLevels, CLI::ignore_case).description(""))
       ->type_name("LEVEL")
       ->envname("POSTERN_AGENT_LOG_LEVEL");
-  app.add_option("--log-format", options.log_format, "text or json; logs go to standard error")
+  note(app.add_option("--log-format", options.log_format, "text or json; logs go to standard error"), options,
+       "log_format")
       ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
       ->type_name("FORMAT")
       ->envname("POSTERN_AGENT_LOG_FORMAT");

@@ -38,6 +38,7 @@ struct ServiceOptions {
   bool purge = false;
   bool yes = false;  ///< do not ask
   std::vector<std::string> groups;
+  std::vector<std::string> drop;  ///< variables and groups of the service that is there, not to be kept
   Duration wait = std::chrono::seconds(30);  ///< for the agent to connect; 0: not at all
   std::string root = "/";                    ///< for tests: the host's files are below it
   std::string systemctl = "systemctl";
@@ -47,7 +48,7 @@ struct Options {
   Command command = Command::run;
   std::filesystem::path state_dir;
   std::string config_file;                   ///< empty: where config_candidates() says
-  std::set<std::string, std::less<>> given;  ///< settings of the file that a flag or the environment has
+  std::set<std::string, std::less<>> given;  ///< settings that a flag or the environment has
   std::string token;
   std::string join_file;  ///< "-": standard input
   std::vector<std::string> allow;

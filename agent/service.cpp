@@ -11,6 +11,7 @@
 #include "agent/service_plan.hpp"
 #include "agent/status_view.hpp"
 #include "agent/systemctl.hpp"
+#include "agent/visible.hpp"
 
 namespace postern::agent {
 
@@ -28,7 +29,7 @@ void say(const std::string& text) {
 }
 
 int complain(const Error& error) {
-  ::fputs(fmt::format("postern-agent: {} [{}]\n", error.message, error.code).c_str(), stderr);
+  ::fputs(fmt::format("postern-agent: {} [{}]\n", visible_lines(error.message), error.code).c_str(), stderr);
   return kFailed;
 }
 
@@ -45,6 +46,10 @@ struct Service {
     return systemctl.ask(arguments);
   }
   std::string main_pid() const { return ask({"show", "-p", "MainPID", "--value"}); }
+  /// What other commands take to mean this service's agent.
+  std::string state_dir_flag() const {
+    return places.name == "postern-agent" ? "" : " --state-dir " + state_dir.path().string();
+  }
   bool is_installed() const { return fs::exists(places.unit()); }
 };
 
@@ -140,11 +145,15 @@ Result<void> wait_connected(const Service& service) {
       "not_connected",
       fmt::format("The service is installed, but its agent is not connected: {}. Its log: journalctl -u {} "
                   "-n 20. What is in the way: {}",
-                  why, service.places.name, "postern-agent doctor"));
+                  why, service.places.name, "postern-agent doctor" + service.state_dir_flag()));
 }
 
 std::string listed(const std::vector<std::string>& texts) {
   return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ", "));
+}
+
+std::string kept_text(const ServicePlan& plan) {
+  return fmt::format("{}, as before (to be rid of one: --drop NAME)", listed(plan.kept));
 }
 
 void say_installed(const Service& service, const ServicePlan& plan) {
@@ -153,14 +162,13 @@ void say_installed(const Service& service, const ServicePlan& plan) {
                   service.options.service.wait > Duration(0) ? ", started and connected" : " and started");
   out += fmt::format("  unit       {}\n", plan.places.unit().string());
   out += fmt::format("  variables  {} ({})\n", plan.places.environment().string(), listed(plan.variables));
+  if (!plan.kept.empty()) out += fmt::format("  kept       {}\n", kept_text(plan));
   out += fmt::format("  state      {}\n", service.state_dir.path().string());
   for (const std::string& note : plan.notes) out += fmt::format("  note       {}\n", note);
   out += fmt::format(
       "Next:\n  journalctl -u {0} -f        its log\n  postern-agent service status{1}\n"
       "  {2}/agent.toml        what it may reach, and how much at once; a change is taken over at once\n",
-      service.places.name,
-      service.places.name == "postern-agent" ? "" : " --state-dir " + service.state_dir.path().string(),
-      service.state_dir.path().string());
+      service.places.name, service.state_dir_flag(), service.state_dir.path().string());
   say(out);
 }
 
@@ -168,18 +176,28 @@ void say_dry(const Service& service, const ServicePlan& plan) {
   std::string out = fmt::format("# {}\n{}", plan.places.unit().string(), plan.unit);
   out +=
       fmt::format("\n# {} (for root only): {}\n", plan.places.environment().string(), listed(plan.variables));
+  if (!plan.kept.empty()) out += fmt::format("# kept: {}\n", kept_text(plan));
   if (plan.config)
     out += fmt::format("\n# {}\n{}", (service.state_dir.path() / "agent.toml").string(), *plan.config);
   for (const std::string& note : plan.notes) out += fmt::format("\n# note: {}\n", note);
   say(out);
 }
 
-Result<ServicePlan> plan(const Service& service) {
+/// The name that it was started by, which stays when a link of that name leads to another version some day;
+/// or the file, where that name is none (a program may be started by a descriptor).
+Result<fs::path> this_file(const Service& service) {
   std::error_code ec;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
-  if (ec || !fs::exists(program))
-    return fail("io_failed", "This program's own file has been replaced or removed. Run the new one.");
-  return plan_service(service.options, service.state_dir, program,
+  const fs::path& named = service.options.program.file;
+  if (fs::equivalent(named, "/proc/self/exe", ec)) return named;
+  fs::path program = fs::read_symlink("/proc/self/exe", ec);
+  if (!ec && fs::exists(program, ec)) return program;
+  return fail("io_failed", "This program's own file has been replaced or removed. Run the new one.");
+}
+
+Result<ServicePlan> plan(const Service& service) {
+  auto program = this_file(service);
+  if (!program) return std::unexpected(program.error());
+  return plan_service(service.options, service.state_dir, *program,
                       [](const char* name) -> const char* { return std::getenv(name); });
 }
 
@@ -204,7 +222,7 @@ int install(const Service& service) {
 /// The directory itself, or where systemd has put it for a user that does not always exist.
 Result<fs::path> real_state(const Service& service) {
   std::error_code ec;
-  const fs::path real = fs::canonical(service.state_dir.path(), ec);
+  fs::path real = fs::canonical(service.state_dir.path(), ec);
   if (ec)
     return fail("io_failed",
                 fmt::format("Cannot find {}: {}.", service.state_dir.path().string(), ec.message()));
@@ -249,11 +267,20 @@ Result<void> remove(const Service& service) {
   return {};
 }
 
+/// All that can be known before anything is stopped or removed.
+Result<void> check_removal(const Service& service) {
+  if (auto good = check_host(service); !good) return good;
+  if (auto good = check_ours(service.places); !good) return good;
+  if (!service.options.service.purge) return {};
+  if (auto real = real_state(service); !real) return std::unexpected(std::move(real.error()));
+  return check_nobody_else(service);
+}
+
 int uninstall(const Service& service, std::istream& standard_input) {
   const Error absent{"not_installed", fmt::format("There is no {}.", service.places.unit().string())};
   const bool purges = service.options.service.purge;
   if (!service.is_installed() && !purges) return complain(absent);
-  if (auto good = check_host(service); !good) return complain(good.error());
+  if (auto good = check_removal(service); !good) return complain(good.error());
   if (purges && !agrees(service, standard_input))
     return complain({"not_confirmed", "Nothing was changed. To go on without being asked: --yes."});
   if (service.is_installed()) {

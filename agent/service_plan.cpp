@@ -13,7 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostName = 64;
 /// ProtectHome= and PrivateTmp= put something else in their place.
 constexpr auto kHidden =
     std::to_array<std::string_view>({"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"});
@@ -23,16 +22,10 @@ bool is_hidden(const fs::path& path) {
   return std::ranges::any_of(kHidden, [&](std::string_view place) { return text.starts_with(place); });
 }
 
-bool is_name(std::string_view name) {
-  const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
-  return !name.empty() && name.size() <= kMostName &&
-         std::isalnum(static_cast<unsigned char>(name.front())) && std::ranges::all_of(name, plain);
-}
-
-/// By whoever is neither owner nor of the group, as the service's user is.
-bool is_for_all(const fs::path& path) {
+/// By whoever is neither owner nor of the group, as the service's user is: `right` is S_IROTH or S_IXOTH.
+bool is_for_all(const fs::path& path, mode_t right) {
   struct stat file{};
-  if (::stat(path.c_str(), &file) != 0 || (file.st_mode & S_IROTH) == 0) return false;
+  if (::stat(path.c_str(), &file) != 0 || (file.st_mode & right) == 0) return false;
   for (fs::path above = path.parent_path(); above != above.root_path(); above = above.parent_path()) {
     if (::stat(above.c_str(), &file) != 0 || (file.st_mode & S_IXOTH) == 0) return false;
   }
@@ -46,28 +39,38 @@ Result<void> must_be_seen(const fs::path& given, std::string_view what) {
                                       "first, such as to /etc/postern-agent.",
                                       what, path.string()));
   }
-  if (is_for_all(path)) return {};
+  if (is_for_all(path, S_IROTH)) return {};
   return fail("unreadable", fmt::format("{0} {1} cannot be read by the service's user. Make it and the "
                                         "directories above it readable: chmod o+r {1}",
                                         what, path.string()));
 }
 
-Result<void> check_program(const fs::path& program) {
-  if (!is_hidden(program)) return {};
-  return fail("hidden",
-              fmt::format("This program is {}, where the service's sandbox sees nothing. Copy it to "
-                          "/usr/local/bin, and install from there.",
-                          program.string()));
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-/// That one, if it is there, was written by an earlier `service install`.
-Result<void> check_unit(const fs::path& unit) {
-  const auto there = read_file(unit);
-  if (!there) return std::unexpected(there.error());
-  if (!*there || (*there)->starts_with(kWrittenByUs)) return {};
-  return fail("not_ours", fmt::format("{} is there already, and not of this program's making. Remove it, or "
-                                      "give the agent a --state-dir of another name.",
-                                      unit.string()));
+/// By the name that it was started by and, where that is a link, where it leads.
+Result<void> check_program(const fs::path& program) {
+  if (has_control(program.string()))
+    return fail("invalid_program",
+                "The path of this program holds a line break or another control "
+                "character. Copy it to /usr/local/bin, and install from there.");
+  std::error_code ec;
+  const fs::path real = fs::weakly_canonical(program, ec);
+  for (const fs::path& path : {program, real}) {
+    if (is_hidden(path))
+      return fail("hidden",
+                  fmt::format("This program is {}, where the service's sandbox sees nothing. Copy it to "
+                              "/usr/local/bin, and install from there.",
+                              path.string()));
+    if (!is_for_all(path, S_IXOTH))
+      return fail("unreadable",
+                  fmt::format("This program, {0}, cannot be started by the service's user. Make it and the "
+                              "directories above it accessible (chmod o+rx {0}), or copy it to "
+                              "/usr/local/bin and install from there.",
+                              path.string()));
+  }
+  return {};
 }
 
 std::string in_quotes(std::string_view text) {
@@ -106,6 +109,7 @@ std::string config_text(const Options& options) {
   if (given("app_ca_file"))
     out += fmt::format("app_ca_file = {}\n", in_quotes(fs::absolute(options.app_tls.ca_file).string()));
   if (given("app_tls_insecure")) out += fmt::format("app_tls_insecure = {}\n", options.app_tls.insecure);
+  if (given("inspect")) out += fmt::format("inspect = {}\n", in_quotes(options.inspect));
   if (given("log_level")) out += fmt::format("log_level = \"{}\"\n", to_text(options.log_level));
   return out;
 }
@@ -113,7 +117,7 @@ std::string config_text(const Options& options) {
 bool serves_alike(const Serving& a, const Serving& b) {
   return a.allow.entries() == b.allow.entries() && a.limits.deliveries == b.limits.deliveries &&
          a.limits.body_bytes == b.limits.body_bytes && a.limits.budget_bytes == b.limits.budget_bytes &&
-         a.app_tls == b.app_tls && a.log_level == b.log_level;
+         a.app_tls == b.app_tls && a.inspect == b.inspect && a.log_level == b.log_level;
 }
 
 /// As if nothing had been given but where the file is.
@@ -159,27 +163,9 @@ Result<void> plan_config(const Options& options, const Identity& identity, Servi
   return {};
 }
 
-Variables variables_of(const Options& options, const std::function<const char*(const char*)>& environment) {
-  Variables out;
-  const Options defaults;
-  if (!options.config_file.empty())
-    out.emplace_back("POSTERN_AGENT_CONFIG", fs::absolute(options.config_file).string());
-  if (!options.proxy.empty()) out.emplace_back("POSTERN_AGENT_PROXY", options.proxy);
-  if (options.sessions != defaults.sessions)
-    out.emplace_back("POSTERN_AGENT_SESSIONS", fmt::format("{}", options.sessions));
-  if (options.exit_on_revoked) out.emplace_back("POSTERN_AGENT_EXIT_ON_REVOKED", "true");
-  if (options.log_format == log::Format::json) out.emplace_back("POSTERN_AGENT_LOG_FORMAT", "json");
-  for (const char* name : {"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}) {
-    const char* value = environment(name);
-    if (value && *value) out.emplace_back(name, value);
-  }
-  return out;
-}
-
 Result<void> plan_environment(const Variables& variables, ServicePlan& plan) {
   for (const auto& [name, value] : variables) {
-    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    if (std::ranges::any_of(value, control))
+    if (has_control(value))
       return fail("invalid_value", fmt::format("{} holds a line break or another control character.", name));
     plan.variables.push_back(name);
   }
@@ -189,41 +175,44 @@ Result<void> plan_environment(const Variables& variables, ServicePlan& plan) {
 
 Result<void> check_groups(const std::vector<std::string>& groups) {
   for (const std::string& group : groups) {
-    if (!is_name(group)) return fail("invalid_group", fmt::format("\"{}\" is no name of a group.", group));
+    if (!is_plain_name(group))
+      return fail("invalid_group", fmt::format("\"{}\" is no name of a group.", group));
   }
   return {};
 }
 
-}  // namespace
-
-Result<ServicePlaces> service_places(const fs::path& root, const StateDir& state_dir) {
-  const fs::path& path = state_dir.path();
-  const fs::path home = (root / "var/lib").lexically_normal();
-  if (path.parent_path() == home && is_name(path.filename().string()) && path.filename() != "private")
-    return ServicePlaces{root, path.filename().string()};
-  return fail(
-      "invalid_state_dir",
-      fmt::format("A service keeps its state in {0}/NAME, and is called NAME; {1} is not there. Join as "
-                  "root, without --state-dir (or with {0}/NAME), then install.",
-                  home.string(), path.string()));
+/// With the configuration file that the service will go by, which may be one that was named at an earlier
+/// install.
+Options as_served(Options options, const Variables& variables, const StateDir& state_dir) {
+  const char* file = lookup_in(variables)("POSTERN_AGENT_CONFIG");
+  options.config_file = file ? file : "";
+  options.state_dir = state_dir.path();
+  return options;
 }
 
+}  // namespace
+
 Result<ServicePlan> plan_service(const Options& options, const StateDir& state_dir, const fs::path& program,
-                                 const std::function<const char*(const char*)>& environment) {
+                                 const EnvironmentLookup& environment) {
   auto places = service_places(options.service.root, state_dir);
   if (!places) return std::unexpected(places.error());
   const auto identity = state_dir.identity();
   if (!identity) return std::unexpected(identity.error());
-  ServicePlan plan{
-      .places = *places, .unit = {}, .environment = {}, .variables = {}, .config = {}, .notes = {}};
   if (auto good = check_program(program); !good) return std::unexpected(good.error());
-  if (auto good = check_groups(options.service.groups); !good) return std::unexpected(good.error());
-  if (auto good = check_unit(plan.places.unit()); !good) return std::unexpected(good.error());
-  if (auto good = plan_config(options, *identity, plan); !good) return std::unexpected(good.error());
-  if (auto good = plan_environment(variables_of(options, environment), plan); !good)
+  const auto there = installed_settings(*places);
+  if (!there) return std::unexpected(there.error());
+  auto updated = update_settings(*there, settings_of(options, environment), options.service.drop);
+  if (!updated) return std::unexpected(updated.error());
+  const ServiceSettings& settings = updated->settings;
+  if (auto good = check_groups(settings.groups); !good) return std::unexpected(good.error());
+  ServicePlan plan;
+  plan.places = *places;
+  plan.kept = std::move(updated->kept);
+  if (auto good = plan_config(as_served(options, settings.variables, state_dir), *identity, plan); !good)
     return std::unexpected(good.error());
-  plan.unit = unit_text({places->name, program.string(), "/etc/postern-agent/" + places->name + ".env",
-                         options.service.groups});
+  if (auto good = plan_environment(settings.variables, plan); !good) return std::unexpected(good.error());
+  plan.unit = unit_text(
+      {places->name, program.string(), "/etc/postern-agent/" + places->name + ".env", settings.groups});
   return plan;
 }
 

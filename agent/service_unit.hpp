@@ -1,7 +1,10 @@
 #pragma once
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/error.hpp"
 
 /// What systemd is told of an agent that runs as a service. No I/O.
 ///
@@ -18,7 +21,7 @@ inline constexpr std::string_view kWrittenByUs = "# Written by postern-agent ser
 
 struct ServiceUnit {
   std::string name;     ///< without .service; its state directory is /var/lib/NAME
-  std::string program;  ///< absolute path
+  std::string program;  ///< absolute path, without control characters
   std::string environment_file;
   std::vector<std::string> groups;  ///< it is a member of them, too: for the unix sockets of apps
 };
@@ -27,7 +30,11 @@ std::string unit_text(const ServiceUnit& unit);
 using Variables = std::vector<std::pair<std::string, std::string>>;
 /// As EnvironmentFile= reads it.
 std::string environment_text(const Variables& variables);
-/// The value of one, from such a file; empty when it is not there. Only for what environment_text() wrote.
-std::string environment_value(std::string_view text, std::string_view name);
+/// Back again, also after a person has changed it: values in double or single quotes or bare, one a line;
+/// lines that begin with # or ; are comments. The last of one name counts. Error `invalid_environment` names
+/// the line, and never repeats it, as it may hold a password.
+Result<Variables> parse_environment(std::string_view text);
+/// ServiceUnit::groups of a unit that unit_text() wrote.
+std::vector<std::string> unit_groups(std::string_view text);
 
 }  // namespace postern::agent

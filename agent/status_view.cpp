@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/files.hpp"
+#include "agent/visible.hpp"
 
 namespace postern::agent {
 
@@ -75,7 +76,7 @@ std::string bytes(std::int64_t count) {
 }
 
 void line(std::string& out, std::string_view name, const std::string& value) {
-  if (!value.empty()) out += fmt::format("{:<12} {}\n", name, value);
+  if (!value.empty()) out += fmt::format("{:<12} {}\n", name, visible(value));
 }
 
 std::string session_line(const json::object& session, Time now) {
@@ -139,6 +140,19 @@ std::string error_line(const json::object& error, Time now) {
                      text(error, "code"));
 }
 
+std::string upgrade_line(const json::object& status, Time now) {
+  const json::object failed = object_of(status, "failed_upgrade");
+  if (failed.empty()) return {};
+  const json::object error = object_of(failed, "error");
+  return fmt::format("FAILED {} ago, so this version goes on: {} ({})", since(failed, "at", now),
+                     text(error, "message"), text(error, "code"));
+}
+
+/// It ended with the process, and its token.
+std::string inspector_line(const json::object& status) {
+  return text(status, "phase") == "not_running" ? std::string() : text(status, "inspector");
+}
+
 std::string head_line(const json::object& status, Time now) {
   const std::string phase = text(status, "phase");
   if (phase == "not_running" && status_pid(status).empty()) return "not running, and never did";
@@ -180,6 +194,8 @@ std::string render_status(const json::object& status, Time now) {
   std::string out;
   line(out, "agent", text(status, "agent_id"));
   line(out, "phase", head_line(status, now));
+  line(out, "version", text(status, "version"));
+  line(out, "upgrade", upgrade_line(status, now));
   line(out, "relay", text(status, "relay"));
   const auto opened = number(status, "sessions");
   line(out, "sessions", fmt::format("{} open, {} since the start", number(status, "sessions_open"), opened));
@@ -189,6 +205,7 @@ std::string render_status(const json::object& status, Time now) {
   line(out, "deliveries", deliveries_line(status, now));
   line(out, "journal", journal_line(status));
   line(out, "config", config_line(status, now));
+  line(out, "inspector", inspector_line(status));
   for (const json::object& error : list_of(status, "errors")) line(out, "error", error_line(error, now));
   return out;
 }

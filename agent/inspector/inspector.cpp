@@ -30,6 +30,11 @@ Inspector::Inspector(Parts& parts, std::string token, const tcp::endpoint& at)
 
 Inspector::~Inspector() = default;
 
+void Inspector::stop() {
+  server_.stop();
+  recorder_->forget();
+}
+
 Result<std::unique_ptr<Inspector>> Inspector::start(Parts parts, const tcp::endpoint& at) {
   std::string token = base64url_encode(parts.random.bytes(kTokenBytes));
   std::unique_ptr<Inspector> made(new Inspector(parts, std::move(token), at));

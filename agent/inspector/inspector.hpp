@@ -27,8 +27,8 @@ class Inspector {
   std::shared_ptr<Recorder> recorder() const { return recorder_; }
   const std::string& address() const { return address_; }  ///< http://HOST:PORT/, for everyone to see
   const std::string& url() const { return url_; }          ///< the same with the token: a secret
-  /// Takes no connection any more and closes those that there are.
-  void stop() { server_.stop(); }
+  /// Takes no connection any more, closes those that there are, and forgets what passed.
+  void stop();
   bool idle() const { return server_.connections() == 0; }
 
  private:

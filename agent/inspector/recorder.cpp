@@ -25,6 +25,7 @@ std::size_t size_of(const Record& record) {
 }  // namespace
 
 std::uint64_t Recorder::began(const tunnel::DeliverHead& head, std::optional<std::uint64_t> resend_of) {
+  if (forgets_) return next_++;
   Record record;
   record.number = next_++;
   record.at = clock_.now();
@@ -56,6 +57,12 @@ void Recorder::ended(std::uint64_t number, const tunnel::ResultHead* result, std
   }
   bytes_ += size_of(*record);
   change(*record);
+}
+
+void Recorder::forget() {
+  forgets_ = true;
+  records_.clear();
+  bytes_ = 0;
 }
 
 const Record* Recorder::find(std::uint64_t number) const {

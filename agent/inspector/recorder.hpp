@@ -24,6 +24,9 @@ class Recorder {
   /// The first word counts. Without a result: given up.
   void ended(std::uint64_t number, const tunnel::ResultHead* result, std::string_view body);
 
+  /// All that it has, for good: it takes nothing any more.
+  void forget();
+
   const std::deque<Record>& records() const { return records_; }
   const Record* find(std::uint64_t number) const;
   /// How often `number`, or what it repeats, has been sent again, this time included.
@@ -42,6 +45,7 @@ class Recorder {
   const Clock& clock_;
   const RecorderLimits limits_;
   std::deque<Record> records_;
+  bool forgets_ = false;
   std::uint64_t next_ = 1;
   std::uint64_t revision_ = 0;
   std::size_t bytes_ = 0;

@@ -23,6 +23,7 @@ class Host:
         self.state = root / "var/lib/postern-agent"
         self.state.parent.mkdir(parents=True)
         agent.stop()
+        agent.process = None  # its state goes elsewhere: nothing of it is to be stopped any more
         agent.state.rename(self.state)
         (root / "run/systemd/system").mkdir(parents=True)
         self.unit = root / "etc/systemd/system/postern-agent.service"
@@ -114,3 +115,39 @@ def test_it_says_why_it_is_not_connected(relay, host):
     assert done.returncode == 1 and "[not_connected]" in done.stderr and relay.tunnel in done.stderr, done.stderr
     relay.start()
     assert eventually(lambda: host.service("status").returncode == 0)
+
+
+def test_an_update_keeps_what_the_service_has(host):
+    done = host.service("install", "--sessions", "3", "--exit-on-revoked", "--group", "daemon", "--inspect",
+                        "127.0.0.1:0")
+    assert done.returncode == 0, done.stderr
+    assert 'inspect = "127.0.0.1:0"' in (host.state / "agent.toml").read_text()
+    before = host.unit.read_text(), host.variables.read_text()
+    shown = host.service("status").stdout
+    assert "\nversion " in shown and "\ninspector    http://127.0.0.1:" in shown, shown
+    done = host.service("install")
+    assert "POSTERN_AGENT_SESSIONS, POSTERN_AGENT_EXIT_ON_REVOKED, daemon, as before" in done.stdout, done.stdout
+    assert (host.unit.read_text(), host.variables.read_text()) == before
+    done = host.service("install", "--drop", "POSTERN_AGENT_SESSIONS", "--drop", "daemon")
+    assert done.returncode == 0 and "SESSIONS" not in host.variables.read_text() + done.stdout
+    assert "SupplementaryGroups" not in host.unit.read_text()
+
+
+def test_what_it_did_not_write_it_does_not_remove(host):
+    host.unit.parent.mkdir(parents=True)
+    host.unit.write_text("[Service]\nExecStart=/bin/true\n")
+    for more in ((), ("--purge", "--yes")):
+        done = host.service("uninstall", *more)
+        assert done.returncode == 1 and "[not_ours]" in done.stderr
+    assert host.unit.exists() and (host.state / "state.json").exists()
+    assert not (host.root / "fake/commands").exists()
+
+
+def test_a_purge_that_is_refused_leaves_the_service_running(host):
+    assert host.service("install").returncode == 0
+    joined, away = host.state / "state.json", host.root / "away"
+    joined.rename(away)
+    done = host.service("uninstall", "--purge", "--yes")
+    assert done.returncode == 1 and "[invalid_state_dir]" in done.stderr
+    away.rename(joined)
+    assert host.unit.exists() and host.service("status").returncode == 0

@@ -1,8 +1,10 @@
 """Secrets that change, copied state directories, and the relay's own certificate, with the real programs."""
+import json
 import os
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -86,6 +88,32 @@ def test_a_copy_of_the_state_is_noticed_shown_and_refused(relay, make):
 
 
 @pytest.mark.engine("sqlite")
+def test_a_check_that_is_broken_off_is_no_copy(relay, make):
+    app = make.app()
+    agent = make.agent(relay, allow=[app.address])
+    agent.stop()
+    doctor = [BIN / "postern-agent", "doctor", "--state-dir", agent.state]
+
+    def instance():
+        return json.loads((agent.state / "state.json").read_text())["instance"]
+
+    before = instance()
+    assert subprocess.run(doctor, capture_output=True).returncode == 0
+    assert instance() != before
+    # Killed between its login and its end, at any moment: whoever follows says whom.
+    for delay in range(8):
+        visit = subprocess.Popen(doctor, stdout=subprocess.DEVNULL)
+        known = instance()
+        while instance() == known and visit.poll() is None:
+            pass
+        time.sleep(delay / 500)
+        visit.kill()
+        visit.wait()
+        agent.run()
+        agent.stop()
+    assert state_of(relay, agent)["copy_suspected"] is None
+
+
 def test_a_renewed_certificate_is_shown_without_a_restart_and_nobody_is_dropped(relay, make):
     app = make.app()
     agent = make.agent(relay, allow=[app.address])

@@ -42,6 +42,18 @@ TEST_F(RecorderTest, WhatIsLetGoWithoutAnAnswerWasGivenUp) {
   EXPECT_EQ(state_of(*recorder->find(1)), "given_up");
 }
 
+TEST_F(RecorderTest, ForgetsForGood) {
+  const auto recorder = make();
+  Recording running(recorder, some_delivery());
+  running.body("secret");
+  recorder->forget();
+  EXPECT_EQ(recorder->bytes(), 0U);
+  running.ended(some_result(200), "late");
+  Recording(recorder, some_delivery()).ended(some_result(200), "later");
+  EXPECT_TRUE(recorder->records().empty());
+  EXPECT_EQ(recorder->bytes(), 0U);
+}
+
 TEST_F(RecorderTest, TheFirstOutcomeCounts) {
   const auto recorder = make();
   {

@@ -218,9 +218,13 @@ TEST_F(InspectorTest, ItStopsWithSomebodyWaitingAndOneSendingAgain) {
   while (on_loop([&] { return app_.heads.size(); }) < 1) std::this_thread::yield();
   RawSocket waiting(port_);
   waiting.send(request("GET /api/deliveries?after=1000&wait=30"));
-  inspector_->stop();
+  on_loop([&] {
+    inspector_->stop();
+    return 0;
+  });
   EXPECT_TRUE(waiting.ended());
   EXPECT_TRUE(resending.ended());
+  EXPECT_TRUE(on_loop([&] { return inspector_->recorder()->records().empty(); }));
   // What is under way goes on; the fixture ends with it still there.
   EXPECT_FALSE(inspector_->idle());
 }

@@ -41,6 +41,16 @@ TEST(Options, AMisplacedTokenIsNotRepeated) {
   EXPECT_THAT(said, testing::Not(testing::HasSubstr("secret")));
 }
 
+TEST(Options, WhatIsGivenIsKnownAlsoWhereItIsTheDefault) {
+  const auto options = parse({"service", "install", "--sessions", "2", "--exit-on-revoked=false",
+                              "--log-format", "text", "--drop", "NO_PROXY", "--drop", "www-data"});
+  ASSERT_TRUE(options);
+  EXPECT_THAT(options->given, testing::IsSupersetOf({"sessions", "exit_on_revoked", "log_format"}));
+  EXPECT_FALSE(options->exit_on_revoked);
+  EXPECT_THAT(options->service.drop, testing::ElementsAre("NO_PROXY", "www-data"));
+  EXPECT_THAT(parse({"service", "install"})->given, testing::IsEmpty());
+}
+
 TEST(Options, GlobalOnesMayStandOnEitherSide) {
   for (const auto& arguments :
        {std::vector<const char*>{"--log-level", "debug", "run"}, {"run", "--log-level", "debug"}}) {

@@ -14,8 +14,10 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
-const std::filesystem::path kProgram = "/usr/local/bin/postern-agent";
+/// One that everybody may start.
+const std::filesystem::path kProgram = "/usr/bin/env";
 
 /// A host of its own, with an agent that has joined in /var/lib/postern-agent.
 class ServicePlanTest : public testing::Test {
@@ -46,6 +48,23 @@ class ServicePlanTest : public testing::Test {
   void allow(std::vector<std::string> entries) {
     options_.allow = std::move(entries);
     options_.given.insert("allow");
+  }
+  void give_sessions(std::size_t sessions) {
+    options_.sessions = sessions;
+    options_.given.insert("sessions");
+  }
+  /// As install does; the next plan begins with nothing given.
+  void install() {
+    const auto planned = plan();
+    ASSERT_TRUE(planned) << planned.error().message;
+    write(planned->places.unit(), planned->unit);
+    write(planned->places.environment(), planned->environment);
+    const auto service = options_.service;
+    const auto state_dir = options_.state_dir;
+    options_ = {};
+    options_.service.root = service.root;
+    options_.state_dir = state_dir;
+    environment_.clear();
   }
   void write(const std::filesystem::path& file, const std::string& text) {
     std::filesystem::create_directories(file.parent_path());
@@ -100,7 +119,7 @@ TEST_F(ServicePlanTest, AFileThatIsWrongIsSaidBeforeAnythingIsWritten) {
 
 TEST_F(ServicePlanTest, SecretsAreInTheVariablesAndNowhereElse) {
   options_.proxy = "http://ann:geheim@proxy:3128";
-  options_.sessions = 3;
+  give_sessions(3);
   environment_ = {{"NO_PROXY", "10.0.0.0/8"}};
   const auto planned = plan();
   ASSERT_TRUE(planned) << planned.error().message;
@@ -136,6 +155,103 @@ TEST_F(ServicePlanTest, AnotherUnitOfThatNameIsLeftAlone) {
   EXPECT_THAT(refusal(), HasSubstr("not_ours"));
   write(dir_ / "etc/systemd/system/postern-agent.service", std::string(kWrittenByUs) + "\n[Service]\n");
   EXPECT_TRUE(plan());
+}
+
+TEST_F(ServicePlanTest, AnUpdateKeepsWhatIsNotGivenAnew) {
+  options_.proxy = "http://ann:geheim@proxy:3128";
+  give_sessions(3);
+  options_.exit_on_revoked = true;
+  options_.given.insert("exit_on_revoked");
+  options_.service.groups = {"www-data"};
+  environment_ = {{"HTTPS_PROXY", "http://old:1"}, {"NO_PROXY", "a"}};
+  install();
+  environment_ = {{"https_proxy", "http://new:1"}};
+  give_sessions(2);  // the default, and meant
+  options_.service.groups = {"app"};
+  const auto planned = plan();
+  ASSERT_TRUE(planned) << planned.error().message;
+  EXPECT_THAT(planned->variables,
+              UnorderedElementsAre("POSTERN_AGENT_PROXY", "POSTERN_AGENT_SESSIONS",
+                                   "POSTERN_AGENT_EXIT_ON_REVOKED", "https_proxy", "NO_PROXY"));
+  EXPECT_THAT(planned->environment, HasSubstr("geheim"));
+  EXPECT_THAT(planned->environment, HasSubstr("\nPOSTERN_AGENT_SESSIONS=\"2\"\n"));
+  EXPECT_THAT(planned->unit, HasSubstr("\nSupplementaryGroups=www-data app\n"));
+  EXPECT_THAT(planned->kept,
+              ElementsAre("POSTERN_AGENT_PROXY", "POSTERN_AGENT_EXIT_ON_REVOKED", "NO_PROXY", "www-data"));
+}
+
+TEST_F(ServicePlanTest, WithNothingGivenAnUpdateChangesNothing) {
+  options_.service.groups = {"www-data", "app"};
+  environment_ = {{"HTTPS_PROXY", R"(http://a:p"\\`$@proxy:1)"}};
+  const auto first = plan();
+  install();
+  const auto second = plan();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->unit, second->unit);
+  EXPECT_EQ(first->environment, second->environment);
+}
+
+TEST_F(ServicePlanTest, WhatIsDroppedIsNotKeptWhereverItComesFrom) {
+  options_.service.groups = {"www-data"};
+  environment_ = {{"HTTPS_PROXY", "http://old:1"}, {"NO_PROXY", "a"}};
+  install();
+  environment_ = {{"HTTPS_PROXY", "http://new:1"}};
+  options_.service.drop = {"HTTPS_PROXY", "www-data"};
+  const auto planned = plan();
+  ASSERT_TRUE(planned) << planned.error().message;
+  EXPECT_THAT(planned->variables, ElementsAre("NO_PROXY"));
+  EXPECT_THAT(planned->kept, ElementsAre("NO_PROXY"));
+  EXPECT_THAT(planned->unit, Not(HasSubstr("SupplementaryGroups")));
+  options_.service.drop = {"HTTP_PROXY"};
+  EXPECT_THAT(refusal(), HasSubstr("not_there: "));
+  EXPECT_THAT(refusal(), HasSubstr("HTTP_PROXY, so none can be dropped. It has: NO_PROXY"));
+}
+
+TEST_F(ServicePlanTest, AnUpdateGoesByTheFileThatWasNamedBefore) {
+  const auto file = dir_ / "agent.toml";
+  write(file, "");
+  write(dir_ / "etc/postern-agent/postern-agent.env",
+        std::string(kWrittenByUs) + "\nPOSTERN_AGENT_CONFIG=" + file.string() + "\n");
+  EXPECT_THAT(refusal(), HasSubstr("hidden: The configuration file " + file.string()));
+}
+
+TEST_F(ServicePlanTest, VariablesThatSomebodyElseWroteAreLeftAlone) {
+  write(dir_ / "etc/postern-agent/postern-agent.env", "A=1\n");
+  EXPECT_THAT(refusal(), HasSubstr("not_ours"));
+  write(dir_ / "etc/postern-agent/postern-agent.env", std::string(kWrittenByUs) + "\nA=\"geheim\n");
+  EXPECT_THAT(refusal(), HasSubstr("postern-agent.env: line 2 "));
+  EXPECT_THAT(refusal(), Not(HasSubstr("geheim")));
+}
+
+TEST_F(ServicePlanTest, TheInspectorIsASettingOfTheFile) {
+  options_.inspect = "127.0.0.1:4040";
+  options_.given.insert("inspect");
+  const auto planned = plan();
+  ASSERT_TRUE(planned) << planned.error().message;
+  ASSERT_TRUE(planned->config);
+  EXPECT_THAT(*planned->config, HasSubstr("\ninspect = \"127.0.0.1:4040\"\n"));
+  write(options_.state_dir / "agent.toml", "concurrency = 9\n");
+  EXPECT_THAT(refusal(), HasSubstr("config_exists: "));
+  write(options_.state_dir / "agent.toml", "inspect = \"localhost:4040\"\n");
+  EXPECT_TRUE(plan());
+}
+
+TEST_F(ServicePlanTest, AStateDirectoryMayBeWrittenWithASlashAtItsEnd) {
+  write(options_.state_dir / "agent.toml", "");
+  options_.state_dir += "/";
+  const auto planned = plan();
+  ASSERT_TRUE(planned) << planned.error().message;
+}
+
+TEST_F(ServicePlanTest, TheProgramIsOneThatTheServiceCanStart) {
+  EXPECT_THAT(refusal("/etc/passwd"), HasSubstr("unreadable: This program, /etc/passwd, "));
+  EXPECT_THAT(refusal("/usr/bin/a\nb"), HasSubstr("invalid_program"));
+}
+
+TEST_F(ServicePlanTest, TheUnitNamesTheProgramAsItWasStarted) {
+  const auto planned = plan("/bin/sh");  // a link to another shell
+  ASSERT_TRUE(planned) << planned.error().message;
+  EXPECT_THAT(planned->unit, HasSubstr("\nExecStart=\"/bin/sh\" run\n"));
 }
 
 TEST_F(ServicePlanTest, TheStateIsWhereSystemdKeepsIt) {

@@ -39,7 +39,7 @@ TEST(ServiceUnit, IsASandbox) {
 TEST(ServiceUnit, QuotesThePathOfTheProgram) {
   ServiceUnit odd = unit();
   odd.program = "/opt/a b/100%/$x/\"q\"/agent";
-  EXPECT_THAT(unit_text(odd), HasSubstr(R"(ExecStart="/opt/a b/100%%/$$x/\"q\"/agent" run)"));
+  EXPECT_THAT(unit_text(odd), HasSubstr(R"(ExecStart="/opt/a b/100%%/$x/\"q\"/agent" run)"));
 }
 
 TEST(ServiceUnit, NamesTheGroupsThatWereAskedFor) {
@@ -54,9 +54,31 @@ TEST(ServiceUnit, VariablesAreReadBackAsTheyWere) {
                                {"NO_PROXY", "a, b"}};
   const std::string text = environment_text(variables);
   EXPECT_THAT(text, HasSubstr(R"(POSTERN_AGENT_PROXY="http://a:p%40\$s\"\`\\s@proxy:1")"));
-  for (const auto& [name, value] : variables) EXPECT_EQ(environment_value(text, name), value);
-  EXPECT_EQ(environment_value(text, "PROXY"), "");
-  EXPECT_EQ(environment_value("\nA=\"cut", "A"), "cut");
+  EXPECT_EQ(parse_environment(text).value(), variables);
+}
+
+TEST(ServiceUnit, VariablesThatAPersonHasChangedAreUnderstood) {
+  const auto read =
+      parse_environment("# A=0\n; A=0\n\n A = 'x \"\\y' \nB=b\\c d\r\nB=\"last\"\nEMPTY=\nN=\"\\n\"");
+  const Variables expected = {{"A", "x \"\\y"}, {"B", "last"}, {"EMPTY", ""}, {"N", "\\n"}};
+  EXPECT_EQ(read.value(), expected);
+  EXPECT_EQ(parse_environment("")->size(), 0U);
+}
+
+TEST(ServiceUnit, AVariableThatIsNoneIsNamedByItsLine) {
+  for (const char* text : {"A=1\nnothing\n", "A=1\nB=\"open", "A=1\nB='x' y\n", "A=1\n=x", "A=1\nB=\"\\\""}) {
+    const auto read = parse_environment(text);
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, "invalid_environment");
+    EXPECT_THAT(read.error().message, StartsWith("line 2 "));
+  }
+}
+
+TEST(ServiceUnit, GroupsAreReadBackAsTheyWere) {
+  ServiceUnit member = unit();
+  EXPECT_THAT(unit_groups(unit_text(member)), testing::ElementsAre());
+  member.groups = {"www-data", "app"};
+  EXPECT_EQ(unit_groups(unit_text(member)), member.groups);
 }
 
 }  // namespace

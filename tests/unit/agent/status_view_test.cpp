@@ -74,6 +74,31 @@ TEST_F(StatusViewTest, ShowsAppsJournalAndConfiguration) {
   EXPECT_THAT(text(), HasSubstr("REFUSED since: line 2 is wrong\n"));
 }
 
+TEST_F(StatusViewTest, ShowsVersionAFailedUpgradeAndTheInspector) {
+  serve();
+  Status& status = board_.status();
+  status.inspector = "http://127.0.0.1:4040/#token=abc";
+  status.failed_upgrade = {clock_.now(), Error{"upgrade_failed", "It ended with status 2."}};
+  board_.enter(Phase::connected);
+  clock_.advance(20s);
+  EXPECT_THAT(text(), HasSubstr("\nversion      " POSTERN_VERSION "\n"));
+  EXPECT_THAT(text(),
+              HasSubstr("\nupgrade      FAILED 20 s ago, so this version goes on: It ended with status 2. "
+                        "(upgrade_failed)\n"));
+  EXPECT_THAT(text(), HasSubstr("\ninspector    http://127.0.0.1:4040/#token=abc\n"));
+  lock_.reset();
+  EXPECT_THAT(text(), Not(HasSubstr("inspector")));
+}
+
+TEST_F(StatusViewTest, NothingInItIsForTheTerminalToObey) {
+  serve();
+  board_.failed({"busy", "\x1b]0;mine\x07\nphase        connected"});
+  board_.status().relay = "relay\x1b[2J:1";
+  board_.enter(Phase::waiting);
+  EXPECT_THAT(text(), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(text(), HasSubstr("\\x1b]0;mine\\x07\\x0aphase "));
+}
+
 TEST_F(StatusViewTest, CountsAnErrorThatComesAgainAndKeepsTheLastFew) {
   serve();
   for (int i = 0; i < 9; ++i) board_.failed({"old", fmt::format("error {}", i)});
