@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
+
+#include <future>
+
 #include "tests/unit/delivery/dispatcher_rig.hpp"
 
 namespace postern::relay {
