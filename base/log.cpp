@@ -19,6 +19,7 @@ struct State {
   std::atomic<Level> least = Level::info;
   Format format = Format::text;
   std::mutex writing;
+  bool cut = false;  ///< the last line ended in the middle; under `writing`
 };
 
 State& state() {
@@ -66,13 +67,22 @@ std::string as_json(Level level, std::string_view event, Fields fields) {
   return line + "}";
 }
 
-/// At once and whole; what cannot be written is lost, and nobody can be told.
-void write_all(std::string_view line) {
-  while (!line.empty()) {
-    const ssize_t wrote = ::write(STDERR_FILENO, line.data(), line.size());
-    if (wrote < 0 && errno != EINTR) return;
-    if (wrote > 0) line.remove_prefix(static_cast<std::size_t>(wrote));
+/// At once and whole; what cannot be written is lost, and nobody can be told. Returns how much was written.
+std::size_t write_all(std::string_view line) {
+  std::size_t done = 0;
+  while (done < line.size()) {
+    const ssize_t wrote = ::write(STDERR_FILENO, line.data() + done, line.size() - done);
+    if (wrote < 0 && errno != EINTR) break;
+    if (wrote > 0) done += static_cast<std::size_t>(wrote);
   }
+  return done;
+}
+
+/// After half a line, of a full disk or a pipe that nobody empties, the next one begins on a line of its own.
+void write_line(std::string line, bool& cut) {
+  if (cut) line.insert(0, 1, '\n');
+  const std::size_t done = write_all(line);
+  if (done > 0) cut = line[done - 1] != '\n';
 }
 
 }  // namespace
@@ -96,7 +106,7 @@ void write(Level level, std::string_view event, Fields fields) {
       state().format == Format::json ? as_json(level, event, fields) : as_text(level, event, fields);
   line += '\n';
   const std::lock_guard lock(state().writing);
-  write_all(line);
+  write_line(std::move(line), state().cut);
 }
 
 }  // namespace postern::log

@@ -4,6 +4,7 @@
 namespace postern::relay {
 
 void DispatcherCore::leases_lost() {
+  ++losses_to_come_;
   desk_.begin_term();
   enter("leases_lost", [](DispatcherCore& core) { core.on_leases_lost(); });
 }
@@ -12,6 +13,8 @@ void DispatcherCore::leases_lost() {
 // on, and its outcome is fenced out.
 void DispatcherCore::on_leases_lost() {
   ++losses_;
+  --losses_to_come_;  // nothing starts before this has returned
+  for (const Launch& it : suspects_.give_up()) put_back(it);
   std::size_t forgotten = 0;
   for (auto& [id, queue] : queues_) {
     const auto waiting = queue->give_up();

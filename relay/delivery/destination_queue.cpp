@@ -90,7 +90,7 @@ bool DestinationQueue::runnable() const {
 bool DestinationQueue::has_place() const {
   if (app_ && !app_->has_room()) return false;
   if (breaker_.state() == BreakerState::closed) return in_flight_ < window();
-  return breaker_.lets_through() && breaker_.probing() < destination_->concurrency;
+  return breaker_.lets_through() && in_flight_ < destination_->concurrency;
 }
 
 LeasedDelivery DestinationQueue::take() {

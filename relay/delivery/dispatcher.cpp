@@ -48,6 +48,9 @@ void Dispatcher::not_committed(const NewDelivery& delivery, const Event& event) 
 void Dispatcher::leases_lost() {
   core_->leases_lost();
 }
+bool Dispatcher::forgetting() const {
+  return core_->forgetting();
+}
 
 void Dispatcher::kick(DestinationId destination) {
   core_->kick({destination});

@@ -79,6 +79,7 @@ class Dispatcher final : public DeliveryIntake {
   void wake(std::vector<DestinationId> destinations) override;
   void not_committed(const NewDelivery& delivery, const Event& event) override;
   void leases_lost() override;
+  bool forgetting() const override;
 
   /// Something of this destination (of any) became due outside of the ordinary way: a retry or a replay by
   /// hand.

@@ -45,6 +45,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void wake(std::vector<DestinationId> destinations);  ///< from another node
   void kick(std::vector<DestinationId> destinations);
   void leases_lost();
+  bool forgetting() const { return losses_to_come_ > 0; }
   void reset_breaker(DestinationId id);
 
   /// On the actor's loop.
@@ -221,6 +222,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   std::size_t claims_ = 0;
   bool told_garbled_ = false;                   ///< of a blob that says nothing: once
   std::uint64_t losses_ = 0;                    ///< how often its leases were lost; the desk's term
+  std::atomic<unsigned> losses_to_come_{0};     ///< those that were told of and are on their way here
   std::uint64_t stops_ = 0;                     ///< how often any queue was stopped
   std::unordered_set<DestinationId> excluded_;  ///< from claims over all destinations
   bool due_claiming_ = false;

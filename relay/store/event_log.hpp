@@ -64,8 +64,12 @@ class DeliveryIntake {
   /// thread.
   virtual void wake(std::vector<DestinationId>) {}
   /// This node was away for so long that others have taken over all it had leased. What has not started is to
-  /// be forgotten; what is under way will find its lease gone. Any thread.
+  /// be forgotten; what is under way will find its lease gone. What is admitted from now on is leased under
+  /// this node's new number. Any thread; must not block.
   virtual void leases_lost() {}
+  /// Whether a loss it was told of is still on its way to where attempts start: nothing may start until then,
+  /// see holds_leases(). Any thread.
+  virtual bool forgetting() const { return false; }
 };
 
 struct NewEvent {
@@ -183,7 +187,8 @@ class EventLog {
   virtual void give_back_leases() {}
 
   /// Whether what this process has leased is still its own. False when it could not say for too long that it
-  /// is alive: no attempt may start then, others may be making it.
+  /// is alive: no attempt may start then, others may be making it. Nor while the intake is still to forget
+  /// what it had.
   virtual bool holds_leases() const { return true; }
   /// The number this process has as one of several nodes; 0: it stands alone. Another one when its leases
   /// were lost.

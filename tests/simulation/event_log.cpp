@@ -1,5 +1,7 @@
 #include "tests/simulation/event_log.hpp"
 
+#include <algorithm>
+
 namespace postern::simulation {
 
 using relay::DeliveryState;
@@ -51,44 +53,84 @@ void SimulatedEventLog::ask(std::function<void(Result<T>)> done, Make make) {
   begin([this, done, make] { reply([done, answer = make()] { done(answer); }); }, false);
 }
 
-void SimulatedEventLog::append(relay::NewEvent event, boost::asio::any_io_executor, AppendDone done) {
-  if (fate() != Fate::done) return reply([done] { done(std::unexpected(busy())); });
-  begin([this, event = std::move(event), done] { commit_event(event, done); }, false);
+Result<std::size_t> SimulatedEventLog::recover() {
+  node_ = store_.join();
+  return store_.release_dead(clock_.now());
 }
 
-void SimulatedEventLog::commit_event(const relay::NewEvent& event, const AppendDone& done) {
+void SimulatedEventLog::append(relay::NewEvent event, boost::asio::any_io_executor, AppendDone done) {
+  if (fate() != Fate::done) return reply([done] { done(std::unexpected(busy())); });
+  const auto it = std::make_shared<Appending>(Appending{std::move(event), std::move(done), node_});
+  begin([this, it] { admit(it); }, false);
+}
+
+/// As AppendGroup does it: admitted first, leased by the number that counts then, committed in another round
+/// trip.
+void SimulatedEventLog::admit(const AppendingPtr& it) {
   if (dead_) return;
-  const EventId id = event.event->id;
-  if (store_.holds(event.event->dedupe_key)) return reply([done, id] { done(relay::Appended{id, true}); });
-  std::vector<relay::Admission> admissions;
-  for (const auto& it : event.deliveries) admissions.push_back(intake_->admit(it, *event.event));
-  std::vector<LeasedDelivery> leased;
-  const bool fails = scheduler_.below(100) == 0;
-  if (!fails) store_.insert(event, admissions, clock_.now());
-  for (std::size_t i = 0; i < admissions.size(); ++i) {
-    if (admissions[i].state != DeliveryState::leased) continue;
-    if (fails) intake_->not_committed(event.deliveries[i], *event.event);
-    if (!fails) leased.push_back(store_.leased(event.deliveries[i].id));
-    if (!fails) leased.back().term = admissions[i].term;
+  const relay::Event& event = *it->event.event;
+  if (store_.holds(event.dedupe_key))
+    return reply([it] { it->done(relay::Appended{it->event.event->id, true}); });
+  for (const auto& wanted : it->event.deliveries) it->admissions.push_back(intake_->admit(wanted, event));
+  it->node = node_;
+  it->number = ++admitted_;
+  uncommitted_.insert(it->number);
+  begin([this, it] { commit(it); }, false);
+}
+
+/// When its process has just died, it may be committed all the same.
+void SimulatedEventLog::commit(const AppendingPtr& it) {
+  uncommitted_.erase(it->number);
+  const bool repeated = store_.holds(it->event.event->dedupe_key);
+  if (repeated || scheduler_.below(100) == 0) return withdraw(it);
+  store_.insert(it->node, it->event, it->admissions, clock_.now());
+  if (!dead_) hand_over(it);
+}
+
+void SimulatedEventLog::withdraw(const AppendingPtr& it) {
+  if (dead_) return;
+  for (std::size_t i = 0; i < it->admissions.size(); ++i) {
+    if (it->admissions[i].state == DeliveryState::leased)
+      intake_->not_committed(it->event.deliveries[i], *it->event.event);
   }
-  if (fails) return reply([done] { done(std::unexpected(busy())); });
-  reply([this, done, id, leased = std::move(leased), wakes = leased.size() < admissions.size()] {
+  reply([it] { it->done(std::unexpected(busy())); });
+}
+
+void SimulatedEventLog::hand_over(const AppendingPtr& it) {
+  std::vector<LeasedDelivery> leased;
+  for (std::size_t i = 0; i < it->admissions.size(); ++i) {
+    if (it->admissions[i].state != DeliveryState::leased) continue;
+    leased.push_back(store_.leased(it->event.deliveries[i].id));
+    leased.back().term = it->admissions[i].term;
+  }
+  reply([this, it, leased = std::move(leased)] {
     if (!leased.empty()) intake_->handed_over(leased);
-    if (wakes) intake_->wake();
-    done(relay::Appended{id, false});
+    if (leased.size() < it->admissions.size()) intake_->wake();
+    it->done(relay::Appended{it->event.event->id, false});
   });
+}
+
+/// PostgresEventLog::settle_appends()
+void SimulatedEventLog::after_appends(std::uint64_t number, Commit what) {
+  if (dead_) return;
+  if (uncommitted_.empty() || *uncommitted_.begin() > number) return what();
+  begin([this, number, what = std::move(what)] { after_appends(number, what); }, false);
 }
 
 /// One whose answer is lost is recorded again, as often as it takes.
 void SimulatedEventLog::complete(std::vector<relay::Completion> completions,
                                  std::function<void(Result<std::size_t>)> done) {
+  for (const auto& it : completions) working_[it.lease_token] = it.delivery_id;
   const Fate what = fate();
   if (what == Fate::refused) return reply([done] { done(std::unexpected(busy())); });
   begin(
       [this, completions = std::move(completions), done, again = what == Fate::answer_lost] {
         std::size_t fenced_in = store_.complete(completions);
         if (again) fenced_in = store_.complete(completions);
-        reply([done, fenced_in] { done(fenced_in); });
+        reply([this, completions, done, fenced_in] {
+          for (const auto& it : completions) working_.erase(it.lease_token);
+          done(fenced_in);
+        });
       },
       true);
 }
@@ -108,31 +150,37 @@ void SimulatedEventLog::doubt(std::vector<LeasedDelivery> claimed) {
 }
 
 /// One whose answer is lost has leased what nobody knows of: it is looked after.
-void SimulatedEventLog::claim(Claimed done, std::function<std::vector<LeasedDelivery>()> make) {
+void SimulatedEventLog::claim(Claimed done, Claim make) {
   const Fate what = fate();
   if (what == Fate::refused) return reply([done] { done(std::unexpected(busy())); });
-  begin(
-      [this, done, make = std::move(make), lost = what == Fate::answer_lost] {
-        auto claimed = make();
-        if (!lost) return reply([done, claimed = std::move(claimed)] { done(claimed); });
-        doubt(std::move(claimed));
-        reply([done] { done(std::unexpected(busy())); });
-      },
-      false);
+  const auto take = [this, done, make = std::move(make), lost = what == Fate::answer_lost] {
+    if (!joined_) return reply([done] { done(std::unexpected(busy())); });
+    auto claimed = make(node_);
+    if (!lost) return reply([done, claimed = std::move(claimed)] { done(claimed); });
+    doubt(std::move(claimed));
+    reply([done] { done(std::unexpected(busy())); });
+  };
+  begin([this, take, before = admitted_] { after_appends(before, take); }, false);
 }
 
 void SimulatedEventLog::claim_due(Time now, std::size_t limit, std::vector<DestinationId> except,
                                   Claimed done) {
-  claim(std::move(done),
-        [this, now, limit, except = std::move(except)] { return store_.claim_due(now, limit, except); });
+  claim(std::move(done), [this, now, limit, except = std::move(except)](int node) {
+    return store_.claim_due(node, now, limit, except);
+  });
 }
 
 void SimulatedEventLog::claim_waiting(DestinationId destination, Time now, std::size_t limit, Claimed done) {
-  claim(std::move(done), [=, this] { return store_.claim_waiting(destination, now, limit); });
+  claim(std::move(done), [=, this](int node) { return store_.claim_waiting(node, destination, now, limit); });
 }
 
 void SimulatedEventLog::claim_heads(HeadsWanted wanted, HeadsClaimed done) {
-  ask(std::move(done), [this, wanted] { return store_.claim_heads(wanted); });
+  if (fate() != Fate::done) return reply([done] { done(std::unexpected(busy())); });
+  const auto look = [this, wanted, done] {
+    if (!joined_) return reply([done] { done(std::unexpected(busy())); });
+    reply([done, heads = store_.claim_heads(node_, wanted)] { done(heads); });
+  };
+  begin([this, look, before = admitted_] { after_appends(before, look); }, false);
 }
 
 void SimulatedEventLog::next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) {
@@ -148,16 +196,45 @@ void SimulatedEventLog::backlog(std::function<void(Result<std::vector<Backlog>>)
 void SimulatedEventLog::lose_leases() {
   if (dead_ || std::exchange(lost_, true)) return;
   knows_ = scheduler_.chance(50);
-  store_.release_all(scheduler_.wall());
-  machine_.after(scheduler_.between(0, 3000), [self = shared_from_this()] { self->told_of_loss(); });
+  store_.bury();
+  store_.release_dead(scheduler_.wall());
+  if (!std::exchange(looks_, true)) others_look();
+  machine_.after(scheduler_.between(0, 3000), [self = shared_from_this()] { self->find_out(); });
 }
 
-void SimulatedEventLog::told_of_loss() {
+/// As NodeLeases does it: it is told once it has another number.
+void SimulatedEventLog::find_out() {
+  knows_ = true;
+  joined_ = false;
+  machine_.after(some_time(), [self = shared_from_this()] { self->join_again(); });
+}
+
+void SimulatedEventLog::join_again() {
   if (dead_) return;
-  store_.release_all(scheduler_.wall());  // what it leased meanwhile, under a name that was gone
-  lost_ = false;
-  told_at_ = scheduler_.now();
+  node_ = store_.join();
   intake_->leases_lost();
+  told_at_ = scheduler_.now();
+  lost_ = knows_ = false;
+  joined_ = true;
+}
+
+/// What it leases under a number that is gone is released by the heartbeats of the others.
+void SimulatedEventLog::others_look() {
+  if (dead_) return;
+  store_.release_dead(scheduler_.wall());
+  scheduler_.after(scheduler_.between(500, 3000), [self = shared_from_this()] { self->others_look(); });
+}
+
+bool SimulatedEventLog::settled() const {
+  const auto stray = [this](const auto& it) { return store_.holder(it.second, it.first) != node_; };
+  return under_way_.empty() && on_the_way_ == 0 && in_doubt_ == 0 && !lost_ &&
+         std::ranges::none_of(working_, stray);
+}
+
+bool SimulatedEventLog::works_on(DestinationId destination) const {
+  return std::ranges::any_of(working_, [&](const auto& it) {
+    return store_.rows().at(it.second).delivery.destination_id == destination;
+  });
 }
 
 void SimulatedEventLog::die() {

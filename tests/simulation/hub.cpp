@@ -36,7 +36,10 @@ bool may_go_on(const AgentAnswer& answer) {
 }  // namespace
 
 SimulatedHub::~SimulatedHub() {
-  for (const SessionPtr& session : all_) session->connection->drop();
+  for (const SessionPtr& session : all_) {
+    session->connection->drop();
+    session->deliveries->end();
+  }
 }
 
 void SimulatedHub::connected(const std::shared_ptr<Connection>& connection,

@@ -9,6 +9,7 @@ boost::asio::awaitable<relay::AttemptResult> LeaseWatch::attempt(relay::AttemptJ
   ++in_flight_[id];
   check_places(*job.destination);
   check_lease(job.leased);
+  log_->begun(job.leased);
   auto work = driver_.attempt(std::move(job));
   auto result = co_await std::move(work);
   --in_flight_[id];
@@ -23,13 +24,16 @@ void LeaseWatch::check_places(const relay::Destination& destination) {
         fmt::format("{} attempts at once where {} are allowed", in_flight_[destination.id], most));
 }
 
-/// It may have lost its lease a moment ago. Once its process has been told, it may not begin.
+/// It may have lost its lease a moment ago. Once its process has been told, nothing may begin that was leased
+/// under an earlier number, whoever has it now.
 void LeaseWatch::check_lease(const relay::LeasedDelivery& leased) {
-  const SimulatedStore::Row& row = facts_.store.rows().at(leased.delivery.id);
-  if (facts_.store.holds(row, leased.lease_token)) return check_order(row);
+  const DeliveryId id = leased.delivery.id;
   const auto told = log_->told_of_loss_at();
-  if (told && row.released_at <= *told && facts_.scheduler.now() > *told)
-    facts_.witness.accuse(leased.delivery.id.to_string() + " is tried without a lease");
+  const bool gone = facts_.store.holder(id, leased.lease_token) != log_->node();
+  if (gone && told && facts_.scheduler.now() > *told)
+    facts_.witness.accuse(id.to_string() + " is tried under a lease of a number that is gone");
+  const SimulatedStore::Row& row = facts_.store.rows().at(id);
+  if (facts_.store.holds(row, leased.lease_token)) check_order(row);
 }
 
 /// In order nothing begins before all in front of it have ended, as far as the store knew of them when it was

@@ -26,6 +26,9 @@ void SimulatedRelayConnection::open(const std::shared_ptr<Link>& link, Events ev
 void SimulatedRelayConnection::drop() {
   events_ = {};
   connection_->drop();
+  // Those who wait hold the session that they wait for.
+  const auto pending = std::exchange(pending_, {});
+  const auto cancelled = std::exchange(cancelled_, {});
 }
 
 /// What is called in one turn of the loop leaves together, and nobody is called back from inside his call.

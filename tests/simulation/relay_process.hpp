@@ -60,6 +60,8 @@ class RelayProcess : public std::enable_shared_from_this<RelayProcess> {
   bool present() const { return hub_.present({}); }
   bool stopping() const { return stopping_; }
   bool accounts_settled() const { return log_->settled(); }
+  int node() const { return log_->node(); }
+  bool works_on(DestinationId id) const { return log_->works_on(id); }
   Time now() const { return schedule_.now(); }  ///< by which its deliveries are due
   SteadyTime started_at() const { return started_at_; }
 

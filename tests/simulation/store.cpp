@@ -12,8 +12,8 @@ using relay::DeliveryState;
 using relay::LeasedDelivery;
 using relay::LeaseToken;
 
-void SimulatedStore::insert(const relay::NewEvent& event, std::span<const relay::Admission> admissions,
-                            Time now) {
+void SimulatedStore::insert(int node, const relay::NewEvent& event,
+                            std::span<const relay::Admission> admissions, Time now) {
   keys_.insert(event.event->dedupe_key);
   for (std::size_t i = 0; i < admissions.size(); ++i) {
     const relay::NewDelivery& wanted = event.deliveries[i];
@@ -30,6 +30,7 @@ void SimulatedStore::insert(const relay::NewEvent& event, std::span<const relay:
     row.delivery.next_at = now + admissions[i].wait;
     row.inserted_at = row.leased_at = row.recorded_at = scheduler_.now();
     row.lease = admissions[i].state == DeliveryState::leased ? 1 : 0;
+    row.node = row.holders[row.lease] = node;
     if (row.lease > 0 && row.order_key != relay::kNoOrder)
       throw Violation(wanted.id.to_string() + " has an order and was admitted as leased");
     rows_.emplace(wanted.id, std::move(row));
@@ -40,6 +41,10 @@ void SimulatedStore::insert(const relay::NewEvent& event, std::span<const relay:
 bool SimulatedStore::holds(const Row& row, std::uint64_t lease_token) const {
   return row.delivery.state == DeliveryState::leased &&
          LeaseToken{row.number, row.lease}.pack() == lease_token;
+}
+
+int SimulatedStore::holder(DeliveryId id, std::uint64_t lease_token) const {
+  return rows_.at(id).holders.at(LeaseToken::unpack(lease_token).lease);
 }
 
 LeasedDelivery SimulatedStore::leased(DeliveryId id) const {
@@ -54,12 +59,12 @@ LeasedDelivery SimulatedStore::leased(DeliveryId id) const {
   return leased;
 }
 
-LeasedDelivery SimulatedStore::lease(Row& row) {
+LeasedDelivery SimulatedStore::lease(Row& row, int node) {
   row.delivery.state = DeliveryState::leased;
   row.delivery.reason.clear();
   ++row.lease;
+  row.node = row.holders[row.lease] = node;
   row.leased_at = scheduler_.now();
-  row.released_at = SteadyTime::max();
   return leased(row.delivery.id);
 }
 
@@ -119,17 +124,16 @@ void SimulatedStore::release(Row& row, Time now) {
   const bool too_many = row.crashes >= relay::EventLog::kCrashesMost;
   row.crashes = std::max(row.crashes, 1U);
   ++row.lease;
-  row.released_at = scheduler_.now();
   row.recorded_at = {};
   row.delivery.next_at = std::min(row.delivery.next_at, now);
   move_to(row, too_many ? DeliveryState::dead : DeliveryState::pending,
           too_many ? "worker_crashed" : "node_lost");
 }
 
-std::size_t SimulatedStore::release_all(Time now) {
+std::size_t SimulatedStore::release_dead(Time now) {
   std::size_t released = 0;
   for (auto& [id, row] : rows_) {
-    if (row.delivery.state != DeliveryState::leased) continue;
+    if (row.delivery.state != DeliveryState::leased || row.node == living_) continue;
     release(row, now);
     ++released;
   }
@@ -143,9 +147,9 @@ void SimulatedStore::release(std::span<const LeasedDelivery> doubtful, Time now)
   }
 }
 
-void SimulatedStore::give_back_all() {
+void SimulatedStore::give_back_all(int node) {
   for (auto& [id, row] : rows_) {
-    if (row.delivery.state != DeliveryState::leased) continue;
+    if (row.delivery.state != DeliveryState::leased || row.node != node) continue;
     ++row.lease;
     row.crashes = 0;
     move_to(row, DeliveryState::pending, "shutdown");

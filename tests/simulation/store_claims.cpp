@@ -16,16 +16,16 @@ std::pair<Time, std::int64_t> due_order(const SimulatedStore::Row* row) {
 
 }  // namespace
 
-std::vector<LeasedDelivery> SimulatedStore::lease_first(Line found, std::size_t limit) {
+std::vector<LeasedDelivery> SimulatedStore::lease_first(int node, Line found, std::size_t limit) {
   std::vector<LeasedDelivery> leased;
   for (Row* row : found) {
     if (leased.size() == limit) break;
-    leased.push_back(lease(*row));
+    leased.push_back(lease(*row, node));
   }
   return leased;
 }
 
-std::vector<LeasedDelivery> SimulatedStore::claim_due(Time now, std::size_t limit,
+std::vector<LeasedDelivery> SimulatedStore::claim_due(int node, Time now, std::size_t limit,
                                                       std::span<const DestinationId> except) {
   Line found;
   for (const DeliveryId id : open_rows_) {
@@ -36,11 +36,11 @@ std::vector<LeasedDelivery> SimulatedStore::claim_due(Time now, std::size_t limi
     if (due && wanted && row.order_key == relay::kNoOrder) found.push_back(&row);
   }
   std::ranges::sort(found, {}, due_order);
-  return lease_first(std::move(found), limit);
+  return lease_first(node, std::move(found), limit);
 }
 
 /// Of many that are due, those due longest are taken; and all in the order in which they were made.
-std::vector<LeasedDelivery> SimulatedStore::claim_waiting(DestinationId destination, Time now,
+std::vector<LeasedDelivery> SimulatedStore::claim_waiting(int node, DestinationId destination, Time now,
                                                           std::size_t limit) {
   Line parked, due;
   for (const DeliveryId id : open_rows_) {
@@ -54,7 +54,7 @@ std::vector<LeasedDelivery> SimulatedStore::claim_waiting(DestinationId destinat
   if (due.size() > limit) due.resize(limit);
   parked.insert(parked.end(), due.begin(), due.end());
   std::ranges::sort(parked, {}, &Row::number);
-  return lease_first(std::move(parked), limit);
+  return lease_first(node, std::move(parked), limit);
 }
 
 std::map<relay::OrderKey, SimulatedStore::Line> SimulatedStore::lines(DestinationId destination,
@@ -68,18 +68,18 @@ std::map<relay::OrderKey, SimulatedStore::Line> SimulatedStore::lines(Destinatio
   return lines;
 }
 
-relay::EventLog::Heads SimulatedStore::claim_heads(const relay::EventLog::HeadsWanted& wanted) {
+relay::EventLog::Heads SimulatedStore::claim_heads(int node, const relay::EventLog::HeadsWanted& wanted) {
   relay::EventLog::Heads heads;
   for (const auto& [key, line] : lines(wanted.destination, wanted.after)) {
     if (heads.leased.size() == wanted.limit) break;
-    take_run(wanted, line, heads);
+    take_run(node, wanted, line, heads);
     heads.seen_to = key;
   }
   if (heads.leased.size() < wanted.limit) heads.seen_to = relay::kNoOrder;
   return heads;
 }
 
-void SimulatedStore::take_run(const relay::EventLog::HeadsWanted& wanted, const Line& line,
+void SimulatedStore::take_run(int node, const relay::EventLog::HeadsWanted& wanted, const Line& line,
                               relay::EventLog::Heads& heads) {
   const auto is_leased = [](const Row* row) { return row->delivery.state == DeliveryState::leased; };
   if (std::ranges::any_of(line, is_leased)) return;
@@ -88,7 +88,7 @@ void SimulatedStore::take_run(const relay::EventLog::HeadsWanted& wanted, const 
     const bool due = row->delivery.state == DeliveryState::parked || row->delivery.next_at <= wanted.now;
     if (!due && taken == 0) heads.again = std::min(heads.again.value_or(Time::max()), row->delivery.next_at);
     if (!due || taken == wanted.run || heads.leased.size() == wanted.limit) return;
-    heads.leased.push_back(lease(*row));
+    heads.leased.push_back(lease(*row, node));
     if (++taken == 1 && row->tries > 0) return;
   }
 }

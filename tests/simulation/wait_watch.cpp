@@ -20,11 +20,11 @@ void WaitWatch::look(const RelayProcess* relay) {
 
 void WaitWatch::look_at(const RelayProcess& relay, DestinationId id) {
   const auto status = relay.status(id);
-  const std::size_t held = leased(id);
+  const std::size_t held = leased(relay, id);
   if (relay.accounts_settled() && status.leased != held)
     throw Violation(fmt::format("{} leases are accounted for, and {} are held", status.leased, held));
   const bool open = status.breaker.state == relay::BreakerState::closed;
-  if (!relay.present() || !open || held > 0 || !waits(relay, id)) {
+  if (!relay.present() || !open || relay.works_on(id) || !waits(relay, id)) {
     idle_since_.erase(id);
     return;
   }
@@ -33,22 +33,24 @@ void WaitWatch::look_at(const RelayProcess& relay, DestinationId id) {
     throw Violation(fmt::format("destination {} has something to do and does nothing", id.to_string()));
 }
 
-std::size_t WaitWatch::leased(DestinationId id) const {
+/// By its own number. What it leased under one that is gone is for the others to release.
+std::size_t WaitWatch::leased(const RelayProcess& relay, DestinationId id) const {
   std::size_t count = 0;
   for (const DeliveryId open : store_.open_rows()) {
-    const relay::Delivery& it = store_.rows().at(open).delivery;
-    count += it.destination_id == id && it.state == relay::DeliveryState::leased ? 1 : 0;
+    const SimulatedStore::Row& row = store_.rows().at(open);
+    const bool held = row.delivery.state == relay::DeliveryState::leased && row.node == relay.node();
+    count += held && row.delivery.destination_id == id ? 1 : 0;
   }
   return count;
 }
 
-/// Parked or due; in order only what goes first.
+/// Parked, due or leased but not begun; in order only what goes first.
 bool WaitWatch::waits(const RelayProcess& relay, DestinationId id) const {
   for (const DeliveryId open : store_.open_rows()) {
     const SimulatedStore::Row& row = store_.rows().at(open);
     if (row.delivery.destination_id != id) continue;
-    if (row.delivery.state == relay::DeliveryState::parked || row.delivery.next_at <= relay.now())
-      return true;
+    const bool due = row.delivery.next_at <= relay.now();
+    if (due || row.delivery.state != relay::DeliveryState::pending) return true;
     if (row.order_key != relay::kNoOrder) return false;
   }
   return false;

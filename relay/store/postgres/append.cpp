@@ -69,7 +69,7 @@ void PostgresEventLog::write_appends() {
 /// until the one is found.
 void PostgresEventLog::append_group(pg::Link& link, RowNumbers& numbers, std::span<AppendTask> tasks) {
   for (int attempt = 1;; ++attempt) {
-    AppendGroup group(tasks, intake(), leases_.id());
+    AppendGroup group(tasks, intake(), leases_);
     try {
       link.with([&](pg::Connection& connection) {
         const Time now = clock_.now();

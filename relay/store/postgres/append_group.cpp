@@ -245,7 +245,9 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
       .add(std::move(destination))
       .add(std::move(state))
       .add(std::move(reason));
-  delivery_params.add(node_)
+  // Only now: what was admitted in a new term must not be leased under the number of the old one. The other
+  // way round it comes back with its hand-over.
+  delivery_params.add(leases_.id())
       .add(to_micros(now))
       .add(std::move(next_at))
       .add(std::move(payload))

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "relay/store/postgres/append_queue.hpp"
+#include "relay/store/postgres/node_leases.hpp"
 #include "relay/store/postgres/partitions.hpp"
 #include "relay/store/postgres/row_numbers.hpp"
 
@@ -15,8 +16,8 @@ namespace postern::relay {
 /// again from its start.
 class AppendGroup {
  public:
-  AppendGroup(std::span<AppendTask> tasks, DeliveryIntake* intake, int node)
-      : tasks_(tasks), intake_(intake), node_(node) {}
+  AppendGroup(std::span<AppendTask> tasks, DeliveryIntake* intake, const NodeLeases& leases)
+      : tasks_(tasks), intake_(intake), leases_(leases) {}
 
   /// Throws pg::Failure; nothing is committed then, unless it is lost(). The partitions of `now` must be
   /// there.
@@ -51,7 +52,7 @@ class AppendGroup {
 
   std::span<AppendTask> tasks_;
   DeliveryIntake* const intake_;
-  const int node_;
+  const NodeLeases& leases_;
   std::vector<std::int64_t> rows_;  ///< of each task's event
   std::unordered_map<std::string_view, Key> keys_;
 

@@ -103,10 +103,10 @@ void PostgresEventLog::claim(pg::Search search, Claimed done) {
     bool lost = false;
     auto outcome = attempt([&] {
       return link.with([&](pg::Connection& connection) {
+        if (!leases_.joined()) throw pg::Failure("55P03", "the leases are lost, and this node joins again");
         // What an earlier claim may have leased must be known first: it would be taken back from this one.
         if (doubtful_.any()) doubtful_.settle(connection, leases_.id());
         if (doubtful_.any()) throw pg::Failure("55P03", "an earlier claim is still in doubt");
-        if (!leases_.joined()) throw pg::Failure("55P03", "the leases are lost, and this node joins again");
         try {
           return claim.run(connection, search, leases_.id(), clock_.now());
         } catch (const pg::Failure& failure) {

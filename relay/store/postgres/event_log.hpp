@@ -51,7 +51,7 @@ class PostgresEventLog final : public EventLog {
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
-  bool holds_leases() const override { return leases_.good(); }
+  bool holds_leases() const override { return leases_.good() && !(intake() && intake()->forgetting()); }
   int node() const override { return leases_.id(); }
   void announce(std::vector<DestinationId> destinations) override { bus_.publish(std::move(destinations)); }
   void carry_wakes(WakeCarrier carrier) override { bus_.carry(std::move(carrier)); }

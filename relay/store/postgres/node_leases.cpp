@@ -32,12 +32,12 @@ std::size_t NodeLeases::join() {
     connection.run("UPDATE node SET buried_at = now() WHERE name = $1 AND buried_at IS NULL", name);
     std::size_t released = 0;
     while (const std::size_t some = release_dead(connection)) released += some;
-    join_with(connection);
+    go_on_as(new_number(connection), {});
     return released;
   });
 }
 
-void NodeLeases::join_with(pg::Connection& connection) {
+NodeLeases::Number NodeLeases::new_number(pg::Connection& connection) const {
   const std::int64_t asked = steady_micros();
   const pg::Params params = std::move(pg::Params()
                                           .add_bytes(name_)
@@ -48,9 +48,22 @@ void NodeLeases::join_with(pg::Connection& connection) {
       "INSERT INTO node (name, label, version, lease_until) VALUES ($1, $2, $3, now() + $4 * interval '1 "
       "microsecond') RETURNING id",
       params);
-  id_.store(static_cast<int>(made.integer(0, 0)), std::memory_order_release);
-  good_until_.store(asked + options_.lease_time.count() * 3 / 4, std::memory_order_release);
-  log::info("node.joined", {{"node", id()}, {"label", options_.label}});
+  return {static_cast<int>(made.integer(0, 0)), asked + options_.lease_time.count() * 3 / 4};
+}
+
+void NodeLeases::go_on_as(const Number& number, const std::function<void()>& tell) {
+  {
+    const std::lock_guard lock(number_mutex_);
+    id_ = number.id;
+    if (tell) tell();
+  }
+  good_until_.store(number.good_until, std::memory_order_release);
+  log::info("node.joined", {{"node", number.id}, {"label", options_.label}});
+}
+
+int NodeLeases::id() const {
+  const std::lock_guard lock(number_mutex_);
+  return id_;
 }
 
 void NodeLeases::start(Events events) {
@@ -84,9 +97,9 @@ void NodeLeases::beat(pg::Connection& connection) {
     log::error("node.leases_lost",
                {{"node", id()}, {"detail", "it was away for too long, and others went on"}});
     good_until_.store(0, std::memory_order_release);
-    if (events_.lost) events_.lost();
-    join_with(connection);
-    return;
+    // Told once there is another number: what is admitted meanwhile is of the term that ends then, and comes
+    // back. If there is none to be had, nothing starts until a later heartbeat has found the same.
+    return go_on_as(new_number(connection), events_.lost);
   }
   good_until_.store(asked + options_.lease_time.count() * 3 / 4, std::memory_order_release);
   const std::size_t buried =

@@ -23,7 +23,9 @@ namespace postern::relay {
 class NodeLeases {
  public:
   struct Events {
-    std::function<void()> lost;  ///< others took over what this node had; it goes on as a new one. Any thread
+    /// Others took over what this node had; it goes on as a new one. On the heartbeat's thread, which no
+    /// id() gets past meanwhile: it must neither block nor ask for that.
+    std::function<void()> lost;
     std::function<void(std::size_t deliveries)>
         taken_over;                                  ///< leases of dead nodes were made pending. Any thread
     std::function<void(pg::Connection&)> each_beat;  ///< after a good heartbeat, on its connection
@@ -43,16 +45,24 @@ class NodeLeases {
   /// All that is leased under this node's number becomes pending, unsuspected. Blocks.
   void give_back() noexcept;
 
-  int id() const { return id_.load(std::memory_order_acquire); }
+  /// Whoever sees a new number finds that the loss of the old one's leases has been told; whoever knows of
+  /// the loss sees the new number.
+  int id() const;
   /// Whether this node may start what it has leased: its last heartbeat is not too old, by its own clock.
   bool good() const;
-  /// False while its leases are lost and it has no new number: what it leased now would be nobody's.
+  /// False from the loss of its leases until it has a new number and that has been told: what it leased now
+  /// would be nobody's.
   bool joined() const { return good_until_.load(std::memory_order_acquire) != 0; }
 
  private:
   void run();
   void beat(pg::Connection& connection);
-  void join_with(pg::Connection& connection);
+  struct Number {
+    int id;
+    std::int64_t good_until;
+  };
+  Number new_number(pg::Connection& connection) const;
+  void go_on_as(const Number& number, const std::function<void()>& tell);
   std::size_t bury(pg::Connection& connection, std::string_view which, const pg::Params& params);
   std::size_t release_dead(pg::Connection& connection);
   void leave() noexcept;
@@ -61,7 +71,8 @@ class NodeLeases {
   const std::string name_;
   pg::Link link_;
   Events events_;
-  std::atomic<int> id_{0};
+  mutable std::mutex number_mutex_;
+  int id_ = 0;
   std::atomic<std::int64_t> good_until_{0};  ///< microseconds of the steady clock
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
+
+#include <future>
+
 #include "tests/unit/delivery/dispatcher_rig.hpp"
 
 namespace postern::relay {
@@ -466,6 +470,19 @@ TEST_F(LostLeasesTest, WhatWasAdmittedBeforeTheLossAndIsHandedOverAfterItIsNotTr
   ASSERT_TRUE(goes_back());
   EXPECT_EQ(rig.driver.attempts, 0U);
   EXPECT_TRUE(is_forgotten());
+}
+
+TEST_F(LostLeasesTest, ALossIsOnItsWayUntilWhatWasHeldIsForgotten) {
+  rig.destination(kOne);
+  start_direct(kOne);
+  EXPECT_FALSE(rig.dispatcher->forgetting());
+  std::promise<bool> on_its_way;
+  boost::asio::post(*rig.loops[0], [&] {  // where it goes to
+    rig.dispatcher->leases_lost();
+    on_its_way.set_value(rig.dispatcher->forgetting());
+  });
+  EXPECT_TRUE(on_its_way.get_future().get());
+  EXPECT_TRUE(rig.becomes([&] { return !rig.dispatcher->forgetting(); }));
 }
 
 TEST_F(LostLeasesTest, WhatIsAdmittedAfterTheLossIsTried) {

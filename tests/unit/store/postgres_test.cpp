@@ -250,6 +250,117 @@ TEST_F(PostgresTest, ANodeThatWasBuriedDropsWhatItHadAndJoinsAgain) {
   other->event_log->stop();
 }
 
+/// Of a node whose leases are lost just as it admits.
+class PostgresLossTest : public PostgresTest {
+ protected:
+  /// Terms as the dispatcher counts them.
+  class Intake final : public DeliveryIntake {
+   public:
+    Admission admit(const NewDelivery&, const Event&) override {
+      if (before) before();
+      const std::uint64_t in = term;
+      if (after) after();
+      return {DeliveryState::leased, "", {}, in};
+    }
+    void handed_over(std::vector<LeasedDelivery> deliveries) override {
+      for (const LeasedDelivery& it : deliveries) (it.term == term ? good : stale) += 1;
+    }
+    void wake() override {}
+    void leases_lost() override {
+      ++term;
+      if (told) told();
+    }
+    bool forgetting() const override { return still_forgetting; }
+    std::function<void()> before, after, told;
+    std::atomic<std::uint64_t> term{0};
+    std::atomic<int> good{0}, stale{0};
+    std::atomic<bool> still_forgetting{false};
+  };
+
+  void SetUp() override {
+    PostgresTest::SetUp();
+    other = another("other");
+    other->event_log->attach(theirs);
+    first_number = other->event_log->node();
+  }
+  void TearDown() override { other->event_log->stop(); }
+  void execute(const std::string& sql) {
+    ASSERT_TRUE(write_void([&](Transaction& tx) -> Result<void> {
+      auto done = tx.execute(sql);
+      if (!done) return std::unexpected(done.error());
+      return {};
+    }));
+  }
+  void bury() { execute(fmt::format("UPDATE node SET buried_at = now() WHERE id = {}", first_number)); }
+  void bury_and_wait_for_the_loss() {
+    bury();
+    EXPECT_TRUE(eventually([&] { return theirs.term == 1; }));
+  }
+  bool append_there() {
+    std::promise<bool> answer;
+    other->event_log->append(with_deliveries(make_event(workspace, source.id, "k1"), {destination}),
+                             loop.get_executor(),
+                             [&](Result<Appended> it) { answer.set_value(it.has_value()); });
+    auto guard = boost::asio::make_work_guard(loop);
+    auto future = answer.get_future();
+    while (future.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+      loop.run_for(std::chrono::milliseconds(5));
+    return future.get();
+  }
+  static bool claim_there_works(EventLog& from, Time now) {
+    std::promise<bool> works;
+    from.claim_due(now, 1, {}, [&](auto claimed) { works.set_value(claimed.has_value()); });
+    return works.get_future().get();
+  }
+  std::int64_t holder() { return number("SELECT lease_node FROM delivery WHERE state = 1"); }
+
+  Intake theirs;
+  std::unique_ptr<Store> other;
+  int first_number = 0;
+};
+
+TEST_F(PostgresLossTest, WhatIsAdmittedAfterTheLossIsLeasedByTheNewNumber) {
+  theirs.before = [this] { bury_and_wait_for_the_loss(); };
+  ASSERT_TRUE(append_there());
+  EXPECT_EQ(theirs.good, 1);
+  EXPECT_NE(other->event_log->node(), first_number);
+  EXPECT_EQ(holder(), other->event_log->node());
+  std::this_thread::sleep_for(2 * kLease);  // heartbeats, which release what no living node has
+  EXPECT_TRUE(claim(log(), clock.now()).empty()) << "it would go out twice";
+}
+
+TEST_F(PostgresLossTest, WhatWasAdmittedBeforeItComesBackWithTheHandOver) {
+  theirs.after = [this] { bury_and_wait_for_the_loss(); };
+  ASSERT_TRUE(append_there());
+  EXPECT_EQ(theirs.good, 0);
+  EXPECT_EQ(theirs.stale, 1);
+}
+
+TEST_F(PostgresLossTest, OneThatCannotJoinAgainIsToldOnceItCan) {
+  execute("CREATE FUNCTION no_node() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'full'; END $$");
+  execute("CREATE TRIGGER no_node BEFORE INSERT ON node FOR EACH ROW EXECUTE FUNCTION no_node()");
+  bury();
+  ASSERT_TRUE(eventually([&] { return !other->event_log->holds_leases(); }));
+  ASSERT_TRUE(append_there()) << "it still takes events";
+  EXPECT_EQ(theirs.term, 0U) << "what is admitted meanwhile is of the term that has yet to end";
+  std::vector<LeasedDelivery> taken;
+  EXPECT_TRUE(eventually([&] { return !(taken = claim(log(), clock.now())).empty(); }))
+      << "and others make them";
+  execute("DROP TRIGGER no_node ON node");
+  EXPECT_TRUE(eventually([&] { return other->event_log->holds_leases(); }));
+  EXPECT_EQ(theirs.term, 1U);
+  EXPECT_NE(other->event_log->node(), first_number);
+}
+
+TEST_F(PostgresLossTest, NothingStartsBeforeTheIntakeHasForgottenWhatItHad) {
+  theirs.told = [this] { theirs.still_forgetting = true; };
+  bury_and_wait_for_the_loss();
+  EXPECT_TRUE(eventually([&] { return claim_there_works(*other->event_log, clock.now()); }));
+  EXPECT_FALSE(other->event_log->holds_leases());
+  theirs.still_forgetting = false;
+  EXPECT_TRUE(other->event_log->holds_leases());
+}
+
 TEST_F(PostgresTest, ADeliveryWhoseNodeDiedOverAndOverIsDead) {
   ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
   const auto poison = intake.leased.at(0).delivery.id;
