@@ -4,6 +4,7 @@
 #include <deque>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 #include "tunnel-proto/messages.hpp"
 
@@ -14,7 +15,8 @@ namespace postern::agent {
 /// known to nobody who could want it. It must not call the app. In memory; bounded, the oldest go first.
 class Acknowledged {
  public:
-  explicit Acknowledged(std::size_t most = 10'000) : most_(most) {}
+  static constexpr std::size_t kMost = 10'000;
+  explicit Acknowledged(std::size_t most = kMost) : most_(most) {}
 
   void add(std::span<const tunnel::ResultAck> acks) {
     for (const tunnel::ResultAck& ack : acks) {
@@ -23,6 +25,13 @@ class Acknowledged {
       if (is_new) by_age_.push_back(ack.delivery_id);
     }
     for (; by_age_.size() > most_; by_age_.pop_front()) attempts_.erase(by_age_.front());
+  }
+  /// All of them, the oldest first.
+  std::vector<tunnel::ResultAck> latest() const {
+    std::vector<tunnel::ResultAck> acks;
+    acks.reserve(by_age_.size());
+    for (const DeliveryId& id : by_age_) acks.push_back({id, attempts_.at(id)});
+    return acks;
   }
   bool covers(const tunnel::DeliverHead& head) const {
     const auto found = attempts_.find(head.delivery_id);

@@ -116,6 +116,8 @@ void Forwarder::elsewhere_is_gone() {
 void Forwarder::forward(std::shared_ptr<tunnel::IncomingDelivery> delivery) {
   if (door_ == Door::shut) return delivery->reset(tunnel::ResetCode::refused);
   if (door_ == Door::held) {
+    // Who has given up gives its place back: without this the relay could fill them for as long as it waits.
+    std::erase_if(held_, [](const auto& earlier) { return earlier->cancelled(); });
     held_.push_back(delivery);
     if (came_) came_(delivery->head());
     return;

@@ -112,6 +112,17 @@ Result<std::vector<tunnel::ResultAck>> decode_acks(std::string_view payload) {
   return acks;
 }
 
+std::string encode_generation(std::uint64_t generation) {
+  std::string payload;
+  tunnel::append_u64(payload, generation);
+  return payload;
+}
+
+Result<std::uint64_t> decode_generation(std::string_view payload) {
+  if (payload.size() != sizeof(std::uint64_t)) return malformed("generation");
+  return tunnel::read_u64(payload);
+}
+
 Result<std::optional<HandoverFrame>> HandoverReader::next() {
   if (pending_.size() < kFrameHead) return std::nullopt;
   const std::size_t size = read_u32(std::string_view(pending_).substr(1));

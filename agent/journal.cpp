@@ -118,6 +118,14 @@ std::string Journal::forget(std::span<const tunnel::ResultAck> acks) {
   return records;
 }
 
+void Journal::add(const Journal& later) {
+  for (const Entry& entry : later.by_age_) {
+    const auto found = by_id_.find(entry.id);
+    if (found == by_id_.end() || found->second->attempt < entry.attempt)
+      put(entry.id, entry.attempt, entry.record);
+  }
+}
+
 bool Journal::drop(const tunnel::ResultAck& ack) {
   const auto found = by_id_.find(ack.delivery_id);
   if (found == by_id_.end() || found->second->attempt > ack.attempt) return false;

@@ -45,6 +45,9 @@ class Journal {
   /// The relay has committed these. Returns what is to be appended.
   std::string forget(std::span<const tunnel::ResultAck> acks);
 
+  /// What `later` keeps and this one does not, or has of an earlier attempt only.
+  void add(const Journal& later);
+
   /// What answers this request without calling the app.
   std::optional<Outcome> answer_for(const tunnel::DeliverHead& head) const;
 
@@ -55,6 +58,7 @@ class Journal {
 
   std::size_t entries() const { return by_age_.size(); }
   std::size_t bytes() const { return bytes_; }
+  const Limits& limits() const { return limits_; }
   std::uint64_t evicted() const { return evicted_; }  ///< since the start: not committed, and not kept
 
  private:
@@ -70,7 +74,7 @@ class Journal {
   bool drop(const tunnel::ResultAck& ack);
   void drop(Entries::iterator entry);
 
-  const Limits limits_;
+  Limits limits_;
   Entries by_age_;
   std::unordered_map<DeliveryId, Entries::iterator> by_id_;
   std::size_t bytes_ = 0;

@@ -101,13 +101,16 @@ asio::awaitable<void> Keeper::finish_calls() {
 
 asio::awaitable<Result<tcp::socket>> Keeper::dial(std::size_t lane) {
   const auto token = asio::as_tuple(asio::use_awaitable);
-  while (gives_way() && !is_ending()) co_await dials_again_.async_wait(token);
-  if (is_ending()) co_return fail("stopping", "The agent is stopping.");
-  std::vector<tcp::endpoint> taken;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    if (i != lane && lanes_[i]->remote() != nullptr) taken.push_back(*lanes_[i]->remote());
+  while (true) {
+    while (gives_way() && !is_ending()) co_await dials_again_.async_wait(token);
+    if (is_ending()) co_return fail("stopping", "The agent is stopping.");
+    std::vector<tcp::endpoint> taken;
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (i != lane && lanes_[i]->remote() != nullptr) taken.push_back(*lanes_[i]->remote());
+    }
+    auto socket = co_await dial_relay(identity_.relay, parts_.proxies, std::move(taken));
+    if (!gives_way()) co_return socket;
   }
-  co_return co_await dial_relay(identity_.relay, parts_.proxies, std::move(taken));
 }
 
 Result<std::shared_ptr<Link>> Keeper::start(std::size_t lane, tcp::socket socket) {
@@ -120,7 +123,7 @@ Result<std::shared_ptr<Link>> Keeper::start(std::size_t lane, tcp::socket socket
     if (const auto self = weak.lock()) self->opened(lane, admission);
   };
   told.rotation_asked = [weak, lane] {
-    if (const auto self = weak.lock()) self->rotate(lane);
+    if (const auto self = weak.lock()) self->rotation_asked(lane);
   };
   told.rotated = [weak](const tunnel::RotateAnswer& answer) {
     if (const auto self = weak.lock()) self->rotated(answer);
@@ -167,7 +170,7 @@ void Keeper::opened(std::size_t lane, const tunnel::Admission& admission) {
                                 {"agent", status.agent_id},
                                 {"generation", admission.generation},
                                 {"session", status.sessions}});
-  if (settings_.on_session) settings_.on_session();
+  if (settings_.on_session) settings_.on_session(admission.generation);
   if (status.sessions > 1) return;
   if (settings_.on_first_session) settings_.on_first_session();
   open_other_lanes();
@@ -217,6 +220,13 @@ bool Keeper::save() {
   const auto saved = parts_.state_dir.save(identity_);
   if (!saved) log::warn("agent.state_not_saved", {{"error", saved.error().message}});
   return saved.has_value();
+}
+
+/// The relay asks once in a session, and this one may end with its process: the wish is left for the owner.
+void Keeper::rotation_asked(std::size_t lane) {
+  if (role_ == Role::owner) return rotate(lane);
+  if (const auto left = parts_.state_dir.ask_rotation(); !left)
+    log::warn("agent.state_not_saved", {{"error", left.error().message}});
 }
 
 /// Begins to change the secret, or goes on with it. The next one is on disk before the relay learns of it.
@@ -337,10 +347,31 @@ void Keeper::become_owner(const Identity& saved) {
   parts_.board.enter(phase());
 }
 
+/// A login under way might end in a seat that the heir has taken by then.
+void Keeper::give_way() {
+  role_ = Role::giving;
+  for (const auto& lane : lanes_) lane->drop_login();
+}
+
+void Keeper::part() {
+  role_ = Role::parting;
+}
+
 void Keeper::go_on() {
   role_ = Role::owner;
   dials_again_.cancel();
   for (const auto& lane : lanes_) lane->wake();
+  if (parts_.state_dir.rotation_asked()) rotate(0);
+}
+
+void Keeper::heir_logged_in(std::uint64_t generation) {
+  identity_.generation = std::max(identity_.generation, generation);
+  save();
+}
+
+void Keeper::heir_ended(int exit_status) {
+  exit_status_ = exit_status;
+  drain();
 }
 
 void Keeper::become_gone() {

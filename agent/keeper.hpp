@@ -43,9 +43,9 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   };
   struct Settings {
     bool exit_on_revoked = false;
-    std::function<void()> on_first_session;             ///< may be empty
-    std::size_t sessions = 1;                           ///< 1 to tunnel::kSessionsMost
-    std::function<void()> on_session = {};              ///< each of them; may be empty
+    std::function<void()> on_first_session;                         ///< may be empty
+    std::size_t sessions = 1;                                       ///< 1 to tunnel::kSessionsMost
+    std::function<void(std::uint64_t generation)> on_session = {};  ///< each of them; may be empty
     std::optional<Greeting> predecessor = {};           ///< whose place it will take: it starts as Role::heir
     std::function<void(const Error&)> on_failure = {};  ///< no session came about, or one ended; may be empty
   };
@@ -72,7 +72,8 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   void grant(std::uint32_t deliveries);
 
   Role role() const { return role_; }
-  void become(Role role) { role_ = role; }  ///< giving or parting
+  void give_way();  ///< from owner to giving
+  void part();      ///< from giving to parting
   /// From heir to owner: takes what `saved` knows better, and saves.
   void become_owner(const Identity& saved);
   void go_on();  ///< from giving or parting to owner again: dials at once
@@ -81,6 +82,10 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   void become_gone();
   /// The relay has sent all sessions away, or there is none.
   bool all_left() const;
+  /// A login of the heir was given this one.
+  void heir_logged_in(std::uint64_t generation);
+  /// Nobody serves any more: ends as drain() does, with this exit status.
+  void heir_ended(int exit_status);
   Greeting greeting() const;
   static constexpr Duration kLastCall = std::chrono::minutes(6);  ///< above every destination's time-out
 
@@ -109,6 +114,7 @@ class Keeper : public LaneHome, public std::enable_shared_from_this<Keeper> {
   void open_other_lanes();
   Phase phase() const;
   bool save();
+  void rotation_asked(std::size_t lane);
   void rotate(std::size_t lane);
   void rotated(const tunnel::RotateAnswer& answer);
   void rest();

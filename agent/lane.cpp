@@ -139,6 +139,10 @@ void Lane::cut(std::string_view message) {
   each([&](Link& link) { link.cut(message); });
 }
 
+void Lane::drop_login() {
+  if (link_ && !link_->is_open()) link_->cut("Another process of this agent logs in.");
+}
+
 void Lane::wake() {
   nap_.cancel();
 }

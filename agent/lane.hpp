@@ -42,7 +42,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   boost::asio::awaitable<void> run();
   void leave(std::string_view code, std::string_view message);  ///< all links
   void cut(std::string_view message);
-  void wake();  ///< tries now, if it waits
+  void drop_login();  ///< a session that is not open yet
+  void wake();        ///< tries now, if it waits
   void probe(Duration limit);
   void grant(std::uint32_t deliveries);  ///< of one session
   void rotate(const tunnel::RotateRequest& request);

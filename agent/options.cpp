@@ -121,6 +121,12 @@ void add_serving(CLI::App& app, Options& options) {
       ->envname("POSTERN_AGENT_APP_TLS_INSECURE");
 }
 
+void add_unsupervised(CLI::App& app, Options& options) {
+  app.add_flag("--unsupervised", options.unsupervised,
+               "Nobody watches this process, so that it may give its place to another one (upgrade)")
+      ->envname("POSTERN_AGENT_UNSUPERVISED");
+}
+
 void add_join(CLI::App& app, Options& options) {
   auto* join = app.add_subcommand("join", "Enrol this host with a join token, then serve");
   join->add_option(
@@ -141,6 +147,7 @@ void add_join(CLI::App& app, Options& options) {
   join->add_flag("--force", options.force, "Join anew although this state directory already holds an agent");
   join->add_flag("--only-join", options.only_join, "Exit after joining; serve later with run");
   add_serving(*join, options);
+  add_unsupervised(*join, options);
   join->callback([&options] { options.command = Command::join; });
 }
 
@@ -198,6 +205,7 @@ void add_commands(CLI::App& app, Options& options) {
   auto* run = app.add_subcommand("run", "Serve, as the agent that joined before");
   add_allow(*run, options, "Replace the saved allow-list; repeatable");
   add_serving(*run, options);
+  add_unsupervised(*run, options);
   run->callback([&options] { options.command = Command::run; });
   auto* status =
       app.add_subcommand("status", "What the agent of this state directory is doing; exit 0 when connected");

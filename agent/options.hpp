@@ -56,7 +56,8 @@ struct Options {
   bool force = false;
   bool only_join = false;
   bool exit_on_revoked = false;
-  std::size_t sessions = 2;  ///< with the relay, side by side
+  bool unsupervised = false;  ///< nobody takes this process's end for the agent's
+  std::size_t sessions = 2;   ///< with the relay, side by side
   bool json = false;
   Program program;  ///< set by main
   Limits limits;

@@ -1,12 +1,14 @@
 #include "agent/predecessor.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "base/log.hpp"
@@ -18,12 +20,21 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// It was told to stop, and so is this process.
+constexpr std::string_view kStopped = "ended with status 0";
 constexpr Duration kLook = std::chrono::milliseconds(10);
 /// A process closes its files a moment before anybody can hear how it ended.
 constexpr Duration kDying = std::chrono::milliseconds(50);
 /// Its GOAWAYs are to be with the relay before what it gives back: that goes to no session of this process
 /// again.
 constexpr Duration kGoAwayFirst = std::chrono::milliseconds(50);
+
+bool is_held_by_another(const std::filesystem::path& lock_file) {
+  const std::string text = FileLock::holder(lock_file).value_or("");
+  pid_t signer = 0;
+  std::from_chars(text.data(), text.data() + text.size(), signer);
+  return signer > 0 && signer != ::getpid() && (::kill(signer, 0) == 0 || errno != ESRCH);
+}
 
 }  // namespace
 
@@ -39,17 +50,22 @@ void Predecessor::begin() {
 }
 
 void Predecessor::abandon() {
+  if (channel_ && !taken_) channel_->send(HandoverType::withdrawn);
+  if (channel_) channel_->finish(kLastWords);
   if (successor_ && !taken_) successor_->end();
+  if (parts_.results.has_heir() && !taken_) take_back();
+  if (taken_) take_after();
   parts_.results.drop_heir();
 }
 
 asio::awaitable<void> Predecessor::run(std::shared_ptr<Predecessor> self) {
   self->ready_ = self->handed_ = self->taken_ = self->closed_ = false;
   self->trouble_.clear();
-  self->parts_.keeper->become(Keeper::Role::giving);
+  self->parts_.keeper->give_way();
   auto done = co_await self->hand_over();
   if (done) {
     co_await self->leave();
+    co_await self->outlive();
     co_return;
   }
   self->go_on(std::move(done.error()));
@@ -86,9 +102,10 @@ Result<void> Predecessor::start() {
   channel_->start({[weak](const HandoverFrame& frame) {
                      if (const auto self = weak.lock()) self->told(frame);
                    },
-                   [weak] {
+                   [weak](const Result<void>& how) {
                      const auto self = weak.lock();
                      if (!self) return;
+                     if (!how) log::error("agent.successor", {{"error", how.error().message}});
                      self->closed_ = true;
                      self->news_.cancel();
                    }});
@@ -100,6 +117,9 @@ void Predecessor::told(const HandoverFrame& frame) {
   if (frame.type == HandoverType::trouble) trouble_ = frame.payload;
   if (frame.type == HandoverType::ready) ready_ = true;
   if (frame.type == HandoverType::taken) taken_ = true;
+  if (frame.type == HandoverType::logged_in) {
+    if (const auto generation = decode_generation(frame.payload)) parts_.keeper->heir_logged_in(*generation);
+  }
   news_.cancel();
 }
 
@@ -138,10 +158,11 @@ ResultKeeper::Heir Predecessor::heir() const {
 void Predecessor::hand() {
   handed_ = true;
   parts_.forwarder->hold({});
-  parts_.keeper->become(Keeper::Role::parting);
+  parts_.keeper->part();
   parts_.board.leave_file(true);
   parts_.handed(true);
   parts_.results.hand_over(heir());
+  channel_->send(HandoverType::acked, encode_acks(parts_.results.committed()));
   channel_->send(HandoverType::handed, encode_ids(parts_.forwarder->under_way()));
 }
 
@@ -156,7 +177,43 @@ asio::awaitable<void> Predecessor::leave() {
   parts_.forwarder->refuse();
 }
 
+/// Until this process ends; sooner, when the successor does.
+asio::awaitable<void> Predecessor::outlive() {
+  const auto token = asio::as_tuple(asio::use_awaitable);
+  while (!closed_) {
+    news_.expires_at(asio::steady_timer::time_point::max());
+    co_await news_.async_wait(token);
+  }
+  co_await pause(kDying);
+  if (const auto exit_status = take_after()) parts_.keeper->heir_ended(*exit_status);
+}
+
+/// Returns the exit status; nullopt when somebody else has the journal: the successor, or its own successor,
+/// which has signed the lock.
+std::optional<int> Predecessor::take_after() {
+  const auto how = successor_->ended();
+  if (!how || !parts_.results.has_heir() || is_held_by_another(parts_.lock_file)) return std::nullopt;
+  take_back();
+  parts_.board.leave_file(false);
+  if (*how == kStopped) return 0;
+  Error died{"upgrade_failed",
+             fmt::format("The new program took over, and {}.", how->empty() ? "is gone" : *how)};
+  log::error("agent.successor_died",
+             {{"error", died.message}, {"hint", "Nobody serves. Start the agent again."}});
+  parts_.board.status().failed_upgrade = {parts_.clock.now(), std::move(died)};
+  parts_.board.tick();
+  return kExitBrokenOff;
+}
+
+void Predecessor::take_back() {
+  if (const auto taken_back = parts_.results.take_back(parts_.journal); !taken_back)
+    log::error("agent.journal", {{"error", taken_back.error().message}});
+  if (const auto own = parts_.lock.sign(parts_.lock_file); !own)
+    log::warn("agent.lock", {{"error", own.error().message}});
+}
+
 void Predecessor::go_on(Error why) {
+  if (channel_) channel_->send(HandoverType::withdrawn);
   if (successor_) successor_->end();
   successor_.reset();
   if (channel_) channel_->close();
@@ -164,12 +221,7 @@ void Predecessor::go_on(Error why) {
   log::error("agent.upgrade_failed",
              {{"error", why.message}, {"hint", "The agent goes on as it was before."}});
   parts_.board.status().failed_upgrade = {parts_.clock.now(), std::move(why)};
-  if (handed_) {
-    const auto taken_back = parts_.results.take_back(parts_.journal);
-    if (!taken_back) log::error("agent.journal", {{"error", taken_back.error().message}});
-    if (auto own = parts_.lock.sign(parts_.lock_file); !own)
-      log::warn("agent.lock", {{"error", own.error().message}});
-  }
+  if (handed_) take_back();
   parts_.board.leave_file(false);
   parts_.handed(false);
   parts_.keeper->go_on();
@@ -179,6 +231,7 @@ void Predecessor::go_on(Error why) {
 
 /// Ends the successor, if it has not ended by itself.
 Error Predecessor::not_done(std::string_view what) {
+  channel_->send(HandoverType::withdrawn);
   const std::string ended = successor_->end();
   std::string message = ended.empty() ? fmt::format("The new program {} in time", what)
                                       : fmt::format("The new program {}, and {}", what, ended);

@@ -49,10 +49,12 @@ class Predecessor : public std::enable_shared_from_this<Predecessor> {
 
   /// At SIGUSR2. One at a time. If it comes to nothing, the status says why, and all goes on.
   void begin();
-  /// This process will end, its loop runs no more. A successor that has not taken over yet ends with it.
+  /// This process will end, its loop runs no more. A successor that has not taken over yet ends with it; one
+  /// that has is told the last words, and when it is dead they go to the journal. Blocks, kLastWords at most.
   void abandon();
 
  private:
+  static constexpr Duration kLastWords = std::chrono::seconds(2);
   boost::asio::awaitable<void> run(std::shared_ptr<Predecessor> self);
   boost::asio::awaitable<Result<void>> hand_over();
   boost::asio::awaitable<void> leave();
@@ -62,6 +64,9 @@ class Predecessor : public std::enable_shared_from_this<Predecessor> {
   void hand();
   void told(const HandoverFrame& frame);
   void go_on(Error why);
+  boost::asio::awaitable<void> outlive();
+  std::optional<int> take_after();
+  void take_back();
   Error not_done(std::string_view what);
   ResultKeeper::Heir heir() const;
 

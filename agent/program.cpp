@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -103,19 +104,24 @@ Program this_program(int argc, const char* const* argv) {
   return program;
 }
 
-std::string ChildProcess::end() {
-  if (pid_ == 0) return {};
-  const pid_t pid = std::exchange(pid_, 0);
+std::optional<std::string> ChildProcess::ended() {
+  if (pid_ == 0) return std::string();
   int status = 0;
-  const bool had_ended = ::waitpid(pid, &status, WNOHANG) == pid;
-  if (!had_ended) {
-    ::kill(pid, SIGKILL);
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return {};
-  }
+  const pid_t waited = ::waitpid(pid_, &status, WNOHANG);
+  if (waited == 0 || (waited < 0 && errno != ECHILD)) return std::nullopt;
+  pid_ = 0;
+  if (waited < 0) return std::string();  // whoever started this process has SIGCHLD ignored
   if (WIFEXITED(status)) return fmt::format("ended with status {}", WEXITSTATUS(status));
   return fmt::format("was ended by signal {}", WTERMSIG(status));
+}
+
+std::string ChildProcess::end() {
+  if (auto said = ended()) return *said;
+  const pid_t pid = std::exchange(pid_, 0);
+  ::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return {};
 }
 
 Result<ChildProcess> start_successor(const Program& program, int socket, int lock) {

@@ -23,19 +23,25 @@ Program this_program(int argc, const char* const* argv);
 class ChildProcess {
  public:
   explicit ChildProcess(pid_t pid) : pid_(pid) {}
-  ChildProcess(ChildProcess&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
+  ChildProcess(ChildProcess&& other) noexcept
+      : pid_(std::exchange(other.pid_, 0)), released_(other.released_) {}
   ChildProcess& operator=(ChildProcess&&) = delete;
-  ~ChildProcess() { end(); }
+  ~ChildProcess() {
+    if (!released_) end();
+  }
 
   pid_t pid() const { return pid_; }
   /// Kills it, unless it has ended, and says how it ended: "ended with status 2", "was ended by signal 11";
   /// empty when it had to be killed.
   std::string end();
+  /// The same once it has ended, empty when nobody knows how any more; nullopt while it runs.
+  std::optional<std::string> ended();
   /// It goes on without this process.
-  void release() { pid_ = 0; }
+  void release() { released_ = true; }
 
  private:
-  pid_t pid_;
+  pid_t pid_;  ///< 0: has been waited for
+  bool released_ = false;
 };
 
 /// Starts it, with this process's environment and standard streams and of its other descriptors only these:

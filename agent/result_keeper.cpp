@@ -39,6 +39,7 @@ Result<void> ResultKeeper::take_over(const std::filesystem::path& path) {
 
 void ResultKeeper::hand_over(Heir heir) {
   disk_.reset();
+  since_heir_ = Journal(journal_.limits());
   heir_ = std::move(heir);
 }
 
@@ -47,6 +48,12 @@ Result<void> ResultKeeper::take_back(const std::filesystem::path& path) {
   std::string content;
   auto file = JournalFile::open(path, content);
   if (!file) return std::unexpected(file.error());
+  Journal left(journal_.limits());
+  if (left.load(content)) {
+    left.add(since_heir_);
+    left.forget(acknowledged_.latest());
+    journal_ = std::move(left);
+  }
   std::string whole = journal_.rewritten();
   size_ = whole.size();
   (*file)->replace(std::move(whole));
@@ -56,13 +63,17 @@ Result<void> ResultKeeper::take_back(const std::filesystem::path& path) {
 
 void ResultKeeper::keep(DeliveryId id, const Outcome& outcome) {
   append(journal_.keep(id, outcome));
-  if (heir_) heir_->ended(id, outcome);
+  if (!heir_) return;
+  since_heir_.keep(id, outcome);
+  heir_->ended(id, outcome);
 }
 
 void ResultKeeper::forget(std::span<const tunnel::ResultAck> acks) {
   acknowledged_.add(acks);
   append(journal_.forget(acks));
-  if (heir_) heir_->acknowledged(acks);
+  if (!heir_) return;
+  since_heir_.forget(acks);
+  heir_->acknowledged(acks);
 }
 
 void ResultKeeper::left(DeliveryId id) {

@@ -15,7 +15,7 @@ class ResultKeeper {
  public:
   /// `size`: how much of the file is good. Without a disk outcomes are kept in memory only.
   ResultKeeper(Journal journal, std::unique_ptr<JournalDisk> disk, std::size_t size)
-      : journal_(std::move(journal)), disk_(std::move(disk)), size_(size) {}
+      : journal_(std::move(journal)), since_heir_(journal_.limits()), disk_(std::move(disk)), size_(size) {}
   /// One that has taken over `path`. Errors as there.
   static Result<std::unique_ptr<ResultKeeper>> open(const std::filesystem::path& path,
                                                     Journal::Limits limits);
@@ -33,8 +33,9 @@ class ResultKeeper {
   void hand_over(Heir heir);
   /// The heir is told no more. Before the loop ends that it is told by.
   void drop_heir() { heir_.reset(); }
-  /// The heir is gone, and has never begun anything: all of the file anew. Error `io_failed`; then outcomes
-  /// are kept in memory only.
+  bool has_heir() const { return heir_.has_value(); }
+  /// The heir is dead: what it has left in the file counts, with what it was told and may not have written.
+  /// Error `io_failed`; then outcomes are kept in memory only.
   Result<void> take_back(const std::filesystem::path& path);
 
   void keep(DeliveryId id, const Outcome& outcome);
@@ -47,6 +48,9 @@ class ResultKeeper {
   /// Its outcome, or that of a later attempt, is committed already.
   bool is_overtaken(const tunnel::DeliverHead& head) const { return acknowledged_.covers(head); }
 
+  /// What the relay has committed of late, for an heir.
+  std::vector<tunnel::ResultAck> committed() const { return acknowledged_.latest(); }
+
   std::size_t entries() const { return journal_.entries(); }
   std::size_t bytes() const { return journal_.bytes(); }
   std::uint64_t evicted() const { return journal_.evicted(); }
@@ -56,6 +60,7 @@ class ResultKeeper {
   bool must_repair();
 
   Journal journal_;
+  Journal since_heir_;  ///< what the heir was told
   Acknowledged acknowledged_;
   std::unique_ptr<JournalDisk> disk_;
   std::size_t size_ = 0;        // of the file

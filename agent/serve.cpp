@@ -168,9 +168,9 @@ Keeper::Settings AgentProcess::keeper_settings() {
   Keeper::Settings settings;
   settings.exit_on_revoked = exit_on_revoked_;
   settings.sessions = sessions_;
-  settings.on_session = [this] {
+  settings.on_session = [this](std::uint64_t generation) {
     if (const auto health = listeners_.health.lock()) health->session_opened();
-    if (const auto successor = listeners_.successor.lock()) successor->session_opened();
+    if (const auto successor = listeners_.successor.lock()) successor->session_opened(generation);
   };
   if (!inherited_) {
     settings.on_first_session = [this] { print_line(connected_); };
@@ -206,8 +206,9 @@ void AgentProcess::get_ready_to_leave(const Options& options) {
       .journal = journal_,
       .lock = lock_,
       .lock_file = state_dir_.lock_file(),
-      .start = [program = options.program, lock = lock_.descriptor()](int socket) -> Result<ChildProcess> {
-        if (auto may = may_be_succeeded(); !may) return std::unexpected(may.error());
+      .start = [program = options.program, lock = lock_.descriptor(),
+                known = options.unsupervised || inherited_](int socket) -> Result<ChildProcess> {
+        if (auto may = may_be_succeeded(known); !may) return std::unexpected(may.error());
         return start_successor(program, socket, lock);
       },
       .handed = [this](bool handed) { inspector_->rest(handed); }});

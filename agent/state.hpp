@@ -13,10 +13,13 @@
 
 /// What an agent keeps between runs, in one directory of mode 0700 that one process uses at a time:
 ///
-///   joining.json  a join that has begun: the agent's own new secret, on disk before the relay learns its
-///   verifiers state.json    who it is and where it belongs; its one rename is the moment the agent has
-///   joined status.json   what it is doing, for `status` lock          held while it
-///   runs journal       what came of deliveries, until the relay has committed it
+/// - joining.json: a join that has begun: the agent's own new secret, on disk before the relay learns its
+///   verifiers
+/// - state.json: who it is and where it belongs; its one rename is the moment the agent has joined
+/// - status.json: what it is doing, for `status`
+/// - lock: held while it runs
+/// - journal-AGENT: what came of deliveries, until the relay has committed it
+/// - rotate: a wish for a new secret
 namespace postern::agent {
 
 /// The agent's secret never leaves this host; the relay gets verifiers of it.

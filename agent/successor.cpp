@@ -79,13 +79,14 @@ void Successor::start() {
   channel_->start({[weak](const HandoverFrame& frame) {
                      if (const auto self = weak.lock()) self->told(frame);
                    },
-                   [weak] {
-                     if (const auto self = weak.lock()) self->predecessor_gone();
+                   [weak](const Result<void>& how) {
+                     if (const auto self = weak.lock()) self->channel_closed(how);
                    }});
 }
 
-void Successor::session_opened() {
+void Successor::session_opened(std::uint64_t generation) {
   opened_ = true;
+  if (!taken_) channel_->send(HandoverType::logged_in, encode_generation(generation));
   tell_if_serving();
   if (said_ready_ || taken_) return;
   timer_.expires_after(kOtherSessions);
@@ -110,6 +111,9 @@ void Successor::say_ready() {
 }
 
 void Successor::told(const HandoverFrame& frame) {
+  // Also when it has taken over: its word for that came too late, and there must not be two.
+  if (frame.type == HandoverType::withdrawn)
+    return give_up({"withdrawn", "The process before this one goes on, or both are to stop."});
   if (frame.type == HandoverType::handed) {
     const auto ids = decode_ids(frame.payload);
     if (!ids) return give_up(ids.error());
@@ -156,7 +160,16 @@ void Successor::tell_if_serving() {
 void Successor::give_up(const Error& error) {
   log::error("agent.not_taken_over", {{"error", error.message}});
   channel_->send(HandoverType::trouble, error.message);
+  channel_->close();
+  timer_.cancel();
   parts_.keeper->stop();
+}
+
+/// One that says what cannot be understood lives.
+void Successor::channel_closed(const Result<void>& how) {
+  if (!how && !taken_) return give_up(how.error());
+  if (!how) log::error("agent.predecessor", {{"error", how.error().message}});
+  predecessor_gone();
 }
 
 void Successor::predecessor_gone() {

@@ -62,7 +62,7 @@ class Successor : public std::enable_shared_from_this<Successor> {
   Successor(Parts parts, int socket);
 
   void start();
-  void session_opened();
+  void session_opened(std::uint64_t generation);
   void failed(const Error& error);  ///< no session came about
 
  private:
@@ -73,6 +73,7 @@ class Successor : public std::enable_shared_from_this<Successor> {
   void told(const HandoverFrame& frame);
   void take(std::span<const DeliveryId> under_way);
   void give_up(const Error& error);
+  void channel_closed(const Result<void>& how);
   void predecessor_gone();
   void tell_if_serving();
 

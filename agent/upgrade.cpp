@@ -1,6 +1,9 @@
 #include "agent/upgrade.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -9,6 +12,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <thread>
 
 namespace postern::agent {
@@ -61,6 +65,61 @@ std::optional<pid_t> holder(const StateDir& state_dir) {
   return pid;
 }
 
+/// One line of /proc/PID/status, without its name.
+std::string status_line(std::string_view status, std::string_view name) {
+  const auto at = status.find(fmt::format("\n{}:\t", name));
+  if (at == std::string_view::npos) return {};
+  const auto begin = at + name.size() + 3;
+  return std::string(status.substr(begin, status.find('\n', begin) - begin));
+}
+
+bool catches(std::string_view mask, int signal) {
+  std::uint64_t caught = 0;
+  std::from_chars(mask.data(), mask.data() + mask.size(), caught, 16);
+  return (caught >> (signal - 1) & 1U) != 0;
+}
+
+/// Whether it is a process of the directory's owner that listens to SIGUSR2: others would be ended by it.
+Result<void> may_be_asked(pid_t pid, const StateDir& state_dir) {
+  struct stat directory{};
+  if (::stat(state_dir.path().c_str(), &directory) != 0) return io_error("look at", state_dir.path());
+  const auto status = read_file(fmt::format("/proc/{}/status", pid));
+  if (!status || !*status) return fail("not_running", fmt::format("Process {} is gone.", pid));
+  std::istringstream uids(status_line(**status, "Uid"));
+  uid_t real = 0, effective = 0;
+  if (!(uids >> real >> effective) || effective != directory.st_uid ||
+      !catches(status_line(**status, "SigCgt"), SIGUSR2))
+    return fail(
+        "not_permitted",
+        fmt::format("Process {}, which {} names, is not an agent of the directory's owner: it is left "
+                    "alone. Send SIGUSR2 to the agent yourself.",
+                    pid, state_dir.lock_file().string()));
+  return {};
+}
+
+/// By a descriptor, so that what was looked at is what is signalled.
+Result<void> ask(pid_t pid, const StateDir& state_dir) {
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  auto asked = process < 0 ? Result<void>(fail("not_running", "")) : may_be_asked(pid, state_dir);
+  const bool sent = asked && ::syscall(SYS_pidfd_send_signal, process, SIGUSR2, nullptr, 0) == 0;
+  const int number = errno;
+  if (process >= 0) ::close(process);
+  if (sent) return {};
+  if (process >= 0 && !asked) return asked;
+  return fail("not_permitted",
+              fmt::format("Process {} cannot be asked: {}. Run this as its user, or as root.", pid,
+                          std::strerror(number)));
+}
+
+/// A shell with job control makes each command a group of processes in the session of its terminal, and goes
+/// on when one of them ends. The first process of a container is no such shell.
+bool is_job_of_a_terminal() {
+  const pid_t session = ::getsid(0);
+  const int terminal = ::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (terminal >= 0) ::close(terminal);
+  return terminal >= 0 && session > 1 && session != ::getpid() && ::getpgrp() == ::getpid();
+}
+
 Result<std::string> wait_for_outcome(const StateDir& state_dir, const Clock& clock, const Seen& before) {
   const SteadyTime until = clock.steady() + kPatience;
   while (clock.steady() < until) {
@@ -88,13 +147,11 @@ Result<std::string> ask_upgrade(const StateDir& state_dir, const Clock& clock) {
     return fail("too_old",
                 "The agent that runs is just starting, or is of a version that cannot give its place to "
                 "another one. Try again, or restart it.");
-  if (::kill(*running, SIGUSR2) == 0) return wait_for_outcome(state_dir, clock, before);
-  return fail("not_permitted",
-              fmt::format("Process {} cannot be asked: {}. Run this as its user, or as root.", *running,
-                          std::strerror(errno)));
+  if (auto asked = ask(*running, state_dir); !asked) return std::unexpected(asked.error());
+  return wait_for_outcome(state_dir, clock, before);
 }
 
-Result<void> may_be_succeeded() {
+Result<void> may_be_succeeded(bool known) {
   if (::getpid() == 1)
     return fail("not_here",
                 "The agent is the first process of a container, which ends with it. Replace the container.");
@@ -103,7 +160,11 @@ Result<void> may_be_succeeded() {
     return fail("not_here",
                 "systemd would take the end of this process for the end of the service. The unit needs "
                 "Type=notify and NotifyAccess=main.");
-  return {};
+  if (known || std::getenv("NOTIFY_SOCKET") || is_job_of_a_terminal()) return {};
+  return fail(
+      "not_here",
+      "Whoever started this process may take its end for the end of the agent: the init of a container, "
+      "a supervisor, a script. If nobody does, start it with --unsupervised; otherwise restart it.");
 }
 
 }  // namespace postern::agent

@@ -1,9 +1,11 @@
 """A running agent gives its place to a newer program, and no delivery notices."""
+import json
 import os
 import random
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -228,6 +230,28 @@ def test_the_new_process_is_killed_before_it_has_taken_over(relay, make):
     healthy(relay, agent)
 
 
+def test_the_new_process_is_killed_after_it_has_taken_over(relay, make):
+    """Nobody serves then. The one before leaves what comes of its call to the next one, and does not keep it waiting."""
+    go_on = threading.Event()
+    app = make.app(lambda received: go_on.wait(20) and 200)
+    agent = make.agent(relay, allow=[app.address])
+    source = connect(relay, agent, app.address, retry_schedule=["0"] + ["200ms"] * 50)
+    event_id = post(relay, source, b"{}")
+    app.wait(1)
+    older = agent.pid
+    assert agent.upgrade().returncode == 0
+    relay.kill()  # nobody is told of the answer now
+    os.kill(agent.pid, signal.SIGKILL)
+    assert eventually(lambda: "agent.successor_died" in agent.log() and agent.pid == older)
+    assert "ended by signal 9" in agent.status()["failed_upgrade"]["error"]["message"]
+    go_on.set()
+    assert agent.process.child.wait(10) == 1
+    relay.start()
+    agent.run()
+    relay.api.wait_delivery(event_id, "delivered")
+    assert len(app.received) == 1
+
+
 def test_who_is_stopped_in_the_middle_stops_as_a_whole(relay, make):
     agent = make.agent(relay, allow=["localhost:1"], binary=own_binary(make))
     replace(agent.binary, "#!/bin/sh\nexec sleep 600\n")
@@ -263,3 +287,28 @@ def test_nothing_to_upgrade(relay, make):
     agent.stop()
     done = agent.upgrade()
     assert done.returncode == 1 and "No agent runs" in done.stderr, done
+
+
+def test_only_an_agent_of_the_owner_is_signalled(relay, make):
+    """The files that say which process it is belong to whoever the agent runs as; upgrade may be run by root."""
+    agent = make.agent(relay, allow=["localhost:1"])
+    other = subprocess.Popen(["sleep", "600"])
+    try:
+        status = json.loads((agent.state / "status.json").read_text())
+        (agent.state / "lock").write_text(f"{other.pid}\n")
+        (agent.state / "status.json").write_text(json.dumps({**status, "pid": other.pid}))
+        done = agent.upgrade()
+        assert done.returncode == 1 and f"Process {other.pid}" in done.stderr and "left alone" in done.stderr, done
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+        (agent.state / "lock").write_text(f"{agent.process.pid}\n")
+
+
+def test_who_may_be_watched_stays(relay, make):
+    agent = make.agent(relay, allow=["localhost:1"], env={"POSTERN_AGENT_UNSUPERVISED": "false"})
+    before = agent.pid
+    done = agent.upgrade()
+    assert done.returncode == 1 and "--unsupervised" in done.stderr, done
+    assert agent.pid == before

@@ -34,6 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!whole.ends_with('!') && !input.starts_with(whole)) std::abort();
   if (const auto ids = decode_ids(input); ids && encode_ids(*ids) != input) std::abort();
   if (const auto acks = decode_acks(input); acks && encode_acks(*acks) != input) std::abort();
+  if (const auto generation = decode_generation(input); generation && encode_generation(*generation) != input)
+    std::abort();
   if (const auto outcome = decode_outcome(input)) {
     const auto told = encode_outcome(outcome->first, outcome->second);
     if (told && !decode_outcome(*told)) std::abort();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/acknowledged.hpp"
+
 namespace postern::agent {
 namespace {
 
@@ -64,6 +66,15 @@ TEST(Handover, AGreetingOfAnotherKindIsRefused) {
   const auto newer = decode_greeting("{\"format\":2}");
   ASSERT_FALSE(newer);
   EXPECT_NE(newer.error().message.find("without a restart"), std::string::npos);
+}
+
+TEST(Handover, AGenerationComesBack) {
+  EXPECT_EQ(decode_generation(encode_generation(1ULL << 40)).value(), 1ULL << 40);
+  EXPECT_FALSE(decode_generation("1234567"));
+}
+
+TEST(Handover, EverythingThatIsRememberedFitsIntoOneFrame) {
+  EXPECT_LT(encode_acks(std::vector<tunnel::ResultAck>(Acknowledged::kMost)).size(), kHandoverPayloadMost);
 }
 
 TEST(Handover, AnOutcomeComesBackWithItsBytes) {

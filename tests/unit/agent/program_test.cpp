@@ -70,6 +70,17 @@ TEST_F(ProgramTest, HowItEndedIsSaid) {
   EXPECT_EQ(child->end(), "");
 }
 
+TEST_F(ProgramTest, OneThatWasReleasedIsHeardOf) {
+  auto child = start_successor(script("read line <&3; exit 3"), ends_[1], lock_);
+  ASSERT_TRUE(child);
+  child->release();
+  EXPECT_FALSE(child->ended());
+  EXPECT_EQ(::write(ends_[0], "\n", 1), 1);
+  siginfo_t ended{};
+  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(child->pid()), &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(child->ended(), "ended with status 3");
+}
+
 TEST_F(ProgramTest, OneThatGoesOnIsKilled) {
   auto child = start_successor(script("exec sleep 100"), ends_[1], lock_);
   ASSERT_TRUE(child);

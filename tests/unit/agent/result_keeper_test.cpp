@@ -199,5 +199,24 @@ TEST_F(ResultKeeperTest, WhatWasHandedOverInVainIsTakenBackWhole) {
   EXPECT_EQ(open()->entries(), 3U);
 }
 
+/// The heir has written things of its own, and not all of what it was told.
+TEST_F(ResultKeeperTest, WhatAnHeirLeavesIsTakenBackWithWhatItHasNotWritten) {
+  auto keeper = open();
+  for (std::uint8_t i = 1; i <= 3; ++i) keeper->keep(id(i), answered());
+  keeper->hand_over({[](DeliveryId, const Outcome&) {}, [](DeliveryId) {}, [](auto) {}});
+  keeper->keep(id(4), answered());
+  forget(*keeper, 1);
+  {
+    auto heir = open();
+    heir->keep(id(5), answered());
+    forget(*heir, 2);
+  }
+  ASSERT_TRUE(keeper->take_back(path));
+  keeper.reset();
+  const auto read = open();
+  EXPECT_EQ(read->entries(), 3U);
+  for (std::uint8_t i = 3; i <= 5; ++i) EXPECT_TRUE(read->answer_for(request(i))) << int(i);
+}
+
 }  // namespace
 }  // namespace postern::agent

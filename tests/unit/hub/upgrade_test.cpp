@@ -66,8 +66,8 @@ class Process {
                                                         agent::AppTls{}, results_, board_, clock_);
     agent::Keeper::Settings settings;
     settings.sessions = 2;
-    settings.on_session = [this] {
-      if (successor_) successor_->session_opened();
+    settings.on_session = [this](std::uint64_t generation) {
+      if (successor_) successor_->session_opened(generation);
     };
     if (inherited) settings.predecessor = inherited->greeting();
     tunnel::ConnectionLimits connection;
@@ -94,15 +94,35 @@ class Process {
   }
   ~Process() {
     on_loop([this] { keeper_->stop(); });
-    EXPECT_EQ(exit_.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+    if (exit_.valid()) EXPECT_EQ(exit_.wait_for(std::chrono::seconds(20)), std::future_status::ready);
     loop_.stop();
     thread_.join();
   }
   void give_place() {
     on_loop([this] { predecessor_->begin(); });
   }
+  /// What serve() does once its loop has ended.
+  void abandon() {
+    std::promise<void> done;
+    on_loop([&] {
+      predecessor_->abandon();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  std::size_t committed() {
+    std::promise<std::size_t> count;
+    on_loop([&] { count.set_value(results_.committed().size()); });
+    return count.get_future().get();
+  }
+  bool is_gone() {
+    std::promise<bool> gone;
+    on_loop([&] { gone.set_value(keeper_->role() == agent::Keeper::Role::gone); });
+    return gone.get_future().get();
+  }
   bool serves() const { return serves_; }
   bool has_ended() { return exit_.wait_for(std::chrono::seconds(20)) == std::future_status::ready; }
+  int exit_status() { return has_ended() ? exit_.get() : -1; }
   std::string failed_upgrade() {
     std::promise<std::string> said;
     on_loop([&] {
@@ -191,6 +211,16 @@ class Upgrade : public HubTest {
     starting_.join();
     wait_until([this] { return after_->serves(); });
   }
+  /// Outcomes that a process finds which starts now.
+  std::size_t journalled() {
+    const auto read = agent::ResultKeeper::open(dir_.journal_file(who_.agent_id), {});
+    return read ? (*read)->entries() : 0;
+  }
+  /// As postern agents rotate does; the relay asks each session once.
+  void ask_rotation() {
+    authority_.change(who_.agent_id, [](AgentVerifier& known) { known.rotation_asked = true; });
+    hub_->check_access();
+  }
   std::string ask() { return deliver(who_.agent_id, request_to(app_.port())).body; }
   std::future<AgentAnswer> ask_later() { return deliver_later(who_.agent_id, request_to(app_.port())); }
 
@@ -212,21 +242,28 @@ class Upgrade : public HubTest {
   std::atomic<bool> started_{false};
 };
 
-void say(int socket, HandoverType type) {
-  const std::string frame = agent::encode_frame(type);
+void say(int socket, HandoverType type, std::string_view payload = {}) {
+  const std::string frame = agent::encode_frame(type, payload);
   EXPECT_EQ(::send(socket, frame.data(), frame.size(), MSG_NOSIGNAL), static_cast<ssize_t>(frame.size()));
 }
 
-bool hear(int socket, HandoverType type) {
+/// All frames up to one of that type; empty when it does not come.
+std::vector<agent::HandoverFrame> heard_until(int socket, HandoverType type) {
+  std::vector<agent::HandoverFrame> heard;
   agent::HandoverReader reader;
   char piece[4096];
   for (ssize_t size = 0; (size = ::recv(socket, piece, sizeof piece, 0)) > 0;) {
     reader.feed({piece, static_cast<std::size_t>(size)});
     for (auto frame = reader.next(); frame && *frame; frame = reader.next()) {
-      if ((*frame)->type == type) return true;
+      heard.push_back(std::move(**frame));
+      if (heard.back().type == type) return heard;
     }
   }
-  return false;
+  return {};
+}
+
+bool hear(int socket, HandoverType type) {
+  return !heard_until(socket, type).empty();
 }
 
 TEST_F(Upgrade, TheRelaySeesAMoveAndCallsGoOn) {
@@ -287,6 +324,123 @@ TEST_F(Upgrade, WhatWasHeldForASuccessorThatDiesIsDelivered) {
   wait_until([this] { return !before_->failed_upgrade().empty(); });
   EXPECT_EQ(app_.calls(), 6);
   EXPECT_EQ(ask(), "ok");
+}
+
+/// Its call is under way, and its line to the relay is gone.
+TEST_F(Upgrade, WhatASuccessorDoesNotLiveToWriteIsInTheJournal) {
+  std::promise<void> handed, line_is_gone, dies;
+  next([&](int socket) {
+    say(socket, HandoverType::ready);
+    EXPECT_TRUE(hear(socket, HandoverType::handed));
+    handed.set_value();
+    line_is_gone.get_future().wait();
+    say(socket, HandoverType::taken);
+    dies.get_future().wait();
+    ::close(socket);
+  });
+  app_.hold(true);
+  auto lost = ask_later();
+  app_.wait_for_calls(1);
+  before_->give_place();
+  handed.get_future().wait();
+  hub_->disconnect(who_.agent_id, "test");
+  EXPECT_NE(lost.get().body, "ok");
+  line_is_gone.set_value();
+  wait_until([this] { return before_->is_gone(); });
+  dies.set_value();
+  wait_until([this] { return !before_->failed_upgrade().empty(); });
+  app_.hold(false);
+  EXPECT_EQ(before_->exit_status(), agent::kExitBrokenOff);
+  before_.reset();
+  EXPECT_EQ(journalled(), 1U);
+}
+
+TEST_F(Upgrade, WhoIsStoppedBeforeItsSuccessorHasTakenOverKeepsTheJournal) {
+  std::promise<void> handed, ended;
+  next([&](int socket) {
+    say(socket, HandoverType::ready);
+    EXPECT_TRUE(hear(socket, HandoverType::handed));
+    handed.set_value();
+    EXPECT_TRUE(hear(socket, HandoverType::outcome));
+    ended.set_value();
+  });
+  app_.hold(true);
+  auto lost = ask_later();
+  app_.wait_for_calls(1);
+  before_->give_place();
+  handed.get_future().wait();
+  hub_->disconnect(who_.agent_id, "test");
+  EXPECT_NE(lost.get().body, "ok");
+  app_.hold(false);
+  ended.get_future().wait();
+  before_->abandon();
+  before_.reset();
+  EXPECT_EQ(journalled(), 1U);
+}
+
+TEST_F(Upgrade, ASuccessorHearsWhatTheRelayHasCommitted) {
+  const AgentRequest request = request_to(app_.port());
+  EXPECT_EQ(deliver(who_.agent_id, request).body, "ok");
+  hub_->acknowledge(who_.agent_id, request.delivery_id, 1);
+  wait_until([this] { return before_->committed() == 1; });
+  std::promise<std::size_t> acks;
+  next([&](int socket) {
+    say(socket, HandoverType::ready);
+    std::size_t count = 0;
+    for (const auto& frame : heard_until(socket, HandoverType::handed)) {
+      if (frame.type == HandoverType::acked) count += agent::decode_acks(frame.payload).value().size();
+    }
+    acks.set_value(count);
+    ::close(socket);
+  });
+  before_->give_place();
+  EXPECT_EQ(acks.get_future().get(), 1U);
+}
+
+TEST_F(Upgrade, ARotationThatIsAskedForDuringAFailedUpgradeIsMade) {
+  next([this](int socket) {
+    ask_rotation();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    ::close(socket);
+  });
+  before_->give_place();
+  wait_audit("agent.secret_rotated");
+}
+
+TEST_F(Upgrade, ARotationThatIsAskedForDuringAnUpgradeIsMadeByTheSuccessor) {
+  next([this](int socket) {
+    ask_rotation();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    succeed(socket);
+  });
+  before_->give_place();
+  wait_audit("agent.secret_rotated");
+  EXPECT_TRUE(before_->has_ended());
+  EXPECT_EQ(ask(), "ok");
+}
+
+// However many upgrades fail, the next login here shows the last generation that the relay knows of.
+TEST_F(Upgrade, WhoGoesOnKnowsTheLoginsOfItsSuccessor) {
+  next([](int socket) {
+    say(socket, HandoverType::logged_in, agent::encode_generation(1000));
+    ::close(socket);
+  });
+  before_->give_place();
+  wait_until([this] { return !before_->failed_upgrade().empty(); });
+  EXPECT_EQ(dir_.identity()->generation, 1000U);
+}
+
+/// A wrapper around the program dies when it is killed, and the program itself does not.
+TEST_F(Upgrade, ASuccessorThatLivesThoughItIsNotWantedTakesNothing) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  say(ends[0], HandoverType::greeting, agent::encode_greeting({ids_.of<DeliveryId>().uuid, {}, 1, 1}));
+  succeed(ends[1]);
+  EXPECT_TRUE(hear(ends[0], HandoverType::logged_in));
+  say(ends[0], HandoverType::withdrawn);
+  ::close(ends[0]);
+  EXPECT_TRUE(after_->has_ended());
+  EXPECT_FALSE(after_->serves());
 }
 
 }  // namespace
