@@ -31,7 +31,7 @@ asio::awaitable<bool> takes_connections(HostPort app) {
 }  // namespace
 
 void HealthKeeper::ended(const tunnel::DeliverHead& delivery, const tunnel::ResultHead& result) {
-  const HostPort app{delivery.host, delivery.port};
+  const HostPort app{canonical_host(delivery.host).value_or(delivery.host), delivery.port};
   const SteadyTime now = clock_.steady();
   if (result.outcome == tunnel::ResultOutcome::delivered && watch_.answered(app, now)) changed();
   if (result.outcome != tunnel::ResultOutcome::not_sent) return;

@@ -1,13 +1,10 @@
 #include "agent/host_port.hpp"
 
-#include <boost/asio/ip/address.hpp>
-
 #include "base/bytes.hpp"
+#include "base/http/canonical_host.hpp"
 
 namespace postern::agent {
 namespace {
-
-using boost::asio::ip::make_address;
 
 constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-._";
 constexpr std::size_t kNameLimit = 253;  // RFC 1035, 2.3.4
@@ -19,9 +16,7 @@ Result<HostPort> bad(std::string_view text, std::string_view why) {
 }  // namespace
 
 std::optional<std::string> canonical_host(std::string_view host) {
-  boost::system::error_code ec;
-  const auto address = make_address(std::string(host), ec);
-  if (!ec) return address.to_string();
+  if (auto address = http::canonical_address(host)) return address;
   std::string name = ascii_lower(host);
   const bool is_name = !name.empty() && name.size() <= kNameLimit && name.front() != '.' &&
                        name.front() != '-' && name.back() != '.' && name.find("..") == std::string::npos &&

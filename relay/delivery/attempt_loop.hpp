@@ -32,7 +32,7 @@ struct Ticket {
   bool suspect = false;
   OrderKey order_key = kNoOrder;
   BudgetShare share = BudgetShare::none;
-  std::shared_ptr<AppPlaces> app = {};  ///< where it holds a place
+  std::shared_ptr<AppPlaces> app = {};  ///< where it holds a place; null: nowhere
   DestinationQueue* queue = nullptr;    ///< stays while it has anything in flight
   std::uint64_t epoch = 0;              ///< of the queue, when the attempt began
   std::uint64_t round = 0;              ///< of its breaker

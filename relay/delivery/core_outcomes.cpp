@@ -52,8 +52,9 @@ void DispatcherCore::conclude(Finished finished) {
   const bool held = finished.result.held;
   if (held) undo_start(queue, ticket);
   if (!held) queue.finished(health == Health::good);
-  ring_.freed(queue);
   leave_place(ticket);
+  finished.result.app_full = refused_by_app(ticket, finished.result);
+  ring_.freed(queue);
   if (ticket.suspect) suspects_.over(ticket.lease_token);
   attempt.delivery_id = ticket.delivery_id;
   attempt.number = ticket.tries + 1;
@@ -103,6 +104,7 @@ void DispatcherCore::agent_was_away(Queue& queue, const Ticket& ticket) {
 
 // If the agent has taken its word back meanwhile, this delivery is older than what comes.
 void DispatcherCore::app_was_away(Queue& queue) {
+  ask_again(queue);
   refresh(queue);
   if (is_running(queue.mode()) && !draining_) drain_behind(queue);
 }

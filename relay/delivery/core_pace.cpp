@@ -140,7 +140,8 @@ void DispatcherCore::reset_breaker(DestinationId id) {
   });
 }
 
-// One timer for the earliest of all. An alarm that has become needless rings once for nothing.
+// One timer for the earliest of all, and of the pauses of apps. An alarm that has become needless rings once
+// for nothing.
 void DispatcherCore::watch(Queue& queue) {
   std::optional<SteadyTime> at = queue.paced_until();
   if (const auto wakes = queue.wakes_at()) {
@@ -161,8 +162,9 @@ void DispatcherCore::unwatch(Queue& queue) {
 }
 
 void DispatcherCore::arm_alarm() {
-  if (alarms_.empty() || draining_) return;
-  const SteadyTime at = alarms_.begin()->first;
+  if ((alarms_.empty() && pauses_.empty()) || draining_) return;
+  const SteadyTime alarm = alarms_.empty() ? SteadyTime::max() : alarms_.begin()->first;
+  const SteadyTime at = pauses_.empty() ? alarm : std::min(alarm, pauses_.begin()->first);
   if (alarm_armed_ && *alarm_armed_ <= at) return;
   alarm_armed_ = at;
   alarm_timer_.expires_after(std::max(Duration(at - parts_.clock.steady()), Duration{}));
@@ -177,6 +179,7 @@ void DispatcherCore::arm_alarm() {
 void DispatcherCore::ring_alarms() {
   if (draining_) return;
   const SteadyTime now = parts_.clock.steady();
+  end_pauses(now);
   while (!alarms_.empty() && alarms_.begin()->first <= now) {
     Queue& queue = *alarms_.begin()->second;
     unwatch(queue);

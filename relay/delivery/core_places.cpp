@@ -1,6 +1,5 @@
 // Which destinations there are, and which of them can be reached.
 #include "relay/delivery/core_guard.hpp"
-#include "relay/destinations/agent_destination.hpp"
 #include "relay/tunnel/agent_directory.hpp"
 
 namespace postern::relay {
@@ -37,10 +36,11 @@ void DispatcherCore::add_place(const std::shared_ptr<const Destination>& destina
     if (destination->ordering != Ordering::none) slot->heads().ask();
     desk_.add(destination->id, QueueMode::draining, slot->gauges(), destination->workspace_id);
     take_over_breaker(*slot);
+    join_app(*slot);
   } else if (slot->destination() != destination) {
     reconfigure(*slot, destination);
+    join_app(*slot);
   }
-  join_app(*slot);
   desk_.set_first_wait(destination->id, first_wait(*destination));
   refresh(*slot);
   touch(*slot);
@@ -88,24 +88,44 @@ void DispatcherCore::on_presence(AgentId agent) {
   const auto found = by_agent_.find(agent);
   if (found == by_agent_.end()) return;
   const bool present = parts_.agents.present(agent);
+  ask_apps(found->second);
   for (Queue* queue : found->second) {
     if (present) try_again(*queue);
-    ask_places(*queue);
     refresh(*queue);
     touch(*queue);
   }
   schedule_turn();
 }
 
-void DispatcherCore::on_app_health(AgentId agent) {
+/// Any thread. However often an agent speaks, one look at what all of them say is on its way.
+void DispatcherCore::hear_health(AgentId agent) {
+  const std::lock_guard lock(health_mutex_);
+  const bool under_way = !health_of_.empty();
+  health_of_.insert(agent);
+  if (!under_way) enter("app_health", [](DispatcherCore& core) { core.on_app_health(); });
+}
+
+void DispatcherCore::on_app_health() {
+  std::set<AgentId> agents;
+  {
+    const std::lock_guard lock(health_mutex_);
+    agents.swap(health_of_);
+  }
+  for (const AgentId agent : agents) look_at_apps(agent);
+  schedule_turn();
+}
+
+// Only what has changed costs more than a glance: an agent may have very many destinations, and much to say.
+void DispatcherCore::look_at_apps(AgentId agent) {
   const auto found = by_agent_.find(agent);
   if (found == by_agent_.end()) return;
+  ask_apps(found->second);
   for (Queue* queue : found->second) {
-    ask_places(*queue);
+    const auto& app = queue->app();
+    if (!app || (!app->news && app->away == (queue->mode() == QueueMode::app_away))) continue;
     refresh(*queue);
     touch(*queue);
   }
-  schedule_turn();
 }
 
 // Its app may well have come back with the agent.
@@ -123,14 +143,16 @@ std::optional<QueueMode> DispatcherCore::stopped_by(const Queue& queue) const {
   if (needs_agent && (!destination.agent_id || !parts_.agents.present(*destination.agent_id))) {
     return QueueMode::away;
   }
-  if (needs_agent && app_is_away(parts_.agents, destination)) return QueueMode::app_away;
+  if (needs_agent && queue.app() && queue.app()->away) return QueueMode::app_away;
   if (queue.breaker().state() == BreakerState::open) return QueueMode::broken;
   return std::nullopt;
 }
 
 void DispatcherCore::refresh(Queue& queue) {
   if (queue.retired || draining_) return;
-  const auto stopped = stopped_by(queue);
+  auto stopped = stopped_by(queue);
+  // What an agent says of its apps comes with it, and the news of either may still be on its way.
+  if (!stopped && !is_running(queue.mode()) && ask_again(queue)) stopped = stopped_by(queue);
   if (stopped && queue.mode() != *stopped) {
     stop(queue, *stopped);
   } else if (!stopped && !is_running(queue.mode())) {

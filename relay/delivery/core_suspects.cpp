@@ -6,7 +6,12 @@
 namespace postern::relay {
 
 void DispatcherCore::try_suspects() {
-  std::vector<Launch> company = suspects_.next(parts_.clock.steady());
+  std::vector<Launch> company = suspects_.next(parts_.clock.steady(), [this](Launch& it) {
+    const auto& app = it.ticket.queue->app();
+    if (app && app->room() == 0) return false;
+    take_place(it);
+    return true;
+  });
   // Its destination may have been switched off since, perhaps because of this very delivery.
   std::erase_if(company, [this](const Launch& it) {
     const bool may = !it.ticket.queue->retired && is_running(it.ticket.queue->mode());
@@ -55,8 +60,8 @@ void DispatcherCore::on_marked(std::vector<Launch> company, std::uint64_t losses
 void DispatcherCore::put_back(const Launch& launch) {
   Queue& queue = *launch.ticket.queue;
   queue.finished(false);
-  ring_.freed(queue);
   leave_place(launch.ticket);
+  ring_.freed(queue);
   judge_breaker(queue, launch.ticket, Health::silent);
   leave_line(queue, launch.ticket.order_key, false);
   withdraw(launch.job.leased, &queue, DeliveryState::pending, "not_started");

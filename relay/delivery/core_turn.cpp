@@ -36,8 +36,7 @@ void DispatcherCore::listen() {
     });
   }
   parts_.agents.on_app_health([weak](AgentId agent) {
-    if (auto self = weak.lock())
-      self->enter("app_health", [agent](DispatcherCore& core) { core.on_app_health(agent); });
+    if (auto self = weak.lock()) self->hear_health(agent);
   });
   parts_.agents.on_presence([weak](AgentId agent, bool) {
     if (auto self = weak.lock())
@@ -74,8 +73,11 @@ void DispatcherCore::start_attempts() {
   if (draining_ || failed_) return;
   if (log_ != nullptr && !log_->holds_leases()) return;  // the sweep comes back to it
   ring_.retry_over_share();
+  try_suspects();  // before the lines at apps: they have waited since a process died
+  call_waiting();
   while (unrecorded_bytes_ < parts_.options.unrecorded_bytes) {
     Queue* queue = ring_.next();
+    if (queue == nullptr && call_waiting()) continue;
     if (queue == nullptr) break;
     if (!may_launch(*queue)) continue;
     Launch next = launch(*queue);
@@ -113,14 +115,14 @@ Launch DispatcherCore::launch(Queue& queue) {
                    .suspect = leased.crashes > 0,
                    .order_key = leased.order_key,
                    .share = share,
-                   .app = queue.app(),
                    .queue = &queue,
                    .epoch = queue.epoch(),
                    .round = queue.breaker().begin(),
                    .destination = queue.destination(),
                    .received_at = leased.event->received_at,
                    .started_at = parts_.clock.now()};
-  if (queue.app()) queue.app()->take(queue);
+  queue.uncall();
+  if (!launch.ticket.suspect) take_place(launch);  // a suspect: when its time has come
   return launch;
 }
 
@@ -157,6 +159,7 @@ void DispatcherCore::arm_sweep() {
 }
 
 void DispatcherCore::sweep() {
+  for (const auto& [agent, queues] : by_agent_) ask_apps(queues);  // words lapse
   for (auto& [id, queue] : queues_) {
     refresh(*queue);
     queue->publish_breaker(parts_.clock.now());

@@ -83,12 +83,45 @@ void DestinationQueue::hold(LeasedDelivery delivery) {
 }
 
 bool DestinationQueue::runnable() const {
+  return startable() && (!app_ || app_->has_room(app_turn_));
+}
+
+/// But for its app.
+bool DestinationQueue::startable() const {
   return is_running(mode_) && !ready_.empty() && !paced_until_ && has_place();
+}
+
+void DestinationQueue::await_place() {
+  if (app_turn_ != AppTurn::none || !app_ || app_->has_room(app_turn_) || !startable()) return;
+  app_turn_ = AppTurn::waiting;
+  app_->waiting.push_back(this);
+}
+
+void DestinationQueue::call() {
+  app_->waiting.pop_front();
+  app_turn_ = AppTurn::called;
+  ++app_->called;
+}
+
+void DestinationQueue::uncall() {
+  if (app_turn_ != AppTurn::called) return;
+  app_turn_ = AppTurn::none;
+  --app_->called;
+}
+
+void DestinationQueue::take_app_place() {
+  uncall();
+  ++app_->taken;
+}
+
+void DestinationQueue::leave_app_line() {
+  uncall();
+  if (app_turn_ == AppTurn::waiting) std::erase(app_->waiting, this);
+  app_turn_ = AppTurn::none;
 }
 
 // Attempts from before the breaker opened may hang on while it probes: they take no probe's place.
 bool DestinationQueue::has_place() const {
-  if (app_ && !app_->has_room()) return false;
   if (breaker_.state() == BreakerState::closed) return in_flight_ < window();
   return breaker_.lets_through() && in_flight_ < destination_->concurrency;
 }

@@ -65,6 +65,10 @@ class DestinationQueue {
   /// From a claim along the order keys.
   void claimed_in_order(LeasedDelivery delivery);
   bool runnable() const;
+  /// It is runnable but for a place at its app: joins the line for one.
+  void await_place();
+  /// What it was called for is of no use to it: the place is the next one's.
+  void uncall();
   LeasedDelivery take();                  ///< the oldest; counts as in flight until finished()
   void finished(bool healthy);            ///< healthy: it answered, and not that it is overloaded or broken
   void did_not_begin();                   ///< the same for one whose part is down: it says nothing
@@ -95,6 +99,10 @@ class DestinationQueue {
   /// Of its app, with which it shares them; null: it has none.
   const std::shared_ptr<AppPlaces>& app() const { return app_; }
   void give_app(std::shared_ptr<AppPlaces> app) { app_ = std::move(app); }
+  AppTurn app_turn() const { return app_turn_; }
+  void take_app_place();  ///< by the next attempt
+  void call();            ///< by the dispatcher, as the front of the line, which it leaves
+  void leave_app_line();
 
   /// All of its deliveries are in one order.
   bool in_strict_order() const { return destination_->ordering == Ordering::destination; }
@@ -170,11 +178,13 @@ class DestinationQueue {
   void hold(LeasedDelivery delivery);
   void release_held();
   void settle_pace();
+  bool startable() const;
   bool has_place() const;
   void publish();
 
   std::shared_ptr<const Destination> destination_;
   std::shared_ptr<AppPlaces> app_;
+  AppTurn app_turn_ = AppTurn::none;
   std::shared_ptr<QueueGauges> gauges_ = std::make_shared<QueueGauges>();
   SlowStart slow_start_;
   Breaker breaker_;

@@ -4,9 +4,12 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -149,7 +152,9 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void retire(Queue& queue);
   void forget_if_idle(Queue& queue);
   void on_presence(AgentId agent);
-  void on_app_health(AgentId agent);
+  void hear_health(AgentId agent);
+  void on_app_health();
+  void look_at_apps(AgentId agent);
   void try_again(Queue& queue);
   void refresh(Queue& queue);
   std::optional<QueueMode> stopped_by(const Queue& queue) const;
@@ -160,8 +165,15 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   // core_apps.cpp
   void join_app(Queue& queue);
   void leave_app(Queue& queue);
-  void ask_places(Queue& queue);
+  bool ask_app(AppPlaces& app);
+  bool ask_again(const Queue& queue);
+  void ask_apps(std::span<Queue* const> queues);
+  void stir(const std::shared_ptr<AppPlaces>& app);
+  bool call_waiting();
+  void take_place(Launch& launch);
   void leave_place(const Ticket& ticket);
+  bool refused_by_app(const Ticket& ticket, const AttemptResult& result);
+  void end_pauses(SteadyTime now);
 
   // core_pace.cpp
   bool may_launch(Queue& queue);
@@ -202,12 +214,17 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   AdmissionDesk desk_;
   DeliveryMetrics metrics_;
   std::atomic<bool> wake_posted_{false};
+  std::mutex health_mutex_;
+  std::set<AgentId> health_of_;  ///< agents that have said anything since; on_app_health() is on its way
 
   EventLog* log_ = nullptr;
   std::shared_ptr<const Catalog> catalog_;
   std::unordered_map<DestinationId, std::unique_ptr<Queue>> queues_;
   std::unordered_map<AgentId, std::vector<Queue*>> by_agent_;
   AppTable apps_;
+  std::uint64_t look_ = 0;                                        ///< at what agents say of their apps
+  std::vector<std::shared_ptr<AppPlaces>> stirred_;               ///< those that may have places to give
+  std::multimap<SteadyTime, std::shared_ptr<AppPlaces>> pauses_;  ///< when those that pause go on
   FairRing ring_;
   Gcra trickle_;           ///< of retries, while they are held back
   LocalLimiter trickles_;  ///< and of each workspace's

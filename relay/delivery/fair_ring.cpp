@@ -16,7 +16,8 @@ int FairRing::turns_for(std::size_t bytes) {
 }
 
 void FairRing::add(DestinationQueue& queue) {
-  if (queue.in_ring || !queue.runnable()) return;
+  if (queue.in_ring) return;
+  if (!queue.runnable()) return queue.await_place();
   queue.in_ring = true;
   Tenant& tenant = tenant_of(queue);
   tenant.ring.add(queue);
@@ -38,7 +39,10 @@ DestinationQueue* FairRing::next_of(Tenant& tenant) {
   while (DestinationQueue* queue = tenant.ring.next()) {
     if (!queue->runnable()) {
       queue->in_ring = false;
+      queue->uncall();
+      queue->await_place();
     } else if (queue->in_flight() > 0 && queue->in_flight() >= may_start(tenant)) {
+      queue->uncall();
       full_queues_.push_back(queue);
     } else {
       return queue;

@@ -21,7 +21,9 @@ class FairRing {
  public:
   explicit FairRing(unsigned most) : most_(most) {}
 
-  /// Call after anything that may have made it runnable. A queue already listed stays where it is.
+  /// Call after anything that may have made it runnable. A queue already listed stays where it is; one that
+  /// lacks nothing but a place at its app joins the line there. A place that was kept for one that turns out
+  /// not to be runnable, or over its share, is free again.
   void add(DestinationQueue& queue);
   /// The next to take() one from, or null.
   DestinationQueue* next();

@@ -23,8 +23,8 @@ Verdict dead(std::string reason) {
 }
 
 Verdict retry_uncounted(const RetryContext& context, const AttemptResult& result, Random& random) {
-  const unsigned uncounted =
-      context.tries > context.attempt_count ? context.tries - context.attempt_count : 0;
+  const bool grows = !result.app_full && context.tries > context.attempt_count;
+  const unsigned uncounted = grows ? context.tries - context.attempt_count : 0;
   const Duration wait = std::max(uncounted_wait(uncounted, random), asked_wait(result));
   return {DeliveryState::pending, context.now + wait, reason_of(result.attempt)};
 }

@@ -49,7 +49,7 @@ struct Verdict {
 /// - any other outcome that does not count: pending again after a full-jitter backoff that grows with the
 /// uncounted
 ///   tries the delivery has behind it (known from the store, so a restart doesn't reset it), never dead by
-///   itself.
+///   itself. One that found its app full waits the shortest of those: the app itself is given a pause.
 /// - counted: pending after the schedule's next wait ± jitter, or after Retry-After when that is later;
 ///   dead with `retries_exhausted` when the schedule is used up.
 Verdict judge(const RetryContext& context, const AttemptResult& result, Random& random);

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <unordered_map>
@@ -25,17 +26,16 @@ class Suspects {
 
   void add(Launch launch) { waiting_[launch.job.leased.crashes].push_back(std::move(launch)); }
 
+  /// Asked for each whose turn it is; false: where it goes there is no room now. Others are tried meanwhile.
+  using Admit = std::function<bool(Launch&)>;
   /// Those that may begin now, to be marked and then tried.
-  std::vector<Launch> next(SteadyTime now) {
+  std::vector<Launch> next(SteadyTime now, const Admit& admit = [](Launch&) { return true; }) {
     std::erase_if(under_way_, [&](const auto& it) { return now - it.second.since >= kProven; });
     std::vector<Launch> company;
-    while (!waiting_.empty()) {
-      const auto least = waiting_.begin();
-      if (under_way_.size() >= room_beside(least->first)) break;
-      company.push_back(std::move(least->second.front()));
-      least->second.pop_front();
-      under_way_.emplace(company.back().ticket.lease_token, Entry{least->first, now});
-      if (least->second.empty()) waiting_.erase(least);
+    for (auto line = waiting_.begin(); line != waiting_.end();) {
+      if (under_way_.size() >= room_beside(line->first)) break;
+      take_from(*line, now, admit, company);
+      line = line->second.empty() ? waiting_.erase(line) : std::next(line);
     }
     return company;
   }
@@ -55,6 +55,21 @@ class Suspects {
     unsigned crashes = 0;
     SteadyTime since;
   };
+  using Line = std::pair<const unsigned, std::deque<Launch>>;
+  void take_from(Line& line, SteadyTime now, const Admit& admit, std::vector<Launch>& company) {
+    auto& [crashes, launches] = line;
+    auto kept = launches.begin();
+    for (auto it = kept; it != launches.end(); ++it) {
+      if (under_way_.size() < room_beside(crashes) && admit(*it)) {
+        under_way_.emplace(it->ticket.lease_token, Entry{crashes, now});
+        company.push_back(std::move(*it));
+      } else {
+        if (kept != it) *kept = std::move(*it);
+        ++kept;
+      }
+    }
+    launches.erase(kept, launches.end());
+  }
   /// The most suspect decides how large the company may be.
   std::size_t room_beside(unsigned crashes) const {
     for (const auto& [token, entry] : under_way_) crashes = std::max(crashes, entry.crashes);

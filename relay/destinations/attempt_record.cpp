@@ -95,6 +95,7 @@ void record_agent_answer(AttemptResult& result, AgentAnswer answer, const Destin
     const bool counted = !answer.resumes && answer.outcome == Outcome::maybe_sent;
     record_failure(result, answer.outcome, std::move(answer.error_code), std::move(answer.error_message),
                    counted);
+    result.app_full = answer.app_full;
     result.wait_for_agent =
         answer.resumes || (answer.outcome == Outcome::not_sent && attempt.error_code == "agent_away");
     result.final = answer.outcome == Outcome::not_sent &&

@@ -41,6 +41,7 @@ struct AttemptResult {
   bool withheld = false;        ///< it is not to be sent at all: cancelled, with error_code as the reason
   bool wait_for_agent = false;  ///< the agent is away: park, wake on its return
   bool wait_for_app = false;    ///< its agent says that the app is away: park, wake when it says otherwise
+  bool app_full = false;        ///< its agent says that the app has as many as it takes: not_sent
   bool held = false;            ///< its part is down: it goes back without an attempt, for retry_after
   std::string part = {};        ///< that was asked for, and let through
   std::uint64_t part_round = 0;

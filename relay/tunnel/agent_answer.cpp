@@ -27,6 +27,12 @@ bool is_broken_off(const tunnel::ResultHead& head) {
   return head.outcome == tunnel::ResultOutcome::maybe_sent && head.error_code == tunnel::kConnectionLost;
 }
 
+/// Not for want of the session's credit, which the relay says by itself.
+bool is_full(const tunnel::DeliveryAnswer& answer) {
+  return answer.told && answer.head.outcome == tunnel::ResultOutcome::not_sent &&
+         answer.head.error_code == "no_credit";
+}
+
 }  // namespace
 
 Duration deadline_for_agent(Duration left) {
@@ -55,6 +61,7 @@ AgentAnswer to_answer(tunnel::DeliveryAnswer answer, const AgentTraits& agent) {
   tunnel::ResultHead& head = answer.head;
   if (is_away(head, agent.leaving)) return agent_away();
   AgentAnswer out;
+  out.app_full = is_full(answer);
   out.outcome = outcome_of(head);
   out.resumes = agent.journal && !answer.told && is_broken_off(head);
   out.error_code = head.error_code == "cancelled" ? "timeout" : std::move(head.error_code);

@@ -45,6 +45,7 @@ struct AgentAnswer {
   /// The agent said it, and keeps it until it is acknowledged. Nothing else must be: what the relay makes up,
   /// such as its own time-out, is not what the agent may have kept meanwhile.
   bool kept = false;
+  bool app_full = false;      ///< not_sent: the agent says that the app has as many as it takes
   bool from_journal = false;  ///< the agent knew it: the app was not called for this attempt
 };
 

@@ -1,80 +1,116 @@
 #include "relay/tunnel/app_health_book.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
-
-#include "base/bytes.hpp"
+#include <bit>
 
 namespace postern::relay {
-
 namespace {
 
-// Names without case; the path of a unix socket is what it is.
-bool is_at(const tunnel::AppHealth& app, std::string_view host, std::uint16_t port) {
-  if (host.starts_with("unix:")) return app.host == host;
-  return app.port == port && ascii_iequals(app.host, host);
-}
+/// What one process of an agent gives an app, by the words of its sessions with this node.
+struct Process {
+  Uuid instance{};
+  std::uint32_t seats = 0;  ///< of its live sessions, a bit each: two in one seat are one
+  std::uint64_t most = 0;   ///< 0: it does not bound the app
+  std::uint64_t sessions = 1;
 
-std::vector<tunnel::AppHealth> bounded(const std::vector<tunnel::AppHealth>& apps) {
-  std::vector<tunnel::AppHealth> out;
-  std::ranges::copy_if(apps, std::back_inserter(out), [](const auto& app) { return app.concurrency > 0; });
-  return out;
+  void add(const SessionSeat& seat, const tunnel::AppHealth* app) {
+    seats |= std::uint32_t{1} << (seat.index % 32);
+    const bool tighter = app != nullptr && app->concurrency > 0 && (most == 0 || app->concurrency < most);
+    if (!tighter) return;
+    most = app->concurrency;
+    sessions = std::max<std::uint64_t>(app->sessions, 1);
+  }
+  /// In exact numbers: a session's part of 3 is 1.5 where there are two, and two of them have all 3.
+  std::uint64_t places() const {
+    const std::uint64_t own = std::min<std::uint64_t>(static_cast<unsigned>(std::popcount(seats)), sessions);
+    return (most * own + sessions - 1) / sessions;
+  }
+};
+
+Process& process_of(std::vector<Process>& processes, const Uuid& instance) {
+  const auto known = std::ranges::find(processes, instance, &Process::instance);
+  return known != processes.end() ? *known : processes.emplace_back(Process{instance});
 }
 
 }  // namespace
 
+AppHealthBook::Entry* AppHealthBook::find(Word& word, const Teller& teller) {
+  const auto found = std::ranges::find(word.entries, teller.session,
+                                       [](const Entry& entry) { return entry.teller.session; });
+  return found == word.entries.end() ? nullptr : &*found;
+}
+
+bool AppHealthBook::has_seat(const Word& word, const SessionSeat& seat) {
+  return std::ranges::any_of(word.entries,
+                             [&](const Entry& it) { return it.teller.live && it.teller.seat == seat; });
+}
+
+/// Whether anything depends on it that it comes or goes: one that bounds nothing unbounds other processes'.
+bool AppHealthBook::matters(const Word& word, const Entry& entry) {
+  const auto bounds = [](const Entry& it) { return it.told->bounds_any(); };
+  return bounds(entry) || std::ranges::any_of(word.entries, bounds);
+}
+
 bool AppHealthBook::told(AgentId agent, const Teller& teller, std::vector<tunnel::AppHealth> apps) {
+  Told now = std::make_shared<const ToldApps>(std::move(apps));  // the long part, before others have to wait
   const std::lock_guard lock(mutex_);
   Word& word = words_[agent];
   const bool lapsed = clock_.steady() - word.at >= kHolds;
-  auto bounds =
-      std::ranges::find(word.bounds, teller.seat, [](const Bounds& one) { return one.teller.seat; });
-  if (bounds == word.bounds.end()) bounds = word.bounds.insert(bounds, Bounds{});
-  Bounds now{teller, bounded(apps)};
-  const bool differs = lapsed || word.apps != apps || bounds->apps != now.apps;
-  *bounds = std::move(now);
-  word.apps = std::move(apps);
+  bool differs = lapsed || !word.last || word.last->all() != now->all();
+  const bool is_seated = has_seat(word, teller.seat);
+  if (Entry* known = find(word, teller)) {
+    differs = differs || !known->told->same_bounds(*now);
+    *known = {teller, now};
+  } else {
+    word.entries.push_back({teller, now});
+    differs = differs || (teller.live && !is_seated && matters(word, word.entries.back()));
+  }
+  word.last = std::move(now);
   word.at = clock_.steady();
   return differs;
 }
 
-bool AppHealthBook::left(AgentId agent, const Teller& teller) {
+bool AppHealthBook::set_live(AgentId agent, const Teller& teller) {
   const std::lock_guard lock(mutex_);
   const auto word = words_.find(agent);
   if (word == words_.end()) return false;
-  bool said = false;
-  std::erase_if(word->second.bounds, [&](const Bounds& one) {
-    const bool same = one.teller.session == teller.session;
-    said = said || (same && !one.apps.empty());
-    return same;
-  });
-  if (word->second.bounds.empty() && word->second.apps.empty()) words_.erase(word);
-  return said;
+  Entry* entry = find(word->second, teller);
+  if (entry == nullptr || entry->teller.live == teller.live) return false;
+  entry->teller.live = teller.live;
+  return matters(word->second, *entry);
 }
 
-/// In exact numbers: a session's part of 3 is 1.5 where there are two, and two of them have all 3.
+bool AppHealthBook::left(AgentId agent, const Teller& teller) {
+  const std::lock_guard lock(mutex_);
+  const auto found = words_.find(agent);
+  if (found == words_.end()) return false;
+  Word& word = found->second;
+  Entry* entry = find(word, teller);
+  if (entry == nullptr) return false;
+  const Entry gone = *entry;
+  std::erase_if(word.entries, [&](const Entry& it) { return it.teller.session == teller.session; });
+  const bool news = gone.teller.live && !has_seat(word, gone.teller.seat) && matters(word, gone);
+  if (word.entries.empty() && (!word.last || word.last->all().empty())) words_.erase(found);
+  return news;
+}
+
 std::optional<unsigned> AppHealthBook::places(AgentId agent, std::string_view host,
                                               std::uint16_t port) const {
+  const std::string key = app_key(host, port);
   const std::lock_guard lock(mutex_);
   const auto word = words_.find(agent);
   if (word == words_.end()) return std::nullopt;
-  struct Process {
-    std::uint64_t own = 0;  ///< sessions with this node
-    std::uint64_t all = 1;
-    std::uint64_t most = 0;
-  };
-  std::map<Uuid, Process> processes;
-  for (const Bounds& one : word->second.bounds) {
-    const auto app = std::ranges::find_if(one.apps, [&](const auto& it) { return is_at(it, host, port); });
-    if (app == one.apps.end()) continue;
-    Process& process = processes[one.teller.seat.instance];
-    process = {process.own + 1, app->sessions, app->concurrency};
+  std::vector<Process> processes;
+  for (const auto& [teller, told] : word->second.entries) {
+    if (!teller.live) continue;
+    process_of(processes, teller.seat.instance).add(teller.seat, told->find(key));
   }
   if (processes.empty()) return std::nullopt;
   std::uint64_t sum = 0;
-  for (const auto& [instance, process] : processes)
-    sum += (process.most * std::min(process.own, process.all) + process.all - 1) / process.all;
+  for (const Process& process : processes) {
+    if (process.most == 0) return std::nullopt;
+    sum += process.places();
+  }
   return static_cast<unsigned>(sum);
 }
 
@@ -82,26 +118,28 @@ void AppHealthBook::forget(AgentId agent) {
   const std::lock_guard lock(mutex_);
   const auto word = words_.find(agent);
   if (word == words_.end()) return;
-  word->second.apps.clear();
+  word->second.last.reset();
   word->second.at = {};
-  if (word->second.bounds.empty()) words_.erase(word);
+  if (word->second.entries.empty()) words_.erase(word);
 }
 
 std::optional<std::string> AppHealthBook::away(AgentId agent, std::string_view host,
                                                std::uint16_t port) const {
+  const std::string key = app_key(host, port);
   const std::lock_guard lock(mutex_);
   const auto word = words_.find(agent);
-  if (word == words_.end() || clock_.steady() - word->second.at >= kHolds) return std::nullopt;
-  const auto app =
-      std::ranges::find_if(word->second.apps, [&](const auto& one) { return is_at(one, host, port); });
-  if (app == word->second.apps.end() || app->reachable) return std::nullopt;
+  if (word == words_.end() || !word->second.last) return std::nullopt;
+  if (clock_.steady() - word->second.at >= kHolds) return std::nullopt;
+  const tunnel::AppHealth* app = word->second.last->find(key);
+  if (app == nullptr || app->reachable) return std::nullopt;
   return app->reason;
 }
 
 std::vector<tunnel::AppHealth> AppHealthBook::apps(AgentId agent) const {
   const std::lock_guard lock(mutex_);
   const auto word = words_.find(agent);
-  return word == words_.end() ? std::vector<tunnel::AppHealth>() : word->second.apps;
+  return word == words_.end() || !word->second.last ? std::vector<tunnel::AppHealth>()
+                                                    : word->second.last->all();
 }
 
 }  // namespace postern::relay

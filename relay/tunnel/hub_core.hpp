@@ -51,6 +51,9 @@ struct HubCore {
   void health(AgentId agent, const AppHealthBook::Teller& teller, std::vector<tunnel::AppHealth> told) {
     if (apps.told(agent, teller, std::move(told))) tell_health(agent);
   }
+  void health_live(AgentId agent, const AppHealthBook::Teller& teller) {
+    if (apps.set_live(agent, teller)) tell_health(agent);
+  }
   void health_ended(AgentId agent, const AppHealthBook::Teller& teller) {
     if (apps.left(agent, teller)) tell_health(agent);
   }

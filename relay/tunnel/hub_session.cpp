@@ -248,8 +248,15 @@ void HubSession::set_live(bool live, const std::string& why) {
   if (!in_registry_) return;
   if (probe_) round_trip_ = probe_->round_trip().count();
   const AgentId agent = verifier_->agent_id;
+  live_ = live;
+  // How much apps take is known before there is anybody to deliver to.
+  if (live) core_->health_live(agent, {seat_, this, true});
   const auto change = core_->registry.set_live(agent, shared_from_this(), live, why);
-  for (const auto& older : change.older) fence(older);
+  if (!live) core_->health_live(agent, {seat_, this, false});
+  for (const auto& older : change.older) {
+    core_->health_ended(agent, {older->seat(), older.get()});
+    fence(older);
+  }
   core_->metrics.sessions.Set(static_cast<double>(core_->registry.session_count()));
   if (live) log::info("agent.live", {{"agent", agent}, {"peer", peer_}});
   if (!live) log::warn("agent.not_delivering", {{"agent", agent}, {"peer", peer_}, {"why", why}});
@@ -318,7 +325,7 @@ bool HubSession::confirm() {
 }
 
 void HubSession::health(std::vector<tunnel::AppHealth> apps) {
-  if (in_registry_) core_->health(verifier_->agent_id, {seat_, this}, std::move(apps));
+  if (in_registry_) core_->health(verifier_->agent_id, {seat_, this, live_}, std::move(apps));
 }
 
 void HubSession::going_away(const tunnel::GoAway& goaway) {

@@ -76,6 +76,7 @@ class HubSession final : public tunnel::RelayEvents, public std::enable_shared_f
   std::mutex acks_mutex_;
   std::vector<tunnel::ResultAck> acks_;  ///< not told yet; one task is on its way while there are any
   bool in_registry_ = false;
+  bool live_ = false;  ///< deliveries may come to it
   bool authenticated_ = false;
   bool joined_ = false;
   bool rotation_asked_ = false;

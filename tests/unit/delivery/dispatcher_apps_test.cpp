@@ -1,7 +1,9 @@
 // Places at the apps of agents, in the whole dispatcher.
 #include <gtest/gtest.h>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <future>
 #include <numeric>
 
 #include "tests/unit/delivery/dispatcher_rig.hpp"
@@ -12,7 +14,9 @@ namespace {
 const AgentId kAgent = nth<AgentId>(1);
 
 struct DispatcherAppsTest : testing::Test {
-  DispatcherAppsTest() { rig.agents.set_quietly(kAgent, true); }
+  explicit DispatcherAppsTest(DispatcherOptions options = DispatcherRig::quick()) : rig(options) {
+    rig.agents.set_quietly(kAgent, true);
+  }
   void TearDown() override {
     const std::lock_guard lock(rig.board.mutex);
     EXPECT_EQ(rig.driver.broken, "");
@@ -51,6 +55,22 @@ struct DispatcherAppsTest : testing::Test {
 
   DispatcherRig rig;
 };
+
+/// Nothing is caught by the sweep.
+struct AppsWithoutSweep : DispatcherAppsTest {
+  static DispatcherOptions options() {
+    DispatcherOptions options;
+    options.sweep = std::chrono::hours(1);
+    return options;
+  }
+  AppsWithoutSweep() : DispatcherAppsTest(options()) {}
+};
+
+Plan app_is_full() {
+  Plan plan = not_sent("no_credit");
+  plan.result.app_full = true;
+  return plan;
+}
 
 TEST_F(DispatcherAppsTest, DestinationsOfOneAppShareItsPlacesAndHoldUpNoOther) {
   destination(1, "http://Localhost:8000/a");
@@ -144,6 +164,105 @@ TEST_F(DispatcherAppsTest, ADestinationThatMovesToAnotherAppLeavesItsPlacesThere
   rig.publish();
   rig.driver.release();
   EXPECT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) == 3; }));
+}
+
+// A loud agent costs everybody the time that the dispatcher takes for it.
+TEST_F(AppsWithoutSweep, HoweverOftenAnAgentSpeaksOneLookAtEachOfItsAppsIsOnItsWay) {
+  for (std::uint64_t n = 1; n <= 50; ++n) destination(n, "http://localhost:8000/" + std::to_string(n));
+  start(50);
+  std::promise<void> busy;
+  boost::asio::post(*rig.loops[0], [wait = busy.get_future().share()] { wait.wait(); });
+  const std::size_t before = rig.agents.asked();
+  for (int i = 0; i < 1000; ++i) rig.agents.tell_health(kAgent);
+  std::promise<void> looked;
+  boost::asio::post(*rig.loops[0], [&] { looked.set_value(); });
+  busy.set_value();
+  looked.get_future().wait();
+  EXPECT_EQ(rig.agents.asked() - before, 1U);
+  rig.agents.tell_health(kAgent);
+  EXPECT_TRUE(rig.becomes([&] { return rig.agents.asked() - before == 2; })) << "what is said later is heard";
+}
+
+TEST_F(AppsWithoutSweep, APlaceThatIsOfNoUseToTheFirstInTheLineIsTheNextOnes) {
+  for (std::uint64_t n = 1; n <= 3; ++n) destination(n, "http://localhost:8000/");
+  rig.destination(1).rate_per_second = 1;
+  rig.destination(1).rate_burst = 1;
+  rig.agents.set_places("localhost", 8000, 1);
+  rig.driver.script = [&](const AttemptJob& job) {
+    Plan plan = answers(200);
+    plan.hold = job.destination->id == nth<DestinationId>(3);
+    return plan;
+  };
+  start(3);
+  append(1, 1);
+  ASSERT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) == 1; }));
+  append(3, 1);
+  ASSERT_TRUE(reaches(3, 1));
+  append(1, 1);
+  ASSERT_TRUE(rig.becomes([&] { return waiting(1) == 1; }));
+  append(2, 2);
+  ASSERT_TRUE(rig.becomes([&] { return waiting(2) == 2; }));
+  rig.driver.release();
+  EXPECT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) == 4; }));
+  EXPECT_EQ(waiting(1), 1U) << "its rate is used up";
+}
+
+// Two nodes and one slot: the one that does not hold it must not run through its backlog at the speed of a
+// round trip.
+TEST_F(AppsWithoutSweep, AnAppThatOthersHoldThePlacesOfIsGivenAPause) {
+  destination(1, "http://localhost:8000/");
+  destination(2, "http://localhost:9000/");
+  rig.agents.set_places("localhost", 8000, 1);
+  bool full = true;
+  rig.driver.script = [&](const AttemptJob& job) {
+    const bool bounded = job.destination->id == nth<DestinationId>(1);
+    return bounded && full ? app_is_full() : answers(200);
+  };
+  start(2);
+  append(1, 50);
+  ASSERT_TRUE(rig.eventually([&] { return rig.driver.attempts == 1; }));
+  append(2, 50);
+  ASSERT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) == 50; }));
+  {
+    const std::lock_guard lock(rig.board.mutex);
+    EXPECT_EQ(rig.driver.started[nth<DestinationId>(1)].size(), 1U);
+    full = false;
+  }
+  rig.clock.advance(AppPlaces::kLeastPause);
+  // But for the one that was refused, which comes back by itself.
+  EXPECT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) >= 99; }));
+}
+
+TEST_F(AppsWithoutSweep, ASuspectTakesAPlaceWhenItsTimeHasCome) {
+  destination(1, "http://localhost:8000/");
+  destination(2, "http://localhost:9000/");
+  destination(3, "http://localhost:8000/");
+  rig.agents.set_places("localhost", 8000, 1);
+  rig.driver.script = [&](const AttemptJob& job) {
+    Plan plan = answers(200);
+    plan.hold = job.destination->id == nth<DestinationId>(2);
+    return plan;
+  };
+  start(3);
+  const auto suspect = [&](std::uint64_t n, std::uint64_t id) {
+    Delivery delivery;
+    delivery.id = nth<DeliveryId>(id);
+    delivery.destination_id = nth<DestinationId>(n);
+    rig.log->seed(delivery, std::make_shared<const Event>());
+    {
+      const std::lock_guard lock(rig.board.mutex);
+      rig.log->rows.at(delivery.id).crashes = 4;  // such go alone
+    }
+    rig.dispatcher->kick(delivery.destination_id);
+  };
+  suspect(2, 1000);
+  ASSERT_TRUE(reaches(3, 1));
+  suspect(1, 1001);
+  ASSERT_TRUE(rig.becomes([&] { return rig.dispatcher->status(nth<DestinationId>(1))->in_flight == 1; }));
+  append(3, 5);
+  EXPECT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) == 5; }));
+  rig.driver.release();
+  EXPECT_TRUE(rig.eventually([&] { return rig.log->in_state(DeliveryState::delivered) == 7; }));
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ void FakeDirectory::set_quietly(AgentId agent, bool present) {
 }
 
 std::optional<unsigned> FakeDirectory::app_places(AgentId, std::string_view host, std::uint16_t port) const {
+  ++asked_;
   const std::lock_guard lock(mutex_);
   const auto found = places_.find({std::string(host), port});
   return found == places_.end() ? std::nullopt : found->second;

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <list>
 #include <map>
 #include <set>
@@ -33,6 +34,7 @@ class FakeDirectory final : public AgentDirectory {
   /// Of every agent; quietly.
   void set_places(const std::string& host, std::uint16_t port, std::optional<unsigned> places);
   void tell_health(AgentId agent) { health_(agent); }
+  std::size_t asked() const { return asked_; }  ///< how often for the places of an app
 
  private:
   mutable std::mutex mutex_;
@@ -40,6 +42,7 @@ class FakeDirectory final : public AgentDirectory {
   std::function<void(AgentId, bool)> listener_;
   std::map<std::pair<std::string, std::uint16_t>, std::optional<unsigned>> places_;
   std::function<void(AgentId)> health_;
+  mutable std::atomic<std::size_t> asked_{0};
 };
 
 /// What the scripted destination does with one attempt.

@@ -130,6 +130,7 @@ LeasedDelivery FakeEventLog::lease(Row& row) {
   row.token = ++last_token_;
   LeasedDelivery leased{row.delivery, row.event, row.token, row.tries};
   leased.order_key = row.order_key;
+  leased.crashes = row.crashes;
   return leased;
 }
 

@@ -34,6 +34,7 @@ class FakeEventLog final : public EventLog {
     std::shared_ptr<const Event> event;
     std::uint64_t token = 0;
     unsigned tries = 0;
+    unsigned crashes = 0;  ///< see LeasedDelivery
     std::vector<Attempt> attempts;
     OrderKey order_key = kNoOrder;
   };

@@ -101,6 +101,13 @@ TEST_F(RetryPolicyTest, UncountedTriesNeverKillAndStayBounded) {
   EXPECT_GT(longest, 30s) << "it never grew";
 }
 
+TEST_F(RetryPolicyTest, AFullAppMakesNoWaitGrow) {
+  AttemptResult result = uncounted("no_credit");
+  result.app_full = true;
+  for (unsigned before = 0; before < 100; ++before)
+    ASSERT_LE(after(result, 0, before).next_at - kNow, kUncountedBackoffBase);
+}
+
 TEST_F(RetryPolicyTest, ASingleEntryScheduleTriesOnce) {
   destination.retry_schedule = {0s};
   EXPECT_EQ(after(answered(500)).next, DeliveryState::dead);

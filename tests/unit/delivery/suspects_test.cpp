@@ -47,6 +47,19 @@ TEST(Suspects, TheMostSuspectDecidesHowManyAndTheLeastGoesFirst) {
   EXPECT_TRUE(suspects.idle());
 }
 
+TEST(Suspects, ThoseThatAreNotAdmittedWaitAndHoldUpNoOthers) {
+  Suspects suspects;
+  for (int i = 0; i < 4; ++i) suspects.add(crashed(2));
+  suspects.add(crashed(3));
+  const std::uint64_t shut = next_token - 5;  // the first
+  const auto first = suspects.next(at(0s), [&](const Launch& it) { return it.ticket.lease_token != shut; });
+  ASSERT_EQ(first.size(), 3U) << "and the most suspect goes alone";
+  for (const Launch& it : first) EXPECT_NE(it.ticket.lease_token, shut);
+  const auto second = suspects.next(at(0s));
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].ticket.lease_token, shut);
+}
+
 TEST(Suspects, WhatWaitsCanBeGivenUp) {
   Suspects suspects;
   for (int i = 0; i < 300; ++i) suspects.add(crashed(1));

@@ -101,5 +101,60 @@ TEST_F(HealthBook, ABoundDoesNotLapse) {
   EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt);
 }
 
+// What comes to both of them cannot be bounded by what one of them says.
+TEST_F(HealthBook, AProcessThatBoundsNothingLeavesNoBound) {
+  const AppHealthBook::Teller other{seat(2, 0), &kSessions[2]};
+  book_.told(kAgent, kFirst, bound(4, 1));
+  EXPECT_TRUE(book_.told(kAgent, other, {{"localhost", 8000, true, ""}}));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt);
+  EXPECT_TRUE(book_.told(kAgent, other, {}));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt) << "nor does one that does not name it";
+  EXPECT_TRUE(book_.left(kAgent, other));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U);
+}
+
+// As the successor of an upgrade, which logs in beside the process that it takes over from.
+TEST_F(HealthBook, OnlyLiveSessionsHavePlaces) {
+  AppHealthBook::Teller next{seat(2, 0), &kSessions[2], false};
+  book_.told(kAgent, kFirst, bound(4, 1));
+  book_.told(kAgent, next, bound(3, 1));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U);
+  next.live = true;
+  EXPECT_TRUE(book_.set_live(kAgent, next));
+  EXPECT_FALSE(book_.set_live(kAgent, next)) << "no news";
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 7U);
+  EXPECT_TRUE(book_.left(kAgent, kFirst));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 3U);
+  next.live = false;
+  EXPECT_TRUE(book_.set_live(kAgent, next));
+  EXPECT_FALSE(book_.left(kAgent, next)) << "it had none any more";
+}
+
+TEST_F(HealthBook, ASessionThatWaitsInALiveOnesSeatTakesNothingFromIt) {
+  AppHealthBook::Teller next{kFirst.seat, &kSessions[3], false};
+  book_.told(kAgent, kFirst, bound(4, 1));
+  book_.told(kAgent, next, bound(4, 1));
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U);
+  next.live = true;
+  book_.set_live(kAgent, next);
+  EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U) << "one seat, one part";
+}
+
+TEST_F(HealthBook, AnAddressIsTheSameAppHoweverItIsWritten) {
+  book_.told(kAgent, kFirst, {{"::1", 8000, false, "connect_failed", 2, 1}});
+  EXPECT_EQ(book_.places(kAgent, "0:0:0:0:0:0:0:1", 8000), 2U);
+  EXPECT_EQ(book_.away(kAgent, "0:0::1", 8000), "connect_failed");
+  // As an agent says that names what it has heard of as it has heard it, and what it bounds.
+  book_.told(kAgent, kFirst, {{"0:0::1", 8000, false, "connect_failed"}, {"::1", 8000, true, "", 2, 1}});
+  EXPECT_EQ(book_.places(kAgent, "::1", 8000), 2U);
+  EXPECT_EQ(book_.away(kAgent, "::1", 8000), "connect_failed");
+}
+
+TEST_F(HealthBook, TheSocketOfAnAppIsWhatItIs) {
+  book_.told(kAgent, kFirst, {{"unix:/run/App.sock", 0, true, "", 2, 1}});
+  EXPECT_EQ(book_.places(kAgent, "unix:/run/App.sock", 80), 2U);
+  EXPECT_EQ(book_.places(kAgent, "unix:/run/app.sock", 80), std::nullopt);
+}
+
 }  // namespace
 }  // namespace postern::relay

@@ -168,6 +168,7 @@ TEST_F(Delivery, WithoutCreditItWaitsAndThenIsNotSent) {
   const AgentAnswer refused = deliver(identity.agent_id, std::move(hasty));
   EXPECT_EQ(refused.outcome, Outcome::not_sent);
   EXPECT_EQ(refused.error_code, "no_credit");
+  EXPECT_FALSE(refused.app_full) << "it is the session that has no room";
   // One with time gets its turn when the stuck one has run out of its own.
   const AgentAnswer patient = deliver(identity.agent_id, request_to(app_.port()));
   EXPECT_EQ(patient.outcome, Outcome::delivered) << patient.error_code;
@@ -189,6 +190,7 @@ TEST_F(Delivery, AnAppIsGivenNoMoreAtOnceThanItsBound) {
   const AgentAnswer beyond = deliver(identity.agent_id, request(std::chrono::seconds(5)));
   EXPECT_EQ(beyond.outcome, Outcome::not_sent);
   EXPECT_EQ(beyond.error_code, "no_credit");
+  EXPECT_TRUE(beyond.app_full);
   EXPECT_THAT(beyond.error_message, testing::HasSubstr("1 deliveries at once"));
   EXPECT_EQ(first.get().outcome, Outcome::maybe_sent);
   // Its place is free again.
