@@ -1,7 +1,5 @@
 #include "agent/keeper.hpp"
 
-#include <unistd.h>
-
 #include <boost/asio/as_tuple.hpp>
 
 #include <algorithm>
@@ -222,45 +220,6 @@ bool Keeper::save() {
   return saved.has_value();
 }
 
-/// The relay asks once in a session, and this one may end with its process: the wish is left for the owner.
-void Keeper::rotation_asked(std::size_t lane) {
-  if (role_ == Role::owner) return rotate(lane);
-  if (const auto left = parts_.state_dir.ask_rotation(); !left)
-    log::warn("agent.state_not_saved", {{"error", left.error().message}});
-}
-
-/// Begins to change the secret, or goes on with it. The next one is on disk before the relay learns of it.
-void Keeper::rotate(std::size_t lane) {
-  if (role_ != Role::owner) return;
-  if (identity_.next_secret.empty()) {
-    identity_.next_secret = parts_.random.bytes(tunnel::kSecretSize);
-    if (!save()) return identity_.next_secret.clear();
-  }
-  tunnel::RotateRequest request{identity_.key_epoch + 1, {}};
-  request.verifiers =
-      tunnel::derive_verifiers(tunnel::Identity::agent, identity_.agent_id.uuid, identity_.next_secret);
-  lanes_[lane]->rotate(request);
-}
-
-/// The relay takes both from here on. The way to the new one is a new session, before the old one is left.
-void Keeper::rotated(const tunnel::RotateAnswer& answer) {
-  if (answer.refusal) {
-    return log::warn("agent.rotation_refused",
-                     {{"code", answer.refusal->code}, {"message", answer.refusal->message}});
-  }
-  // A session has proven it already, or it is of an earlier change.
-  if (identity_.next_secret.empty() || answer.key_epoch != identity_.key_epoch + 1) return;
-  if (role_ != Role::owner && role_ != Role::giving) return;
-  identity_.next_known = true;
-  if (!save()) {
-    identity_.next_known = false;
-    return;
-  }
-  parts_.state_dir.rotation_done();
-  log::info("agent.secret_rotated", {{"agent", identity_.agent_id}, {"key_epoch", identity_.key_epoch + 1}});
-  for (const auto& lane : lanes_) lane->move();
-}
-
 void Keeper::report(const SessionEnd& end, const NextTry& next, unsigned failures) {
   const std::string wait = format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(next.wait));
   const log::Fields fields = {
@@ -333,56 +292,6 @@ void Keeper::tell_health(std::span<const tunnel::AppHealth> apps) {
   std::vector<tunnel::AppHealth> told(apps.begin(), apps.end());
   for (auto& app : told) app.sessions = static_cast<std::uint32_t>(lanes_.size());
   for (const auto& lane : lanes_) lane->health(told);
-}
-
-Greeting Keeper::greeting() const {
-  return {instance_, previous_instance_, identity_.generation, ::getpid()};
-}
-
-void Keeper::become_owner(const Identity& saved) {
-  role_ = Role::owner;
-  catch_up(identity_, saved);
-  save();
-  if (!identity_.next_secret.empty() || parts_.state_dir.rotation_asked()) rotate(0);
-  parts_.board.enter(phase());
-}
-
-/// A login under way might end in a seat that the heir has taken by then.
-void Keeper::give_way() {
-  role_ = Role::giving;
-  for (const auto& lane : lanes_) lane->drop_login();
-}
-
-void Keeper::part() {
-  role_ = Role::parting;
-}
-
-void Keeper::go_on() {
-  role_ = Role::owner;
-  dials_again_.cancel();
-  for (const auto& lane : lanes_) lane->wake();
-  if (parts_.state_dir.rotation_asked()) rotate(0);
-}
-
-void Keeper::heir_logged_in(std::uint64_t generation) {
-  identity_.generation = std::max(identity_.generation, generation);
-  save();
-}
-
-void Keeper::heir_ended(int exit_status) {
-  exit_status_ = exit_status;
-  drain();
-}
-
-void Keeper::become_gone() {
-  role_ = Role::gone;
-  draining_ = true;
-  dials_again_.cancel();
-  for (const auto& lane : lanes_) lane->leave("moved", "Another process of this agent has taken over.");
-}
-
-bool Keeper::all_left() const {
-  return std::ranges::none_of(lanes_, [](const auto& lane) { return lane->takes_deliveries(); });
 }
 
 void Keeper::describe(Status& status) const {
