@@ -220,7 +220,8 @@ def test_the_new_process_is_killed_before_it_has_taken_over(relay, make):
             break  # it was quicker than that
         assert done.returncode == 1, done
     traffic.stop()
-    if agent.pid != before:
+    # One that was killed when it had just taken over leaves nobody: the one before it ends with its last call.
+    if agent.pid != before or eventually(lambda: agent.process.child.poll() is not None, 2):
         agent.process.child.wait()
         agent.binary = BIN / "postern-agent"
         agent.run()
@@ -296,8 +297,11 @@ def test_only_an_agent_of_the_owner_is_signalled(relay, make):
     try:
         status = json.loads((agent.state / "status.json").read_text())
         (agent.state / "lock").write_text(f"{other.pid}\n")
-        (agent.state / "status.json").write_text(json.dumps({**status, "pid": other.pid}))
-        done = agent.upgrade()
+        for _ in range(5):  # the agent writes the status too
+            (agent.state / "status.json").write_text(json.dumps({**status, "pid": other.pid}))
+            done = agent.upgrade()
+            if "too_old" not in done.stderr:
+                break
         assert done.returncode == 1 and f"Process {other.pid}" in done.stderr and "left alone" in done.stderr, done
         assert other.poll() is None
     finally:
