@@ -176,6 +176,9 @@ bool RawRelay::Session::admit(const AgentId& agent, const std::string& secret,
 }
 
 std::size_t resident_bytes() {
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  return 0;
+#endif
   std::size_t size = 0;
   std::size_t resident = 0;
   std::ifstream("/proc/self/statm") >> size >> resident;
