@@ -221,56 +221,50 @@ Result<AllowList::Permission> Forwarder::permit(const Rules& rules, const tunnel
   return permission;
 }
 
-Result<AppSlots::Hold> Forwarder::take_slot(const Rules& rules, const tunnel::DeliverHead& head) {
+Result<Forwarder::Ready> Forwarder::get_ready(const Rules& rules, const tunnel::DeliverHead& head) {
+  auto permitted = permit(rules, head);
+  if (!permitted) return std::unexpected(permitted.error());
+  auto request = to_app_request(head);
+  if (!request) return std::unexpected(request.error());
+  request->pins = std::move(permitted->pins);
+  std::string app = app_of(head);
   const std::size_t most = rules.allow.most(head.host, head.port);
-  auto slot = slots_.take(app_of(head), most);
-  if (slot) return std::move(*slot);
+  auto slot = slots_.take(app, most);
+  if (slot) return Ready{std::move(*request), std::move(app), std::move(*slot)};
   return fail("no_credit",
-              fmt::format("{} has {} deliveries at once already, and is given no more.", app_of(head), most));
+              fmt::format("{} has {} deliveries at once already, and is given no more.", app, most));
 }
 
 asio::awaitable<AppAnswer> Forwarder::attempt(std::shared_ptr<Job> job) {
   const tunnel::DeliverHead& head = job->head();
-  auto permitted = permit(*job->rules, head);
-  if (!permitted) {
-    if (permitted.error().code.ends_with("not_allowed")) ++board_.counters().refused;
-    co_return not_sent(permitted.error().code, permitted.error().message);
+  auto ready = get_ready(*job->rules, head);
+  if (!ready) {
+    if (ready.error().code.ends_with("not_allowed")) ++board_.counters().refused;
+    co_return not_sent(ready.error().code, ready.error().message);
   }
-  auto request = to_app_request(head);
-  if (!request) co_return not_sent(request.error().code, request.error().message);
-  request->pins = std::move(permitted->pins);
-  const auto slot = take_slot(*job->rules, head);
-  if (!slot) co_return not_sent(slot.error().code, slot.error().message);
   // A body costs its app at least something, so that endless empty ones are bounded too.
   const std::size_t room = static_cast<std::size_t>(head.body_size) + 1;
-  auto hold = co_await budget_.take(app_of(head), room, left(*job));
+  auto hold = co_await budget_.take(ready->app, room, left(*job));
   if (!hold) co_return not_sent("agent_busy", "The agent had no memory for the body before the deadline.");
   auto body = co_await read_body(job);
   if (!body) co_return not_sent(body.error().code, body.error().message);
   job->recording.body(**body);
-  attach_body(*request, std::move(*body));
-  co_return co_await ask_app(job, std::move(*request));
+  attach_body(ready->request, std::move(*body));
+  co_return co_await ask_app(job, std::move(ready->request));
 }
 
 asio::awaitable<AppAnswer> Forwarder::resend(std::shared_ptr<Forwarder> self, tunnel::DeliverHead head,
                                              std::shared_ptr<const std::string> body) {
   const auto rules = self->rules_;
   const SteadyTime until = self->clock_.steady() + head.deadline;
-  auto permitted = permit(*rules, head);
-  if (!permitted) co_return not_sent(permitted.error().code, permitted.error().message);
-  auto request = to_app_request(head);
-  if (!request) co_return not_sent(request.error().code, request.error().message);
-  request->pins = std::move(permitted->pins);
-  const auto slot = self->take_slot(*rules, head);
-  if (!slot) co_return not_sent(slot.error().code, slot.error().message);
-  auto hold = co_await self->budget_.take(app_of(head), body->size() + 1, head.deadline);
+  auto ready = self->get_ready(*rules, head);
+  if (!ready) co_return not_sent(ready.error().code, ready.error().message);
+  auto hold = co_await self->budget_.take(ready->app, body->size() + 1, head.deadline);
   const Duration limit = until - self->clock_.steady();
   if (!hold || limit <= Duration(0))
     co_return not_sent("agent_busy", "The agent had no memory for the body before the deadline.");
-  attach_body(*request, std::move(body));
-  auto response = co_await rules->client->send(origin_of(head), std::move(*request), limit);
-  if (!response) co_return to_answer(response.error());
-  co_return to_answer(std::move(*response));
+  attach_body(ready->request, std::move(body));
+  co_return co_await call(rules, origin_of(head), std::move(ready->request), limit);
 }
 
 asio::awaitable<Result<std::shared_ptr<const std::string>>> Forwarder::read_body(std::shared_ptr<Job> job) {
@@ -295,7 +289,12 @@ asio::awaitable<AppAnswer> Forwarder::ask_app(std::shared_ptr<Job> job, http::Cl
     co_return not_sent("timeout", "The deadline passed before the app could be called.");
   if (!calls_.begin(*job->call))
     co_return not_sent("cancelled", "The relay gave the delivery up before the app was called.");
-  auto response = co_await job->rules->client->send(origin_of(job->head()), std::move(request), limit);
+  co_return co_await call(job->rules, origin_of(job->head()), std::move(request), limit);
+}
+
+asio::awaitable<AppAnswer> Forwarder::call(std::shared_ptr<const Rules> rules, http::Origin origin,
+                                           http::ClientRequest request, Duration limit) {
+  auto response = co_await rules->client->send(std::move(origin), std::move(request), limit);
   if (!response) co_return to_answer(response.error());
   co_return to_answer(std::move(*response));
 }

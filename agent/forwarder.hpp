@@ -77,9 +77,16 @@ class Forwarder : public std::enable_shared_from_this<Forwarder> {
   boost::asio::awaitable<AppAnswer> attempt(std::shared_ptr<Job> job);
   boost::asio::awaitable<Result<std::shared_ptr<const std::string>>> read_body(std::shared_ptr<Job> job);
   boost::asio::awaitable<AppAnswer> ask_app(std::shared_ptr<Job> job, http::ClientRequest request);
+  static boost::asio::awaitable<AppAnswer> call(std::shared_ptr<const Rules> rules, http::Origin origin,
+                                                http::ClientRequest request, Duration limit);
   static Result<AllowList::Permission> permit(const Rules& rules, const tunnel::DeliverHead& head);
-  /// Error `no_credit`.
-  Result<AppSlots::Hold> take_slot(const Rules& rules, const tunnel::DeliverHead& head);
+  /// All but the body: what the rules have to say of it, its shape, and a place at its app.
+  struct Ready {
+    http::ClientRequest request;
+    std::string app;  ///< app_name()
+    AppSlots::Hold slot;
+  };
+  Result<Ready> get_ready(const Rules& rules, const tunnel::DeliverHead& head);
   void answer(Job& job, AppAnswer answer);
   void count(const tunnel::ResultHead& head);
   void ended(const std::shared_ptr<Job>& job, const std::exception_ptr& error);

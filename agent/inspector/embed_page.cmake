@@ -1,5 +1,6 @@
 # cmake -D OUT=file.cpp -D DIR=page -P embed_page.cmake
 # Writes the files of the page into one source, so that the program needs none beside it.
+include(${CMAKE_CURRENT_LIST_DIR}/../../cmake/string_literal.cmake)
 set(table "")
 foreach(row "/|index.html|text/html" "/inspector.js|inspector.js|text/javascript" "/body.js|body.js|text/javascript"
     "/inspector.css|inspector.css|text/css" "/icon.svg|icon.svg|image/svg+xml")
@@ -11,15 +12,7 @@ foreach(row "/|index.html|text/html" "/inspector.js|inspector.js|text/javascript
   if(text MATCHES "[^\n -~]")
     message(FATAL_ERROR "${DIR}/${file}: only ASCII here, as it is cut at any byte")
   endif()
-  # A string literal may be no longer than 65536 characters: cut into pieces that the compiler joins.
-  string(LENGTH "${text}" length)
-  set(pieces "")
-  set(at 0)
-  while(at LESS length)
-    string(SUBSTRING "${text}" ${at} 8000 piece)
-    string(APPEND pieces "R\"~~(${piece})~~\"\n")
-    math(EXPR at "${at} + 8000")
-  endwhile()
+  string_literal(pieces "${text}")
   string(APPEND table "    {\"${path}\", \"${type}; charset=utf-8\", ${pieces}},\n")
 endforeach()
 file(WRITE ${OUT} "#include \"agent/inspector/page_files.hpp\"

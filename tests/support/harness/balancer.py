@@ -2,6 +2,8 @@
 import socket
 import threading
 
+from .wire import shut
+
 
 class Balancer:
     """Before `addresses` ("host:port"). It knows nothing of health: a node that refuses is passed over, and tried again."""
@@ -17,7 +19,7 @@ class Balancer:
     def close(self):
         self._listener.close()
         for end in self._ends:
-            _shut(end)
+            shut(end)
 
     def _accept(self):
         while True:
@@ -27,7 +29,7 @@ class Balancer:
                 return
             server = self._next()
             if server is None:
-                _shut(client)
+                shut(client)
                 continue
             self._ends += [client, server]
             for way in ((client, server), (server, client)):
@@ -50,12 +52,5 @@ def _pump(source, sink):
             sink.sendall(data)
     except OSError:
         pass
-    _shut(source)
-    _shut(sink)
-
-
-def _shut(end):
-    try:
-        end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
+    shut(source)
+    shut(sink)

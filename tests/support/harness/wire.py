@@ -26,7 +26,7 @@ class Wire:
         self._listener.close()
         self.mend()
         for end in self._ends:
-            _shut(end)
+            shut(end)
 
     def _accept(self):
         while True:
@@ -42,7 +42,7 @@ class Wire:
         try:
             server = socket.create_connection(("127.0.0.1", self._target))
         except OSError:
-            return _shut(client)
+            return shut(client)
         self._ends.append(server)
         threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
         self._pump(server, client)
@@ -55,11 +55,11 @@ class Wire:
         except OSError:
             pass
         self._through.wait()  # the end of a connection is not heard either
-        _shut(source)
-        _shut(sink)
+        shut(source)
+        shut(sink)
 
 
-def _shut(end):
+def shut(end):
     try:
         end.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -3,8 +3,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <gtest/gtest.h>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <atomic>
 #include <future>
 #include <stdexcept>
 #include <thread>
@@ -50,6 +54,39 @@ class DeafApp {
   int fd_;
   std::uint16_t port_ = 0;
   std::vector<int> peers_;
+};
+
+/// Counts its calls, and answers at once, or those after hold() once it is let.
+class CountingApp {
+ public:
+  CountingApp() : listener_([this](http::Request) { return answer(); }, {}) {}
+  ~CountingApp() { release(); }
+  std::uint16_t port() const { return listener_.port(); }
+  void hold(bool held = true) { held_ = held; }
+  void release() { hold(false); }
+  int calls() const { return calls_; }
+  void wait_for_calls(int count) const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (calls_ < count && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_GE(calls_, count);
+  }
+
+ private:
+  boost::asio::awaitable<http::Response> answer() {
+    ++calls_;
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+    while (held_) {
+      timer.expires_after(std::chrono::milliseconds(2));
+      co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    http::Response response;
+    response.body = "ok";
+    co_return response;
+  }
+  std::atomic<bool> held_{false};
+  std::atomic<int> calls_{0};
+  test::HttpListener listener_;
 };
 
 /// Carries bytes between one client and a port of this host, until it is cut in two.

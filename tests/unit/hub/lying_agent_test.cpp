@@ -21,14 +21,6 @@ using tunnel::make_frame;
 using tunnel::number_frame;
 using tunnel::reset_frame;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
-std::string times(int count, const std::string& frame) {
-  std::string out;
-  for (int i = 0; i < count; ++i) out += frame;
-  return out;
-}
-
 std::string result_head(int status = 200) {
   tunnel::ResultHead head;
   head.outcome = tunnel::ResultOutcome::delivered;

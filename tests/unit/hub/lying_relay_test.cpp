@@ -20,14 +20,6 @@ using tunnel::make_frame;
 using tunnel::number_frame;
 using tunnel::reset_frame;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
-std::string times(int count, const std::string& frame) {
-  std::string out;
-  for (int i = 0; i < count; ++i) out += frame;
-  return out;
-}
-
 class LyingRelay : public testing::Test {
  protected:
   LyingRelay() {

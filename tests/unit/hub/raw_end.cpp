@@ -175,6 +175,12 @@ bool RawRelay::Session::admit(const AgentId& agent, const std::string& secret,
   }
 }
 
+std::string times(int count, const std::string& frame) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += frame;
+  return out;
+}
+
 std::size_t resident_bytes() {
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
   return 0;

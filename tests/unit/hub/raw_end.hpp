@@ -95,6 +95,10 @@ class RawRelay {
   boost::asio::ip::tcp::acceptor acceptor_;
 };
 
+inline constexpr std::size_t kMiB = 1024 * 1024;
+
+std::string times(int count, const std::string& frame);
+
 /// Memory of this process that is really there, in bytes. 0 under a sanitizer: those keep what has been
 /// freed.
 std::size_t resident_bytes();

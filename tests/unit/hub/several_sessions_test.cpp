@@ -8,39 +8,6 @@
 namespace postern::relay {
 namespace {
 
-/// Counts who calls, and answers at once or when it is let.
-class CountingApp {
- public:
-  CountingApp() : listener_([this](http::Request) { return answer(); }, {}) {}
-  ~CountingApp() { release(); }
-  std::uint16_t port() const { return listener_.port(); }
-  void hold() { held_ = true; }
-  void release() { held_ = false; }
-  void wait_for_calls(int count) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (calls_ < count && std::chrono::steady_clock::now() < until)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    EXPECT_GE(calls_, count);
-  }
-  int calls() const { return calls_; }
-
- private:
-  boost::asio::awaitable<http::Response> answer() {
-    ++calls_;
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-    while (held_) {
-      timer.expires_after(std::chrono::milliseconds(2));
-      co_await timer.async_wait(boost::asio::use_awaitable);
-    }
-    http::Response response;
-    response.body = "ok";
-    co_return response;
-  }
-  std::atomic<bool> held_{false};
-  std::atomic<int> calls_{0};
-  test::HttpListener listener_;
-};
-
 class SeveralSessions : public HubTest {
  protected:
   SeveralSessions() { start_hub(); }

@@ -8,46 +8,14 @@
 
 #include "agent/predecessor.hpp"
 #include "agent/successor.hpp"
+#include "apps.hpp"
 #include "hub_world.hpp"
-#include "tests/support/http_listener.hpp"
 #include "tests/unit/agent/temp_dir.hpp"
 
 namespace postern::relay {
 namespace {
 
 using agent::HandoverType;
-
-/// Counts its calls, and answers those after hold() once it is let.
-class CountingApp {
- public:
-  CountingApp() : listener_([this](http::Request) { return answer(); }, {}) {}
-  ~CountingApp() { held_ = false; }
-  std::uint16_t port() const { return listener_.port(); }
-  void hold(bool held) { held_ = held; }
-  int calls() const { return calls_; }
-  void wait_for_calls(int count) const {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (calls_ < count && std::chrono::steady_clock::now() < until)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    EXPECT_GE(calls_, count);
-  }
-
- private:
-  boost::asio::awaitable<http::Response> answer() {
-    ++calls_;
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-    while (held_) {
-      timer.expires_after(std::chrono::milliseconds(2));
-      co_await timer.async_wait(boost::asio::use_awaitable);
-    }
-    http::Response response;
-    response.body = "ok";
-    co_return response;
-  }
-  std::atomic<bool> held_{false};
-  std::atomic<int> calls_{0};
-  test::HttpListener listener_;
-};
 
 /// What serve() wires up, without the process.
 class Process {
