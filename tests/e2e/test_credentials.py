@@ -114,20 +114,30 @@ def test_a_check_that_is_broken_off_is_no_copy(relay, make):
     assert state_of(relay, agent)["copy_suspected"] is None
 
 
-def test_a_renewed_certificate_is_shown_without_a_restart_and_nobody_is_dropped(relay, make):
+def new_key(name):
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", name],
+                   check=True, capture_output=True)
+    return name
+
+
+def self_signed(name, key, subject, *more):
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", name, "-subj", f"/CN={subject}", "-days", "90", *more],
+                   check=True, capture_output=True)
+    return name
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart_and_nobody_is_dropped(make, tmp_path):
+    key = new_key(tmp_path / "tunnel.key")
+    certificate = self_signed(tmp_path / "tunnel.crt", key, "first")
+    relay = make.relay(env={"POSTERN_TUNNEL_CERTIFICATE_FILE": str(certificate), "POSTERN_TUNNEL_KEY_FILE": str(key)})
     app = make.app()
     agent = make.agent(relay, allow=[app.address])
     source = connect(relay, agent, app.address)
-    key, certificate = relay.data / "tunnel.key", relay.data / "tunnel.crt"
-    good = certificate.read_bytes()
     certificate.write_bytes(b"this is no certificate")
     assert eventually(lambda: "tunnel.certificate_kept" in relay.log(), timeout=5)
     relay.api.wait_delivery(post(relay, source, b"{}"), "delivered")
     # The same key, a new certificate: whoever pinned it goes on.
-    subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", relay.directory / "new.crt", "-subj", "/CN=renewed",
-                    "-days", "90"], check=True, capture_output=True)
-    assert (relay.directory / "new.crt").read_bytes() != good
-    os.replace(relay.directory / "new.crt", certificate)
+    os.replace(self_signed(tmp_path / "new.crt", key, "renewed"), certificate)
     relay.process.signal(signal.SIGHUP)
     assert eventually(lambda: "tunnel.certificate_reloaded" in relay.log(), timeout=5)
     assert agent.log().count("agent.disconnected") == 0
@@ -138,9 +148,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_nobody_is_dropped(
 
 @pytest.mark.engine("sqlite")
 def test_an_announced_key_follows_without_joining_again(make, tmp_path):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                    tmp_path / "next.key", "-out", tmp_path / "next.crt", "-subj", "/CN=next", "-days", "90"],
-                   check=True, capture_output=True)
+    self_signed(tmp_path / "next.crt", new_key(tmp_path / "next.key"), "next")
     relay = make.relay(env={"POSTERN_TUNNEL_NEXT_KEY_FILE": str(tmp_path / "next.crt")})
     app = make.app()
     agent = make.agent(relay, allow=[app.address])
@@ -156,9 +164,7 @@ def test_an_announced_key_follows_without_joining_again(make, tmp_path):
 @pytest.mark.engine("sqlite")
 def test_a_ca_may_vouch_for_the_relay_in_place_of_its_key(make, tmp_path):
     def certificate(name, san):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                        tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.crt", "-subj", f"/CN={name}", "-addext",
-                        f"subjectAltName={san}", "-days", "90"], check=True, capture_output=True)
+        self_signed(tmp_path / f"{name}.crt", new_key(tmp_path / f"{name}.key"), name, "-addext", f"subjectAltName={san}")
 
     certificate("right", "IP:127.0.0.1")
     certificate("other", "DNS:other.example")
