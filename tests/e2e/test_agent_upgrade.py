@@ -244,7 +244,8 @@ def test_the_new_process_is_killed_after_it_has_taken_over(relay, make):
     relay.kill()  # nobody is told of the answer now
     os.kill(agent.pid, signal.SIGKILL)
     assert eventually(lambda: "agent.successor_died" in agent.log() and agent.pid == older)
-    assert "ended by signal 9" in agent.status()["failed_upgrade"]["error"]["message"]
+    failed = eventually(lambda: agent.status()["failed_upgrade"])
+    assert "ended by signal 9" in failed["error"]["message"]
     go_on.set()
     assert agent.process.child.wait(10) == 1
     relay.start()

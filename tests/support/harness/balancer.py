@@ -2,7 +2,7 @@
 import socket
 import threading
 
-from .wire import shut
+from .wire import serve_each, shut
 
 
 class Balancer:
@@ -14,26 +14,20 @@ class Balancer:
         self._ends = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_each(self._listener, self._serve)
 
     def close(self):
         self._listener.close()
         for end in self._ends:
             shut(end)
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = self._next()
-            if server is None:
-                shut(client)
-                continue
-            self._ends += [client, server]
-            for way in ((client, server), (server, client)):
-                threading.Thread(target=_pump, args=way, daemon=True).start()
+    def _serve(self, client):
+        server = self._next()
+        if server is None:
+            return shut(client)
+        self._ends += [client, server]
+        threading.Thread(target=_pump, args=(client, server), daemon=True).start()
+        _pump(server, client)
 
     def _next(self):
         for _ in self._addresses:

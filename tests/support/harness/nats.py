@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+from .wire import serve_each, shut
+
 # Debian puts it where an ordinary user's PATH does not look.
 PROGRAM = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/bin")
 
@@ -151,21 +153,16 @@ class Tap:
         self.target = port
         self.lose_next_ack = False
         self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_each(self._listener, self._serve)
 
     @property
     def url(self):
         return "nats://127.0.0.1:%d" % self._listener.getsockname()[1]
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+    def _serve(self, client):
+        server = socket.create_connection(("127.0.0.1", self.target))
+        threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
+        self._pump(server, client, True)
 
     def _pump(self, source, sink, answers):
         try:
@@ -177,10 +174,7 @@ class Tap:
         except OSError:
             pass
         for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            shut(end)
 
     def close(self):
         self._listener.close()

@@ -3,6 +3,8 @@ import base64
 import socket
 import threading
 
+from .wire import serve_each, shut
+
 
 class Proxy:
     """Connects to `names[host:port]` where it is listed, as a proxy with a resolver of its own; else to what was asked for."""
@@ -14,22 +16,14 @@ class Proxy:
         self.status = {}  # answers for a target, instead of connecting
         self._open = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_each(self._listener, self._serve)
 
     @property
     def address(self):
         return "127.0.0.1:%d" % self._listener.getsockname()[1]
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
     def _serve(self, client):
+        self._open.append(client)
         try:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
@@ -68,10 +62,7 @@ class Proxy:
         except OSError:
             pass
         for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            shut(end)
 
     def close(self):
         self._listener.close()

@@ -14,7 +14,7 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._ends = []
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_each(self._listener, self._serve)
 
     def cut(self):
         self._through.clear()
@@ -28,16 +28,8 @@ class Wire:
         for end in self._ends:
             shut(end)
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._ends.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
     def _serve(self, client):
+        self._ends.append(client)
         self._through.wait()
         try:
             server = socket.create_connection(("127.0.0.1", self._target))
@@ -64,3 +56,16 @@ def shut(end):
         end.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass
+
+
+def serve_each(listener, serve):
+    """Calls `serve(connection)` in a thread of its own for each one taken, until the listener is closed."""
+    def accept():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
