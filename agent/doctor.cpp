@@ -86,7 +86,7 @@ asio::awaitable<void> check_relay(JoinParts parts, Identity identity, std::vecto
   }
   checks.push_back(pass("relay identity", *tls + (identity.ca.empty() ? ", the pinned key"
                                                                       : ", its name vouched for by a CA")));
-  co_await check_session(parts, std::move(identity), checks);
+  co_await check_session(parts, checks);
 }
 
 std::string_view word_of(Verdict verdict) {

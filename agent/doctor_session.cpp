@@ -212,11 +212,14 @@ void skip_session(std::vector<Check>& checks) {
   for (const char* name : {kBinding, kLogin, kProbe}) checks.push_back(skipped(name));
 }
 
-asio::awaitable<void> check_session(JoinParts parts, Identity identity, std::vector<Check>& checks) {
+asio::awaitable<void> check_session(JoinParts parts, std::vector<Check>& checks) {
   if (const auto pid = parts.state_dir.running()) co_return ask_running(parts, *pid, checks);
   const auto lock = parts.state_dir.lock();
   if (!lock) co_return login_failed(checks, fails(kLogin, lock.error().message, "Try again."));
-  co_await log_in(parts, std::move(identity), checks);
+  // An agent may have run and ended while the other checks took their time: what it has saved is newer.
+  auto identity = parts.state_dir.identity();
+  if (!identity) co_return login_failed(checks, fails(kLogin, identity.error().message, "Try again."));
+  co_await log_in(parts, std::move(*identity), checks);
 }
 
 }  // namespace postern::agent

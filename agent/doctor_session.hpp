@@ -13,7 +13,7 @@ namespace postern::agent {
 /// A session is held for that until the relay's first probe has been answered; it leaves with the answer, so
 /// that the relay never takes it for live and no delivery is ever given to it. While the agent runs its own
 /// word is taken instead: a second login of the same state could push its sessions out.
-boost::asio::awaitable<void> check_session(JoinParts parts, Identity identity, std::vector<Check>& checks);
+boost::asio::awaitable<void> check_session(JoinParts parts, std::vector<Check>& checks);
 void skip_session(std::vector<Check>& checks);
 
 }  // namespace postern::agent

@@ -1,11 +1,10 @@
 #include "agent/health_keeper.hpp"
 
-#include <boost/asio/local/stream_protocol.hpp>
-
 #include <algorithm>
 #include <iterator>
 
 #include "agent/dial.hpp"
+#include "base/http/connect_unix.hpp"
 #include "base/log.hpp"
 #include "base/spawn.hpp"
 
@@ -15,14 +14,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// A connection is made and dropped. One to a unix socket never waits.
+/// A connection is made and dropped.
 asio::awaitable<bool> takes_connections(HostPort app) {
   if (const auto path = socket_path(app.host)) {
-    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor);
-    boost::system::error_code ec;
-    socket.non_blocking(true, ec);
-    socket.connect(asio::local::stream_protocol::endpoint(std::string(*path)), ec);
-    co_return !ec;
+    asio::ip::tcp::socket socket(co_await asio::this_coro::executor);
+    co_return !http::connect_unix(socket, std::string(*path));
   }
   const auto socket = co_await dial(app);
   co_return socket.has_value();

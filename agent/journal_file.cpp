@@ -76,14 +76,23 @@ void JournalFile::replace(std::string file) {
   wake_.notify_one();
 }
 
+bool JournalFile::settle() {
+  std::unique_lock lock(mutex_);
+  settled_.wait(lock, [this] { return next_.empty() && !writing_; });
+  return complete_;
+}
+
 void JournalFile::run() {
   std::unique_lock lock(mutex_);
   while (wait(lock)) {
     Work work = std::exchange(next_, {});
+    writing_ = true;
     lock.unlock();
     if (!work.empty()) write(std::move(work));
     if (unsynced_ && (Steady::now() >= sync_at_)) sync();
     lock.lock();
+    writing_ = false;
+    settled_.notify_all();
   }
 }
 

@@ -20,6 +20,8 @@ class JournalDisk {
   virtual void replace(std::string file) = 0;  ///< all of it, in one step
   /// False once something was left out; a replacement that succeeds makes it good.
   virtual bool complete() const { return true; }
+  /// Waits until all that was given is written or left out; whether nothing was left out.
+  virtual bool settle() { return complete(); }
 };
 
 /// A file of mode 0600 and a thread that writes it, in the order of the calls. Bytes are written at once, and
@@ -35,6 +37,7 @@ class JournalFile final : public JournalDisk {
   void append(std::string bytes) override;
   void replace(std::string file) override;
   bool complete() const override { return complete_.load(); }
+  bool settle() override;
 
  private:
   using Steady = std::chrono::steady_clock;
@@ -55,8 +58,9 @@ class JournalFile final : public JournalDisk {
 
   const std::filesystem::path path_;
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, settled_;
   Work next_;
+  bool writing_ = false;
   bool stopping_ = false;
   std::thread thread_;
 

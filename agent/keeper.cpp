@@ -88,7 +88,8 @@ asio::awaitable<void> Keeper::run_lane(std::shared_ptr<Keeper> self, std::shared
 
 /// Calls that have lost their stream: what comes of them is for the journal.
 asio::awaitable<void> Keeper::finish_calls() {
-  finish_by_ = parts_.clock.steady() + (role_ == Role::gone && !told_to_end_ ? kLastCall : kFinishing);
+  const Duration most = role_ == Role::gone && !told_to_end_ ? kLastCall : kFinishing;
+  finish_by_ = std::min(finish_by_, parts_.clock.steady() + most);  // sooner, when told to end before
   asio::steady_timer timer(parts_.loop);
   const auto token = asio::as_tuple(asio::use_awaitable);
   while (!forwarder_->under_way().empty() && !stopping_ && parts_.clock.steady() < finish_by_) {

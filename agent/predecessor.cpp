@@ -79,6 +79,7 @@ asio::awaitable<Result<void>> Predecessor::hand_over() {
   if (closed_) co_await pause(kDying);
   if (!ready_) co_return std::unexpected(not_done("was not connected"));
   if (parts_.keeper->is_ending()) co_return fail("stopping", "The agent is stopping.");
+  if (auto whole = parts_.results.settle(); !whole) co_return whole;
   hand();
   co_await wait_for(taken_, parts_.limits.taken);
   if (closed_) co_await pause(kDying);

@@ -37,6 +37,19 @@ Result<void> ResultKeeper::take_over(const std::filesystem::path& path) {
   return {};
 }
 
+Result<void> ResultKeeper::settle() {
+  if (disk_ && disk_->settle()) return {};
+  if (disk_) {
+    std::string file = journal_.rewritten();
+    size_ = file.size();
+    disk_->replace(std::move(file));
+    if (disk_->settle()) return {};
+  }
+  return fail("journal_incomplete",
+              "The journal cannot be written, so the new program would call apps again for what this one "
+              "knows. Make room on the disk of the state directory, then try again.");
+}
+
 void ResultKeeper::hand_over(Heir heir) {
   disk_.reset();
   since_heir_ = Journal(journal_.limits());

@@ -29,7 +29,11 @@ class ResultKeeper {
     std::function<void(DeliveryId)> left;                   ///< a call that ended without an outcome
     std::function<void(std::span<const tunnel::ResultAck>)> acknowledged;
   };
-  /// The file is whole, synced and closed when it returns; from now on `heir` is told instead of the disk.
+  /// Waits until all that is kept is in the file, and writes what could not be written before. Error
+  /// `journal_incomplete`: whoever reads the file does not know all of it.
+  Result<void> settle();
+  /// After settle(). The file is synced and closed when it returns; from now on `heir` is told instead of
+  /// the disk.
   void hand_over(Heir heir);
   /// The heir is told no more. Before the loop ends that it is told by.
   void drop_heir() { heir_.reset(); }

@@ -11,8 +11,16 @@ namespace postern::agent {
 namespace fs = std::filesystem;
 
 namespace {
+
 constexpr std::size_t kMostName = 64;
+
+std::unexpected<Error> not_ours(const fs::path& file) {
+  return fail("not_ours", fmt::format("{} is there, and not of this program's making: it is left alone. "
+                                      "Remove it yourself, or give the agent a --state-dir of another name.",
+                                      file.string()));
 }
+
+}  // namespace
 
 bool is_plain_name(std::string_view name) {
   const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; };
@@ -37,10 +45,16 @@ Result<void> check_ours(const ServicePlaces& places) {
     const auto there = read_file(file);
     if (!there) return std::unexpected(there.error());
     if (!*there || (*there)->starts_with(kWrittenByUs)) continue;
-    return fail("not_ours", fmt::format("{} is there, and not of this program's making: it is left alone. "
-                                        "Remove it yourself, or give the agent a --state-dir of another "
-                                        "name.",
-                                        file.string()));
+    return not_ours(file);
+  }
+  return {};
+}
+
+Result<void> check_unused(const ServicePlaces& places) {
+  for (const char* home : {"run", "usr/local/lib", "usr/lib", "lib"}) {
+    const fs::path unit = places.root / home / "systemd/system" / places.unit_name();
+    std::error_code ec;
+    if (fs::symlink_status(unit, ec).type() != fs::file_type::not_found) return not_ours(unit);
   }
   return {};
 }

@@ -26,6 +26,10 @@ Result<ServicePlaces> service_places(const std::filesystem::path& root, const St
 /// removes them asks first: a unit of that name may be somebody else's. Errors: `not_ours`, `io_failed`.
 Result<void> check_ours(const ServicePlaces& places);
 
+/// No unit of that name is where the distribution or systemd itself keeps them: the one of `service install`
+/// would hide it. Error `not_ours`.
+Result<void> check_unused(const ServicePlaces& places);
+
 /// Of a unit or a group: nothing in it that a unit file would read as more than a name.
 bool is_plain_name(std::string_view name);
 

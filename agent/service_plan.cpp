@@ -199,6 +199,7 @@ Result<ServicePlan> plan_service(const Options& options, const StateDir& state_d
   const auto identity = state_dir.identity();
   if (!identity) return std::unexpected(identity.error());
   if (auto good = check_program(program); !good) return std::unexpected(good.error());
+  if (auto good = check_unused(*places); !good) return std::unexpected(good.error());
   const auto there = installed_settings(*places);
   if (!there) return std::unexpected(there.error());
   auto updated = update_settings(*there, settings_of(options, environment), options.service.drop);

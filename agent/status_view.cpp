@@ -26,7 +26,8 @@ std::string text(const json::object& object, std::string_view key) {
 
 std::int64_t number(const json::object& object, std::string_view key) {
   const auto* value = find(object, key);
-  return value && value->is_number() ? value->to_number<std::int64_t>() : 0;
+  boost::system::error_code beyond;  // a relay may give any generation
+  return value && value->is_number() ? value->to_number<std::int64_t>(beyond) : 0;
 }
 
 bool flag(const json::object& object, std::string_view key) {
@@ -83,7 +84,7 @@ std::string session_line(const json::object& session, Time now) {
   std::string out = fmt::format("{} {}", number(session, "index"), text(session, "state"));
   if (text(session, "state") != "connected") return out;
   out += fmt::format(" to {} for {}", text(session, "relay"), since(session, "since", now));
-  out += fmt::format(", generation {}", number(session, "generation"));
+  out += fmt::format(", generation {}", text(session, "generation"));
   const double trip = static_cast<double>(number(session, "round_trip_us")) / 1000;
   if (trip > 0) out += fmt::format(", round trip {:.1f} ms", trip);
   const std::string probed = since(session, "probed_at", now);

@@ -107,7 +107,15 @@ void Successor::came(const tunnel::DeliverHead& head) {
 }
 
 void Successor::say_ready() {
+  if (is_unwilling()) return;
   if (!std::exchange(said_ready_, true)) channel_->send(HandoverType::ready);
+}
+
+/// One that was told to stop before it has taken over takes nothing: nobody would serve.
+bool Successor::is_unwilling() {
+  if (taken_ || !parts_.keeper->is_ending()) return false;
+  give_up({"stopping", "The new process was told to stop."});
+  return true;
 }
 
 void Successor::told(const HandoverFrame& frame) {
@@ -117,7 +125,8 @@ void Successor::told(const HandoverFrame& frame) {
   if (frame.type == HandoverType::handed) {
     const auto ids = decode_ids(frame.payload);
     if (!ids) return give_up(ids.error());
-    return take(*ids);
+    if (!is_unwilling()) take(*ids);
+    return;
   }
   if (frame.type == HandoverType::outcome) {
     if (const auto outcome = decode_outcome(frame.payload))

@@ -70,6 +70,7 @@ class Successor : public std::enable_shared_from_this<Successor> {
   static constexpr Duration kOtherSessions = std::chrono::milliseconds(1500);
   void came(const tunnel::DeliverHead& head);
   void say_ready();
+  bool is_unwilling();
   void told(const HandoverFrame& frame);
   void take(std::span<const DeliveryId> under_way);
   void give_up(const Error& error);

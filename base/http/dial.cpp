@@ -1,13 +1,9 @@
 #include "base/http/dial.hpp"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "base/bytes.hpp"
+#include "base/http/connect_unix.hpp"
 #include "base/with_timeout.hpp"
 
 namespace postern::http {
@@ -31,23 +27,6 @@ bool is_local(const boost::system::error_code& error) {
          error == asio::error::no_buffer_space ||
          error == boost::system::errc::too_many_files_open_in_system ||
          error == boost::system::errc::address_not_available;
-}
-
-/// Leaves the socket closed when there is an error. A socket of another family than its type says is read,
-/// written and waited for all the same: only connecting would differ, which is done here.
-boost::system::error_code connect_unix(tcp::socket& socket, const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return boost::system::errc::make_error_code(boost::system::errc::filename_too_long);
-  path.copy(address.sun_path, path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  boost::system::error_code error;
-  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    error.assign(errno, boost::system::system_category());
-  if (!error) socket.assign(tcp::v4(), fd, error);
-  if (error && fd >= 0) ::close(fd);
-  return error;
 }
 
 Result<> check_pins(const Origin& origin, const std::string& key, const std::vector<std::string>& pins) {

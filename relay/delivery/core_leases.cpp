@@ -15,6 +15,7 @@ void DispatcherCore::on_leases_lost() {
   ++losses_;
   --losses_to_come_;  // nothing starts before this has returned
   for (const Launch& it : suspects_.give_up()) put_back(it);
+  for (Marked& it : std::exchange(marked_, {})) start_or_put_back(std::move(it));
   std::size_t forgotten = 0;
   for (auto& [id, queue] : queues_) {
     const auto waiting = queue->give_up();

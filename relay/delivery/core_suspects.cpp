@@ -25,29 +25,40 @@ void DispatcherCore::try_suspects() {
   for (const Launch& it : company) started.push_back({it.ticket.delivery_id, it.ticket.lease_token});
   log::info("delivery.suspects_tried",
             {{"count", company.size()}, {"crashes", company.front().job.leased.crashes}});
-  auto shared = std::make_shared<std::vector<Launch>>(std::move(company));
-  log_->mark_started(std::move(started), [weak = weak_from_this(), shared, losses = losses_](auto marked) {
+  auto shared = std::make_shared<Marked>(Marked{std::move(company), losses_, {}});
+  log_->mark_started(std::move(started), [weak = weak_from_this(), shared](auto marked) {
     auto self = weak.lock();
     if (!self) return;
-    self->enter("suspects", [shared, losses, marked = std::move(marked)](DispatcherCore& core) {
-      core.on_marked(std::move(*shared), losses, marked);
-    });
+    shared->held = std::move(marked).value_or(std::vector<std::uint64_t>());
+    self->enter("suspects", [shared](DispatcherCore& core) { core.on_marked(std::move(*shared)); });
   });
 }
 
-void DispatcherCore::on_marked(std::vector<Launch> company, std::uint64_t losses,
-                               const Result<std::vector<std::uint64_t>>& marked) {
+// This node may have stood still since they were marked, and others may have them: like any start, this one
+// waits for the heartbeat.
+void DispatcherCore::on_marked(Marked it) {
+  if (it.losses == losses_ && log_ != nullptr && !log_->holds_leases())
+    return marked_.push_back(std::move(it));  // counted as tried; the sweep comes back to it
+  start_or_put_back(std::move(it));
+}
+
+void DispatcherCore::go_on_with_marked() {
+  if (log_ != nullptr && !log_->holds_leases()) return;
+  for (Marked& it : std::exchange(marked_, {})) start_or_put_back(std::move(it));
+}
+
+void DispatcherCore::start_or_put_back(Marked it) {
   std::unordered_set<std::uint64_t> held;
-  const bool still_held = marked && losses == losses_;  // what was marked before a loss is others' by now
-  if (still_held) held.insert(marked->begin(), marked->end());
+  // What was marked before a loss is others' by now.
+  if (it.losses == losses_) held.insert(it.held.begin(), it.held.end());
   std::vector<std::vector<Launch>> by_loop(loops_.size());
-  for (Launch& it : company) {
-    if (held.contains(it.ticket.lease_token)) {
-      by_loop[next_loop_].push_back(std::move(it));
+  for (Launch& launch : it.company) {
+    if (held.contains(launch.ticket.lease_token)) {
+      by_loop[next_loop_].push_back(std::move(launch));
       next_loop_ = (next_loop_ + 1) % by_loop.size();
     } else {
-      suspects_.over(it.ticket.lease_token);
-      put_back(it);
+      suspects_.over(launch.ticket.lease_token);
+      put_back(launch);
     }
   }
   for (std::size_t i = 0; i < by_loop.size(); ++i) {

@@ -63,6 +63,7 @@ void DispatcherCore::schedule_turn() {
 
 void DispatcherCore::turn() {
   turn_scheduled_ = false;
+  go_on_with_marked();
   start_attempts();
   flush_records();
   pump_claims();

@@ -65,6 +65,13 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
     }
   };
 
+  /// Suspects that were counted as tried, before they are.
+  struct Marked {
+    std::vector<Launch> company;
+    std::uint64_t losses;             ///< when that was asked for
+    std::vector<std::uint64_t> held;  ///< lease tokens of those that were still leased
+  };
+
   /// Outcomes on their way to the store, with what they free once they are durable.
   struct Recording {
     /// What is sent again when the store's queue was full: the verdicts, with the attempts stripped of
@@ -106,8 +113,9 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
 
   // core_suspects.cpp
   void try_suspects();
-  void on_marked(std::vector<Launch> company, std::uint64_t losses,
-                 const Result<std::vector<std::uint64_t>>& marked);
+  void on_marked(Marked it);
+  void go_on_with_marked();
+  void start_or_put_back(Marked it);
   void put_back(const Launch& launch);
   void accept(LeasedDelivery delivery, Origin origin);
   void ask_backlog();
@@ -231,6 +239,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   LocalLimiter own_rates_;
   std::vector<std::shared_ptr<AttemptLoop>> loops_;
   Suspects suspects_;
+  std::vector<Marked> marked_;  ///< not started, as it is not sure that this node holds its leases
   std::vector<std::vector<Launch>> launches_;  ///< by loop, gathered in this turn
   std::size_t next_loop_ = 0;
   bool turn_scheduled_ = false;

@@ -55,18 +55,20 @@ bool AppHealthBook::told(AgentId agent, const Teller& teller, std::vector<tunnel
   Told now = std::make_shared<const ToldApps>(std::move(apps));  // the long part, before others have to wait
   const std::lock_guard lock(mutex_);
   Word& word = words_[agent];
-  const bool lapsed = clock_.steady() - word.at >= kHolds;
+  const SteadyTime at = clock_.steady();
+  const bool lapsed = at - word.at >= kHolds;
   bool differs = lapsed || !word.last || word.last->all() != now->all();
   const bool is_seated = has_seat(word, teller.seat);
   if (Entry* known = find(word, teller)) {
     differs = differs || !known->told->same_bounds(*now);
-    *known = {teller, now};
+    *known = {teller, now, at};
   } else {
-    word.entries.push_back({teller, now});
+    word.entries.push_back({teller, now, at});
     differs = differs || (teller.live && !is_seated && matters(word, word.entries.back()));
   }
   word.last = std::move(now);
-  word.at = clock_.steady();
+  word.at = at;
+  word.by = teller.seat.instance;
   return differs;
 }
 
@@ -89,9 +91,27 @@ bool AppHealthBook::left(AgentId agent, const Teller& teller) {
   if (entry == nullptr) return false;
   const Entry gone = *entry;
   std::erase_if(word.entries, [&](const Entry& it) { return it.teller.session == teller.session; });
-  const bool news = gone.teller.live && !has_seat(word, gone.teller.seat) && matters(word, gone);
+  bool news = gone.teller.live && !has_seat(word, gone.teller.seat) && matters(word, gone);
+  news = process_left(word, gone.teller.seat.instance) || news;
   if (word.entries.empty() && (!word.last || word.last->all().empty())) words_.erase(found);
   return news;
+}
+
+bool AppHealthBook::says_away(const Word& word) const {
+  if (!word.last || clock_.steady() - word.at >= kHolds) return false;
+  return std::ranges::any_of(word.last->all(), [](const tunnel::AppHealth& app) { return !app.reachable; });
+}
+
+/// Those that stay have the last word, of the time when it was said.
+bool AppHealthBook::process_left(Word& word, const Uuid& instance) const {
+  const auto of_it = [&](const Entry& it) { return it.teller.seat.instance == instance; };
+  if (!word.last || word.by != instance || std::ranges::any_of(word.entries, of_it)) return false;
+  const bool was_away = says_away(word);
+  const auto newest = std::ranges::max_element(word.entries, {}, &Entry::at);
+  word.last = newest == word.entries.end() ? nullptr : newest->told;
+  word.at = newest == word.entries.end() ? SteadyTime() : newest->at;
+  word.by = newest == word.entries.end() ? Uuid() : newest->teller.seat.instance;
+  return was_away;
 }
 
 std::optional<unsigned> AppHealthBook::places(AgentId agent, std::string_view host,
@@ -101,7 +121,7 @@ std::optional<unsigned> AppHealthBook::places(AgentId agent, std::string_view ho
   const auto word = words_.find(agent);
   if (word == words_.end()) return std::nullopt;
   std::vector<Process> processes;
-  for (const auto& [teller, told] : word->second.entries) {
+  for (const auto& [teller, told, at] : word->second.entries) {
     if (!teller.live) continue;
     process_of(processes, teller.seat.instance).add(teller.seat, told->find(key));
   }

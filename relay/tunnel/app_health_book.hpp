@@ -35,7 +35,8 @@ class AppHealthBook {
   bool told(AgentId agent, const Teller& teller, std::vector<tunnel::AppHealth> apps);
   /// It has become live, or is so no more. True when that may change places().
   bool set_live(AgentId agent, const Teller& teller);
-  /// The session has ended, and how much apps take by it with it. True when that may change places().
+  /// The session has ended, and how much apps take by it with it; with the last one of a process goes what
+  /// that said of what can be reached. True when that may change places(), or leaves less away().
   bool left(AgentId agent, const Teller& teller);
   /// A new session: what an earlier one said of what can be reached counts no more. Bounds are those of
   /// sessions, and leave with them.
@@ -54,15 +55,19 @@ class AppHealthBook {
   struct Entry {
     Teller teller;
     Told told;
+    SteadyTime at;
   };
   struct Word {
     Told last;  ///< by any session; null: none that counts
     SteadyTime at;
-    std::vector<Entry> entries;  ///< of each session that has spoken, the newest last
+    Uuid by{};                   ///< the process that said it
+    std::vector<Entry> entries;  ///< of each session that has spoken
   };
   static Entry* find(Word& word, const Teller& teller);
   static bool has_seat(const Word& word, const SessionSeat& seat);
   static bool matters(const Word& word, const Entry& entry);
+  bool says_away(const Word& word) const;
+  bool process_left(Word& word, const Uuid& instance) const;
 
   const Clock& clock_;
   mutable std::mutex mutex_;

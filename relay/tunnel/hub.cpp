@@ -38,9 +38,10 @@ asio::awaitable<AgentAnswer> deliver_on(std::shared_ptr<HubSession> session, Age
       std::move(initiate), asio::use_awaitable);
 }
 
-/// On another session of the same agent.
+/// On another session of the same agent. Each of its processes has places of its own at an app.
 bool may_go_on(const AgentAnswer& answer) {
-  return answer.resumes || (answer.outcome == Outcome::not_sent && answer.error_code == "agent_away");
+  const bool is_away = answer.outcome == Outcome::not_sent && answer.error_code == "agent_away";
+  return answer.resumes || answer.app_full || is_away;
 }
 
 }  // namespace
@@ -95,15 +96,15 @@ asio::awaitable<AgentAnswer> Hub::deliver(AgentId agent, AgentRequest request) {
   const SteadyTime until = core.clock.steady() + request.deadline;
   const AgentDeliveryPtr delivery = to_delivery(std::move(request));
   AgentAnswer answer = agent_away();
-  std::shared_ptr<HubSession> last;
+  SessionRegistry::Wish wish;
   core.metrics.in_flight.Increment();
   for (int i = 0; i < kSessionsTried && may_go_on(answer); ++i) {
-    // Another session of the same process knows what came of it.
-    const auto instance = last ? std::optional(last->seat().instance) : std::nullopt;
-    auto session = core.registry.pick(agent, core.random, instance, last);
+    auto session = core.registry.pick(agent, core.random, wish);
     if (!session) break;
-    last = session;
+    wish.except = session;
+    wish.instance = session->seat().instance;  // another session of the process knows what came of it
     AgentAnswer next = co_await deliver_on(std::move(session), delivery, until);
+    if (next.app_full) wish.none_of.push_back(*std::exchange(wish.instance, std::nullopt));
     // What the first session may have brought to the app stays so, whatever a second one did not.
     if (answer.resumes && next.outcome == Outcome::not_sent) break;
     answer = std::move(next);

@@ -109,19 +109,20 @@ bool SessionRegistry::drop(AgentId agent, const Ptr& session) {
   return last;
 }
 
-SessionRegistry::Ptr SessionRegistry::pick(AgentId agent, Random& random, const std::optional<Uuid>& instance,
-                                           const Ptr& except) const {
+SessionRegistry::Ptr SessionRegistry::pick(AgentId agent, Random& random, const Wish& wish) const {
   const std::lock_guard lock(mutex_);
   const Sessions* sessions = find(agent);
   if (sessions == nullptr) return nullptr;
   std::vector<const Seated*> able;
   const auto gather = [&](bool any_instance) {
     for (const Seated& one : *sessions) {
-      if (one.live && one.session != except && (any_instance || one.seat.instance == instance))
-        able.push_back(&one);
+      const bool fits = any_instance
+                            ? std::ranges::find(wish.none_of, one.seat.instance) == wish.none_of.end()
+                            : one.seat.instance == wish.instance;
+      if (one.live && one.session != wish.except && fits) able.push_back(&one);
     }
   };
-  if (instance) gather(false);
+  if (wish.instance) gather(false);
   if (able.empty()) gather(true);
   if (able.empty()) return nullptr;
   if (able.size() == 1) return able.front()->session;

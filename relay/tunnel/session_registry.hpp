@@ -45,9 +45,14 @@ class SessionRegistry {
   /// nothing: the end of an old session never takes away a new one.
   bool drop(AgentId agent, const Ptr& session);
 
-  /// A live one, by the power of two choices; of `instance` if it has any, and not `except`. Null: none.
-  Ptr pick(AgentId agent, Random& random, const std::optional<Uuid>& instance = {},
-           const Ptr& except = nullptr) const;
+  /// Which session is wanted.
+  struct Wish {
+    std::optional<Uuid> instance;  ///< of this one, if it has any
+    Ptr except;
+    std::vector<Uuid> none_of;  ///< instances
+  };
+  /// A live one, by the power of two choices. Null: none.
+  Ptr pick(AgentId agent, Random& random, const Wish& wish) const;
   bool live(AgentId agent) const;
   /// All that are seated.
   std::vector<Ptr> of(AgentId agent) const;

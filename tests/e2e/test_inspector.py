@@ -207,6 +207,17 @@ def test_the_page_shows_a_delivery_as_it_passes_and_sends_it_again(scene, page):
     assert page.problems == []
 
 
+def test_a_body_that_is_nested_too_deep_is_shown_as_it_came(scene, page):
+    body = b"[" * 30_000 + b"]" * 30_000
+    scene.post(body)
+    scene.inspector.ended(1)
+    page.open(scene.inspector.url)
+    page.until(ROWS + ".length === 1")
+    page.run("document.querySelector('#deliveries button').click()")
+    assert page.until("document.querySelector('#detail .body')?.innerText") == body.decode()
+    assert page.problems == []
+
+
 def test_nothing_that_came_with_a_delivery_runs_in_the_page(scene, page):
     scene.respond = lambda received: (200, {"X-Hostile": HOSTILE}, HOSTILE.encode())
     body = HOSTILE.encode()

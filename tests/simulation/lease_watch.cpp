@@ -28,6 +28,7 @@ void LeaseWatch::check_places(const relay::Destination& destination) {
 /// under an earlier number, whoever has it now.
 void LeaseWatch::check_lease(const relay::LeasedDelivery& leased) {
   const DeliveryId id = leased.delivery.id;
+  if (!log_->holds_leases()) facts_.witness.accuse(id.to_string() + " is tried though the lease may be lost");
   const auto told = log_->told_of_loss_at();
   const bool gone = facts_.store.holder(id, leased.lease_token) != log_->node();
   if (gone && told && facts_.scheduler.now() > *told)

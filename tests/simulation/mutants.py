@@ -59,7 +59,7 @@ MUTANTS = [
     ("a suspect that waits for its turn outlives its lease", "relay/delivery/core_leases.cpp",
      "  for (const Launch& it : suspects_.give_up()) put_back(it);\n", ""),
     ("a suspect that was marked outlives its lease", "relay/delivery/core_suspects.cpp",
-     "marked && losses == losses_;", "marked && losses <= losses_;"),
+     "if (it.losses == losses_) held", "if (it.losses <= losses_) held"),
     ("a lease is given back twice", "relay/delivery/core_outcomes.cpp",
      "  desk_.release(recording->ends);\n", "  desk_.release(recording->ends);\n  desk_.release(recording->ends);\n"),
     ("a claim that failed keeps its room", "relay/delivery/core_claims.cpp",

@@ -1,7 +1,9 @@
 // How the bytes of a body are shown. Pure: strings in, strings out. ASCII only, as it is compiled in.
 
+const MOST_DEPTH = 200;
+
 /** Indents JSON without reading its values, so that no number and no escape is shown otherwise than it came.
- *  null when it is not JSON. */
+ *  null when it is not JSON, or nested so deep that the blanks would be most of it: they grow with the square of the depth. */
 export function prettyJson(text) {
   try {
     JSON.parse(text);
@@ -11,7 +13,8 @@ export function prettyJson(text) {
   const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
   let depth = 0;
   let out = "";
-  tokens.forEach((token, at) => {
+  for (const [at, token] of tokens.entries()) {
+    if (depth > MOST_DEPTH) return null;
     const open = token === "{" || token === "[";
     const close = token === "}" || token === "]";
     const before = tokens[at - 1];
@@ -22,7 +25,7 @@ export function prettyJson(text) {
     }
     out += token === ":" ? ": " : token;
     if (open) depth += 1;
-  });
+  }
   return out;
 }
 

@@ -80,7 +80,8 @@ void PostgresEventLog::append_group(pg::Link& link, RowNumbers& numbers, std::sp
       });
       return settle_append(group, tasks);
     } catch (const pg::Failure& failure) {
-      if (failure.lost() && group.was_committing()) doubtful_.add(link.backend(), group.leased_rows());
+      if (failure.lost() && group.was_committing())
+        doubtful_.add(link.backend(), group.leased_under(), group.leased_rows());
       group.withdraw();
       if (failure.lost()) return refuse(tasks, away(failure));
       if (failure.partition_missing()) partitions_.forget();

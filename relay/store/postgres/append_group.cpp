@@ -247,7 +247,8 @@ void AppendGroup::finish(pg::Connection& connection, Time now) {
       .add(std::move(reason));
   // Only now: what was admitted in a new term must not be leased under the number of the old one. The other
   // way round it comes back with its hand-over.
-  delivery_params.add(leases_.id())
+  node_ = leases_.id();
+  delivery_params.add(node_)
       .add(to_micros(now))
       .add(std::move(next_at))
       .add(std::move(payload))

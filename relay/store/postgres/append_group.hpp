@@ -29,6 +29,7 @@ class AppendGroup {
   std::vector<Result<Appended>>& outcomes() { return outcomes_; }
   std::vector<LeasedDelivery> take_leased() { return std::exchange(leased_, {}); }
   std::vector<std::int64_t> leased_rows() const;
+  int leased_under() const { return node_; }  ///< the node's number then
   bool some_not_leased() const { return some_not_leased_; }
   /// Destinations of what was parked: another node may be able to make it.
   std::vector<DestinationId>& parked_for() { return parked_for_; }
@@ -68,6 +69,7 @@ class AppendGroup {
   std::vector<DestinationId> parked_for_;
   bool some_not_leased_ = false;
   bool committing_ = false;
+  int node_ = 0;
 };
 
 }  // namespace postern::relay

@@ -100,22 +100,24 @@ void PostgresEventLog::claim(pg::Search search, Claimed done) {
   auto shared = std::make_shared<Claimed>(std::move(done));
   const auto offer = claims_.submit([this, search = std::move(search), shared](pg::Link& link) {
     pg::Claim claim;
+    int node = 0;
     bool lost = false;
     auto outcome = attempt([&] {
       return link.with([&](pg::Connection& connection) {
         if (!leases_.joined()) throw pg::Failure("55P03", "the leases are lost, and this node joins again");
         // What an earlier claim may have leased must be known first: it would be taken back from this one.
-        if (doubtful_.any()) doubtful_.settle(connection, leases_.id());
+        if (doubtful_.any()) doubtful_.settle(connection);
         if (doubtful_.any()) throw pg::Failure("55P03", "an earlier claim is still in doubt");
         try {
-          return claim.run(connection, search, leases_.id(), clock_.now());
+          node = leases_.id();
+          return claim.run(connection, search, node, clock_.now());
         } catch (const pg::Failure& failure) {
           lost = failure.lost();
           throw;
         }
       });
     });
-    if (lost && claim.committing) doubtful_.add(link.backend(), std::move(claim.found.rows));
+    if (lost && claim.committing) doubtful_.add(link.backend(), node, std::move(claim.found.rows));
     tell(*shared, std::move(outcome));
   });
   if (offer != pg::Lane::Offer::taken)

@@ -17,10 +17,10 @@ bool still_there(pg::Connection& connection, int backend) {
 
 }  // namespace
 
-void DoubtfulLeases::add(int backend, std::vector<std::int64_t> rows) {
+void DoubtfulLeases::add(int backend, int node, std::vector<std::int64_t> rows) {
   if (rows.empty()) return;
   const std::lock_guard lock(mutex_);
-  entries_.push_back({backend, std::move(rows)});
+  entries_.push_back({backend, node, std::move(rows)});
 }
 
 bool DoubtfulLeases::any() const {
@@ -28,7 +28,7 @@ bool DoubtfulLeases::any() const {
   return !entries_.empty();
 }
 
-std::size_t DoubtfulLeases::settle(pg::Connection& connection, int node) {
+std::size_t DoubtfulLeases::settle(pg::Connection& connection) {
   std::vector<Entry> entries;
   {
     const std::lock_guard lock(mutex_);
@@ -38,19 +38,19 @@ std::size_t DoubtfulLeases::settle(pg::Connection& connection, int node) {
   for (auto it = entries.begin(); it != entries.end(); ++it) {
     try {
       if (still_there(connection, it->backend)) {
-        add(it->backend, std::move(it->rows));
+        add(it->backend, it->node, std::move(it->rows));
         continue;
       }
       pg::Array rows(pg::Type::int8);
       for (const std::int64_t row : it->rows) rows.add(row);
-      const pg::Params params = std::move(pg::Params().add(std::move(rows)).add(node));
+      const pg::Params params = std::move(pg::Params().add(std::move(rows)).add(it->node));
       static const std::string kSql = fmt::format(
           "UPDATE delivery SET state = 0, reason = 'commit_unknown', lease = (lease + 1) & {} "
           "WHERE row = ANY($1::int8[]) AND state = 1 AND lease_node = $2",
           LeaseToken::kLeaseMask);
       released += static_cast<std::size_t>(connection.run(kSql, params).changed());
     } catch (...) {
-      for (; it != entries.end(); ++it) add(it->backend, std::move(it->rows));
+      for (; it != entries.end(); ++it) add(it->backend, it->node, std::move(it->rows));
       throw;
     }
   }

@@ -11,14 +11,16 @@ namespace postern::relay {
 /// connection has ended, what is leased among them is made pending. Safe from any thread.
 class DoubtfulLeases {
  public:
-  void add(int backend, std::vector<std::int64_t> rows);
+  /// `node`: the number they were leased under; under another one they are in somebody's memory.
+  void add(int backend, int node, std::vector<std::int64_t> rows);
   bool any() const;
   /// Returns how many deliveries it made pending.
-  std::size_t settle(pg::Connection& connection, int node);
+  std::size_t settle(pg::Connection& connection);
 
  private:
   struct Entry {
     int backend;
+    int node;
     std::vector<std::int64_t> rows;
   };
   mutable std::mutex mutex_;

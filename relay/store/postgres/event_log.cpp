@@ -65,7 +65,7 @@ void PostgresEventLog::start() {
 
 /// On the heartbeat's connection.
 void PostgresEventLog::on_beat(pg::Connection& connection) {
-  if (doubtful_.settle(connection, leases_.id()) > 0) {
+  if (doubtful_.settle(connection) > 0) {
     look_at_all();
     if (intake()) intake()->wake({});
   }

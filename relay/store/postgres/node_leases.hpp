@@ -73,7 +73,7 @@ class NodeLeases {
   Events events_;
   mutable std::mutex number_mutex_;
   int id_ = 0;
-  std::atomic<std::int64_t> good_until_{0};  ///< microseconds of the steady clock
+  std::atomic<std::int64_t> good_until_{0};  ///< microseconds since the machine started
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -71,6 +71,19 @@ TEST(Acknowledged, ForgetsTheOldest) {
   EXPECT_TRUE(latest.covers(head)) << "the highest counts";
 }
 
+TEST(Acknowledged, WhatWasAcknowledgedAgainIsNotOld) {
+  Acknowledged latest(2);
+  const tunnel::ResultAck first{DeliveryId{{1}}, 1}, second{DeliveryId{{2}}, 1}, third{DeliveryId{{3}}, 1};
+  const tunnel::ResultAck again{first.delivery_id, 2};
+  for (const tunnel::ResultAck& ack : {first, second, again, third}) latest.add({&ack, 1});
+  tunnel::DeliverHead head;
+  head.attempt = 2;
+  head.delivery_id = first.delivery_id;
+  EXPECT_TRUE(latest.covers(head));
+  ASSERT_EQ(latest.latest().size(), 2U);
+  EXPECT_EQ(latest.latest().front().delivery_id, again.delivery_id);
+}
+
 TEST_F(ResultKeeperTest, KnowsAfterARestartWhatWasNotCommitted) {
   {
     auto keeper = open();
@@ -151,6 +164,23 @@ TEST_F(ResultKeeperTest, WhatADiskHasLeftOutIsWrittenOnceItCan) {
   Journal read({});
   EXPECT_EQ(read.load(disk.file), disk.file.size());
   EXPECT_EQ(read.entries(), 80U);
+}
+
+TEST_F(ResultKeeperTest, WhatIsNotOnTheDiskIsNotForAnHeir) {
+  auto owned = std::make_unique<FailingDisk>();
+  FailingDisk& disk = *owned;
+  ResultKeeper keeper(Journal({}), std::move(owned), disk.file.size());
+  EXPECT_TRUE(keeper.settle());
+  disk.broken = true;
+  keeper.keep(id(1), answered());
+  const auto settled = keeper.settle();
+  ASSERT_FALSE(settled);
+  EXPECT_EQ(settled.error().code, "journal_incomplete");
+  disk.broken = false;
+  EXPECT_TRUE(keeper.settle());
+  Journal read({});
+  EXPECT_EQ(read.load(disk.file), disk.file.size());
+  EXPECT_TRUE(read.answer_for(request(1)));
 }
 
 TEST_F(ResultKeeperTest, AnswersThatWereAcknowledgedDoNotStayOnTheDisk) {

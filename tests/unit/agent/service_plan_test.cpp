@@ -157,6 +157,12 @@ TEST_F(ServicePlanTest, AnotherUnitOfThatNameIsLeftAlone) {
   EXPECT_TRUE(plan());
 }
 
+TEST_F(ServicePlanTest, AUnitOfADistributionIsNotHidden) {
+  write(dir_ / "usr/lib/systemd/system/postern-agent.service", "[Service]\nExecStart=/bin/true\n");
+  EXPECT_THAT(refusal(), HasSubstr("not_ours: "));
+  EXPECT_THAT(refusal(), HasSubstr("usr/lib/systemd/system/postern-agent.service"));
+}
+
 TEST_F(ServicePlanTest, AnUpdateKeepsWhatIsNotGivenAnew) {
   options_.proxy = "http://ann:geheim@proxy:3128";
   give_sessions(3);

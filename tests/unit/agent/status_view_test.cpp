@@ -35,6 +35,18 @@ class StatusViewTest : public testing::Test {
   std::optional<Result<FileLock>> lock_;
 };
 
+TEST_F(StatusViewTest, ARelayMayGiveAnyGeneration) {
+  serve();
+  board_.before_writing([this](Status& status) {
+    status.session_list = {{.state = "connected",
+                            .relay = "203.0.113.7:8443",
+                            .since = clock_.now(),
+                            .generation = std::numeric_limits<std::uint64_t>::max()}};
+  });
+  board_.enter(Phase::connected);
+  EXPECT_THAT(text(), HasSubstr("generation 18446744073709551615"));
+}
+
 TEST_F(StatusViewTest, ShowsEachSessionAndWhetherItIsLive) {
   serve();
   board_.before_writing([this](Status& status) {

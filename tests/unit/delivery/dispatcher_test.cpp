@@ -506,6 +506,35 @@ TEST_F(LostLeasesTest, ASuspectThatWasMarkedBeforeTheLossIsNotTried) {
   EXPECT_TRUE(is_forgotten());
 }
 
+// Its process stood still meanwhile, for instance.
+TEST_F(LostLeasesTest, ASuspectThatWasMarkedWaitsWhileItsLeaseMayBeAnothers) {
+  rig.destination(kOne);
+  start_direct(kOne);
+  LeasedDelivery leased = handed_over();
+  leased.crashes = 1;
+  rig.log->interfere([&](FakeEventLog& log) { log.before_marked([&] { log.be_unsure(true); }); });
+  rig.dispatcher->handed_over({leased});
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(rig.driver.attempts, 0U);
+  rig.log->be_unsure(false);
+  EXPECT_TRUE(rig.eventually([&] { return rig.driver.attempts == 1; }));
+}
+
+TEST_F(LostLeasesTest, ASuspectThatWaitedIsNotTriedOnceTheLossIsKnown) {
+  rig.destination(kOne);
+  start_direct(kOne);
+  LeasedDelivery leased = handed_over();
+  leased.crashes = 1;
+  rig.log->interfere([&](FakeEventLog& log) { log.before_marked([&] { log.be_unsure(true); }); });
+  rig.dispatcher->handed_over({leased});
+  std::this_thread::sleep_for(50ms);
+  rig.dispatcher->leases_lost();
+  rig.log->be_unsure(false);
+  ASSERT_TRUE(goes_back());
+  EXPECT_EQ(rig.driver.attempts, 0U);
+  EXPECT_TRUE(is_forgotten());
+}
+
 TEST_F(DispatcherTest, AKickFindsWhatBecameDueByHand) {
   rig.destination(kOne);
   start_direct(kOne);

@@ -53,6 +53,7 @@ class FakeEventLog final : public EventLog {
   void next_due(Time now, std::function<void(Result<std::optional<Time>>)> done) override;
   void backlog(std::function<void(Result<std::vector<Backlog>>)> done) override;
   Result<std::size_t> recover() override;
+  bool holds_leases() const override { return !unsure_; }
 
   /// Puts a delivery in as an earlier process left it. Call before the dispatcher starts.
   void seed(const Delivery& delivery, std::shared_ptr<const Event> event, OrderKey order_key = kNoOrder);
@@ -64,6 +65,8 @@ class FakeEventLog final : public EventLog {
   void before_heads(std::function<void()> deed) { before_heads_ = std::move(deed); }
   /// The same for the next suspects: they are marked, and it has not been said yet.
   void before_marked(std::function<void()> deed) { before_marked_ = std::move(deed); }
+  /// Its heartbeat is late: others may have what it has leased.
+  void be_unsure(bool unsure) { unsure_ = unsure; }
   /// The next `count` calls of complete() find the queue full.
   void refuse_completions(std::size_t count) { refuse_completions_ = count; }
   /// From here on complete() is taken but not carried out, until release_completions().
@@ -111,6 +114,7 @@ class FakeEventLog final : public EventLog {
       in_order_;  ///< open ones, and in no other
   std::atomic<std::size_t> refuse_completions_{0};
   std::atomic<bool> holding_{false};
+  std::atomic<bool> unsure_{false};
   std::function<void()> before_heads_;
   std::function<void()> before_marked_;
   std::vector<Job> held_;  ///< under the queue's lock

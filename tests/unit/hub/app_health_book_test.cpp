@@ -61,6 +61,28 @@ TEST_F(HealthBook, ANewSessionKnowsNothing) {
   EXPECT_EQ(book_.places(kAgent, "localhost", 8000), 4U) << "the session is still there";
 }
 
+TEST_F(HealthBook, WhatAProcessSaidLeavesWithItsLastSession) {
+  book_.told(kAgent, kFirst, {{"localhost", 9000, true, ""}});
+  book_.told(kAgent, kSecond, kGone);
+  EXPECT_FALSE(book_.left(kAgent, kSecond)) << "the same process is still there";
+  EXPECT_TRUE(book_.away(kAgent, "localhost", 8000));
+  EXPECT_TRUE(book_.left(kAgent, kFirst));
+  EXPECT_FALSE(book_.away(kAgent, "localhost", 8000));
+  EXPECT_TRUE(book_.apps(kAgent).empty());
+}
+
+TEST_F(HealthBook, ThoseThatStayHaveTheLastWord) {
+  const AppHealthBook::Teller other{seat(2, 0), &kSessions[2]};
+  book_.told(kAgent, kFirst, bound(4, 1));
+  book_.told(kAgent, other, kGone);
+  EXPECT_TRUE(book_.left(kAgent, other));
+  EXPECT_FALSE(book_.away(kAgent, "localhost", 8000));
+  EXPECT_EQ(book_.apps(kAgent), bound(4, 1));
+  book_.told(kAgent, kFirst, kGone);
+  EXPECT_FALSE(book_.left(kAgent, other)) << "it has left";
+  EXPECT_TRUE(book_.away(kAgent, "localhost", 8000));
+}
+
 TEST_F(HealthBook, TheSessionsOfAProcessShareWhatAnAppTakes) {
   EXPECT_EQ(book_.places(kAgent, "localhost", 8000), std::nullopt);
   EXPECT_TRUE(book_.told(kAgent, kFirst, bound(5)));

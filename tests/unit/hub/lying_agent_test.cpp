@@ -252,16 +252,20 @@ TEST_F(LyingAgent, WhoGivesBackEveryDeliveryIsOutInTheEnd) {
   std::vector<std::future<AgentAnswer>> answers;
   for (int i = 0; i < kDeliveries; ++i)
     answers.push_back(deliver_later(liar_identity_.agent_id, request_to(1, "")));
-  std::size_t given_back = 0;
+  std::string resets;
+  for (int heard = 0; heard < kDeliveries;) {
+    const auto said = agent->hear();
+    ASSERT_TRUE(said);
+    if (said->header.type != FrameType::deliver) continue;
+    resets += reset_frame(said->header.stream, 2);
+    ++heard;
+  }
+  agent->say(resets);  // at once: on a slow machine one by one would be no flood
   std::string code;
   while (const auto said = agent->hear()) {
     if (said->header.type == FrameType::goaway) code = tunnel::decode_goaway(said->payload)->code;
-    if (said->header.type != FrameType::deliver) continue;
-    agent->say(reset_frame(said->header.stream, 2));
-    ++given_back;
   }
   EXPECT_EQ(code, "excessive_resets");
-  EXPECT_LT(given_back, kDeliveries);
   for (auto& answer : answers) EXPECT_NE(answer.get().outcome, Outcome::delivered);
   expect_others_untouched();
 }

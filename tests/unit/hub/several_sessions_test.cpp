@@ -73,6 +73,25 @@ TEST_F(SeveralSessions, ReplicasStandSideBySide) {
   EXPECT_EQ(deliver(who.agent_id, request_to(app_.port())).body, "ok");
 }
 
+TEST_F(SeveralSessions, WhatOneReplicaHasNoPlaceForGoesToTheOther) {
+  const auto who = new_identity({fmt::format("127.0.0.1:{} max=1", app_.port())}, true);
+  const auto one = start(who, 2);
+  const auto other = start(who, 2);
+  wait_sessions(4);
+  for (int round = 1; round <= 10; ++round) {
+    app_.hold();
+    auto first = deliver_later(who.agent_id, request_to(app_.port()));
+    app_.wait_for_calls(2 * round - 1);
+    auto second = deliver_later(who.agent_id, request_to(app_.port()));
+    app_.wait_for_calls(2 * round);
+    const AgentAnswer third = deliver(who.agent_id, request_to(app_.port()));
+    EXPECT_TRUE(third.app_full) << third.error_code;
+    app_.release();
+    EXPECT_EQ(first.get().body, "ok");
+    EXPECT_EQ(second.get().body, "ok");
+  }
+}
+
 TEST_F(SeveralSessions, RevokingEndsAll) {
   const auto who = identity();
   const auto agent = start(who, 3);

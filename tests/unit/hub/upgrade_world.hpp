@@ -63,9 +63,19 @@ class Process {
     if (exit_.valid()) EXPECT_EQ(exit_.wait_for(std::chrono::seconds(20)), std::future_status::ready);
     loop_.stop();
     thread_.join();
+    results_.drop_heir();
   }
   void give_place() {
     on_loop([this] { predecessor_->begin(); });
+  }
+  /// As at SIGTERM.
+  void drain() {
+    std::promise<void> done;
+    on_loop([&] {
+      keeper_->drain();
+      done.set_value();
+    });
+    done.get_future().wait();
   }
   /// What serve() does once its loop has ended.
   void abandon() {

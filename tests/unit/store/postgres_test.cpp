@@ -2,7 +2,9 @@
 #include <random>
 
 #include "base/bytes.hpp"
+#include "relay/store/lease_token.hpp"
 #include "relay/store/postgres/database.hpp"
+#include "relay/store/postgres/doubtful_leases.hpp"
 #include "relay/store/postgres/event_log.hpp"
 #include "relay/store/postgres/lock_numbers.hpp"
 #include "relay/store/postgres/migrate.hpp"
@@ -359,6 +361,21 @@ TEST_F(PostgresLossTest, NothingStartsBeforeTheIntakeHasForgottenWhatItHad) {
   EXPECT_FALSE(other->event_log->holds_leases());
   theirs.still_forgetting = false;
   EXPECT_TRUE(other->event_log->holds_leases());
+}
+
+// This node may have been buried meanwhile, come back, and leased the very same again.
+TEST_F(PostgresTest, WhatIsInDoubtIsTakenBackFromTheNumberItWasLeasedUnderOnly) {
+  ASSERT_TRUE(append(workspace, source.id, "k1", {destination}));
+  const std::int64_t row = LeaseToken::unpack(intake.leased.at(0).lease_token).row;
+  const int node = log().node();
+  constexpr int kNoBackend = 0;
+  auto connection = server_database->connect();
+  DoubtfulLeases doubtful;
+  doubtful.add(kNoBackend, node + 1000, {row});
+  EXPECT_EQ(doubtful.settle(connection), 0U);
+  doubtful.add(kNoBackend, node, {row});
+  EXPECT_EQ(doubtful.settle(connection), 1U);
+  EXPECT_FALSE(doubtful.any());
 }
 
 TEST_F(PostgresTest, ADeliveryWhoseNodeDiedOverAndOverIsDead) {
