@@ -70,7 +70,7 @@ class DispatcherSimulation {
     }
     calm = true;
     for (std::uint64_t n = 1; n <= kAgents; ++n) rig.agents.set(nth<AgentId>(n), true);
-    const auto limit = std::chrono::steady_clock::now() + 100s;
+    const auto limit = std::chrono::steady_clock::now() + 400s;  // a few, but for where everything is checked
     while (!ended() && std::chrono::steady_clock::now() < limit) rig.clock.advance(10s);
   }
 
