@@ -56,7 +56,7 @@ struct DispatcherKeysTest : testing::Test {
 
 TEST_F(DispatcherKeysTest, AFailedOneHoldsBackThoseBehindIt) {
   int failures = 2;
-  rig.driver.script = [&](const AttemptJob&) { return answers(failures-- > 0 ? 500 : 200); };
+  rig.driver.script = [failures](const AttemptJob&) mutable { return answers(failures-- > 0 ? 500 : 200); };
   start(Ordering::destination);
   const auto sent = append(20);
   ASSERT_TRUE(rig.eventually([&] {
@@ -101,7 +101,7 @@ TEST_F(DispatcherKeysTest, WhatWasLeasedBeforeTheLeasesWereLostIsNotMade) {
 TEST_F(DispatcherKeysTest, ADeadOneLetsTheNextPass) {
   rig.destination(1).retry_schedule = {0s, 10s};
   const DeliveryId bad = nth<DeliveryId>(1);
-  rig.driver.script = [&](const AttemptJob& job) {
+  rig.driver.script = [bad](const AttemptJob& job) {
     return answers(job.leased.delivery.id == bad ? 500 : 200);
   };
   start(Ordering::destination);
@@ -112,7 +112,7 @@ TEST_F(DispatcherKeysTest, ADeadOneLetsTheNextPass) {
 }
 
 TEST_F(DispatcherKeysTest, OtherKeysGoOnAndWhatHasNoneIsHandedOver) {
-  rig.driver.script = [&](const AttemptJob& job) { return answers(job.leased.order_key == 7 ? 500 : 200); };
+  rig.driver.script = [](const AttemptJob& job) { return answers(job.leased.order_key == 7 ? 500 : 200); };
   start(Ordering::key);
   const auto stuck = append(10, 7);
   append(10, 9);

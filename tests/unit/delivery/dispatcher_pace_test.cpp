@@ -254,7 +254,7 @@ TEST_F(DispatcherPaceTest, WhatIsHeldTakesNoneOfTheRateAndComesBackSpreadOut) {
   rig.destination(1).rate_per_second = 1;
   rig.destination(1).rate_burst = 3;
   const DeliveryId last_dead = nth<DeliveryId>(40);
-  rig.driver.script = [&](const AttemptJob& job) {
+  rig.driver.script = [last_dead](const AttemptJob& job) {
     return job.leased.delivery.id > last_dead ? answers(200) : held();
   };
   start_direct();
@@ -275,7 +275,7 @@ TEST_F(DispatcherPaceTest, WhatIsHeldTakesNoneOfTheRetriesAndEarnsNone) {
   rig.destination(1).retry_schedule = {0s, 1s, 1h};
   rig.destination(1).breaker.enabled = false;
   const DeliveryId last_dead = nth<DeliveryId>(20);
-  rig.driver.script = [&](const AttemptJob& job) {
+  rig.driver.script = [last_dead](const AttemptJob& job) {
     if (job.leased.tries == 0) return answers(500);
     return job.leased.delivery.id > last_dead ? answers(200) : held();
   };

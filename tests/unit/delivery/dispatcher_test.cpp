@@ -185,7 +185,7 @@ TEST_F(DispatcherTest, ADriverThatSaysAwayWhileTheDirectorySaysHereIsAskedAgainA
   agent_destination(kOne);
   rig.agents.set_quietly(kAgent, true);
   int refusals = 3;
-  rig.driver.script = [&](const AttemptJob&) {
+  rig.driver.script = [refusals](const AttemptJob&) mutable {
     return refusals-- > 0 ? not_sent("agent_away", true) : answers(200);
   };
   start_direct(kOne);
@@ -298,7 +298,7 @@ TEST_F(DispatcherTest, ADeletedDestinationsDeliveriesAreCancelled) {
 TEST_F(DispatcherTest, ADriverThatThrowsIsOurFaultAndFreesItsPlace) {
   rig.destination(kOne).concurrency = 2;
   int faults = 20;
-  rig.driver.script = [&](const AttemptJob&) {
+  rig.driver.script = [faults](const AttemptJob&) mutable {
     Plan plan = answers(200);
     plan.throws = faults-- > 0;
     return plan;
