@@ -54,9 +54,12 @@ std::vector<SessionRegistry::Ptr> SessionRegistry::take(AgentId agent, const Ptr
   // One credential must not hold seats without end: those that never came to deliver go first.
   const std::size_t most = 2 * tunnel::kSessionsMost * (replicas ? tunnel::kInstancesMost : 1);
   std::size_t surplus = sessions.size() >= most ? sessions.size() - most + 1 : 0;
-  for (auto& gone :
-       evict(sessions, [&](const Seated& one) { return !one.live && surplus > 0 && surplus-- > 0; }))
-    older.push_back(std::move(gone));
+  const auto is_surplus = [&](const Seated& one) {
+    if (one.live || surplus == 0) return false;
+    --surplus;
+    return true;
+  };
+  for (auto& gone : evict(sessions, is_surplus)) older.push_back(std::move(gone));
   sessions.push_back({session, seat, replicas, false, "the first probe is under way"});
   return older;
 }
