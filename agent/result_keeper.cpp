@@ -40,9 +40,7 @@ Result<void> ResultKeeper::take_over(const std::filesystem::path& path) {
 Result<void> ResultKeeper::settle() {
   if (disk_ && disk_->settle()) return {};
   if (disk_) {
-    std::string file = journal_.rewritten();
-    size_ = file.size();
-    disk_->replace(std::move(file));
+    rewrite();
     if (disk_->settle()) return {};
   }
   return fail("journal_incomplete",
@@ -67,10 +65,8 @@ Result<void> ResultKeeper::take_back(const std::filesystem::path& path) {
     left.forget(acknowledged_.latest());
     journal_ = std::move(left);
   }
-  std::string whole = journal_.rewritten();
-  size_ = whole.size();
-  (*file)->replace(std::move(whole));
   disk_ = std::move(*file);
+  rewrite();
   return {};
 }
 
@@ -97,6 +93,10 @@ void ResultKeeper::append(std::string bytes) {
   if (!disk_ || bytes.empty()) return;
   size_ += bytes.size();
   if (!journal_.worth_rewriting(size_) && !must_repair()) return disk_->append(std::move(bytes));
+  rewrite();
+}
+
+void ResultKeeper::rewrite() {
   std::string file = journal_.rewritten();
   size_ = file.size();
   disk_->replace(std::move(file));

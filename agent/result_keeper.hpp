@@ -61,6 +61,7 @@ class ResultKeeper {
 
  private:
   void append(std::string bytes);
+  void rewrite();
   bool must_repair();
 
   Journal journal_;

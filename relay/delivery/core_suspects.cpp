@@ -37,13 +37,13 @@ void DispatcherCore::try_suspects() {
 // This node may have stood still since they were marked, and others may have them: like any start, this one
 // waits for the heartbeat.
 void DispatcherCore::on_marked(Marked it) {
-  if (it.losses == losses_ && log_ != nullptr && !log_->holds_leases())
+  if (it.losses == losses_ && !is_sure_of_leases())
     return marked_.push_back(std::move(it));  // counted as tried; the sweep comes back to it
   start_or_put_back(std::move(it));
 }
 
 void DispatcherCore::go_on_with_marked() {
-  if (log_ != nullptr && !log_->holds_leases()) return;
+  if (marked_.empty() || !is_sure_of_leases()) return;
   for (Marked& it : std::exchange(marked_, {})) start_or_put_back(std::move(it));
 }
 

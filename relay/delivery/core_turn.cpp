@@ -72,7 +72,7 @@ void DispatcherCore::turn() {
 
 void DispatcherCore::start_attempts() {
   if (draining_ || failed_) return;
-  if (log_ != nullptr && !log_->holds_leases()) return;  // the sweep comes back to it
+  if (!is_sure_of_leases()) return;  // the sweep comes back to it
   ring_.retry_over_share();
   try_suspects();  // before the lines at apps: they have waited since a process died
   call_waiting();

@@ -98,6 +98,7 @@ class DispatcherCore : public std::enable_shared_from_this<DispatcherCore> {
   void schedule_turn();
   void turn();
   void start_attempts();
+  bool is_sure_of_leases() const { return log_ == nullptr || log_->holds_leases(); }
   Launch launch(Queue& queue);
   void touch(Queue& queue);
   void arm_sweep();

@@ -93,7 +93,7 @@ bool AppHealthBook::left(AgentId agent, const Teller& teller) {
   std::erase_if(word.entries, [&](const Entry& it) { return it.teller.session == teller.session; });
   bool news = gone.teller.live && !has_seat(word, gone.teller.seat) && matters(word, gone);
   news = process_left(word, gone.teller.seat.instance) || news;
-  if (word.entries.empty() && (!word.last || word.last->all().empty())) words_.erase(found);
+  if (word.entries.empty()) words_.erase(found);
   return news;
 }
 
@@ -107,10 +107,11 @@ bool AppHealthBook::process_left(Word& word, const Uuid& instance) const {
   const auto of_it = [&](const Entry& it) { return it.teller.seat.instance == instance; };
   if (!word.last || word.by != instance || std::ranges::any_of(word.entries, of_it)) return false;
   const bool was_away = says_away(word);
-  const auto newest = std::ranges::max_element(word.entries, {}, &Entry::at);
-  word.last = newest == word.entries.end() ? nullptr : newest->told;
-  word.at = newest == word.entries.end() ? SteadyTime() : newest->at;
-  word.by = newest == word.entries.end() ? Uuid() : newest->teller.seat.instance;
+  if (word.entries.empty()) return was_away;  // and so is the word
+  const Entry& newest = *std::ranges::max_element(word.entries, {}, &Entry::at);
+  word.last = newest.told;
+  word.at = newest.at;
+  word.by = newest.teller.seat.instance;
   return was_away;
 }
 

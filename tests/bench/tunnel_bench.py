@@ -120,7 +120,11 @@ class TunnelBench:
 
     def bare(self, through, suffix, what, flags):
         """Bulk through bare TLS, and a bare echo of frames, one by one and gathered: what this machine can do at all."""
-        ways = [("bare", "raw", [])] if what in BULK else [("bare", "echo", []), ("gathered", "echo", ["--gather"])] if what in SMALL else []
+        if what in BESIDE:
+            return
+        ways = [("bare", "raw", [])]
+        if what in SMALL:
+            ways = [("bare", "echo", []), ("gathered", "echo", ["--gather"])]
         with _server(self.directory, "raw", "serve-raw") as (server, port, pin):
             reach = ["--port", through(port), "--pin", pin, "--seconds", self.seconds]
             for who, load, how in ways:

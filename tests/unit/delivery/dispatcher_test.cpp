@@ -452,6 +452,16 @@ struct LostLeasesTest : DispatcherTest {
     leased.term = admission.term;
     return leased;
   }
+  /// A suspect whose lease is in doubt once it is marked: its process stood still, for instance.
+  void mark_while_unsure() {
+    rig.destination(kOne);
+    start_direct(kOne);
+    LeasedDelivery leased = handed_over();
+    leased.crashes = 1;
+    rig.log->interfere([&](FakeEventLog& log) { log.before_marked([&] { log.be_unsure(true); }); });
+    rig.dispatcher->handed_over({leased});
+    std::this_thread::sleep_for(50ms);
+  }
   /// The store does not know it: others have gone on with it.
   bool goes_back() {
     return rig.eventually([&] { return rig.log->fenced_out == 1 || rig.driver.attempts > 0; });
@@ -506,28 +516,15 @@ TEST_F(LostLeasesTest, ASuspectThatWasMarkedBeforeTheLossIsNotTried) {
   EXPECT_TRUE(is_forgotten());
 }
 
-// Its process stood still meanwhile, for instance.
 TEST_F(LostLeasesTest, ASuspectThatWasMarkedWaitsWhileItsLeaseMayBeAnothers) {
-  rig.destination(kOne);
-  start_direct(kOne);
-  LeasedDelivery leased = handed_over();
-  leased.crashes = 1;
-  rig.log->interfere([&](FakeEventLog& log) { log.before_marked([&] { log.be_unsure(true); }); });
-  rig.dispatcher->handed_over({leased});
-  std::this_thread::sleep_for(50ms);
+  mark_while_unsure();
   EXPECT_EQ(rig.driver.attempts, 0U);
   rig.log->be_unsure(false);
   EXPECT_TRUE(rig.eventually([&] { return rig.driver.attempts == 1; }));
 }
 
 TEST_F(LostLeasesTest, ASuspectThatWaitedIsNotTriedOnceTheLossIsKnown) {
-  rig.destination(kOne);
-  start_direct(kOne);
-  LeasedDelivery leased = handed_over();
-  leased.crashes = 1;
-  rig.log->interfere([&](FakeEventLog& log) { log.before_marked([&] { log.be_unsure(true); }); });
-  rig.dispatcher->handed_over({leased});
-  std::this_thread::sleep_for(50ms);
+  mark_while_unsure();
   rig.dispatcher->leases_lost();
   rig.log->be_unsure(false);
   ASSERT_TRUE(goes_back());

@@ -92,30 +92,22 @@ TEST_F(Upgrade, WhoIsStoppedBeforeItsSuccessorHasTakenOverKeepsTheJournal) {
 }
 
 TEST_F(Upgrade, ASuccessorThatIsToldToStopTakesNothing) {
-  int ends[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  say(ends[0], HandoverType::greeting, agent::encode_greeting({ids_.of<DeliveryId>().uuid, {}, 1, 1}));
-  succeed(ends[1]);
-  EXPECT_TRUE(hear(ends[0], HandoverType::logged_in));
+  const int socket = precede();
   after_->drain();
-  say(ends[0], HandoverType::handed);
-  const auto heard = heard_until(ends[0], HandoverType::trouble);
+  say(socket, HandoverType::handed);
+  const auto heard = heard_until(socket, HandoverType::trouble);
   EXPECT_FALSE(heard.empty());
   for (const auto& frame : heard) EXPECT_NE(frame.type, HandoverType::taken);
-  ::close(ends[0]);
+  ::close(socket);
   EXPECT_TRUE(after_->has_ended());
   EXPECT_FALSE(after_->serves());
 }
 
 /// A wrapper around the program dies when it is killed, and the program itself does not.
 TEST_F(Upgrade, ASuccessorThatLivesThoughItIsNotWantedTakesNothing) {
-  int ends[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  say(ends[0], HandoverType::greeting, agent::encode_greeting({ids_.of<DeliveryId>().uuid, {}, 1, 1}));
-  succeed(ends[1]);
-  EXPECT_TRUE(hear(ends[0], HandoverType::logged_in));
-  say(ends[0], HandoverType::withdrawn);
-  ::close(ends[0]);
+  const int socket = precede();
+  say(socket, HandoverType::withdrawn);
+  ::close(socket);
   EXPECT_TRUE(after_->has_ended());
   EXPECT_FALSE(after_->serves());
 }

@@ -70,42 +70,26 @@ class Process {
   }
   /// As at SIGTERM.
   void drain() {
-    std::promise<void> done;
-    on_loop([&] {
-      keeper_->drain();
-      done.set_value();
-    });
-    done.get_future().wait();
+    ask([this] { keeper_->drain(); });
   }
   /// What serve() does once its loop has ended.
   void abandon() {
-    std::promise<void> done;
-    on_loop([&] {
-      predecessor_->abandon();
-      done.set_value();
-    });
-    done.get_future().wait();
+    ask([this] { predecessor_->abandon(); });
   }
   std::size_t committed() {
-    std::promise<std::size_t> count;
-    on_loop([&] { count.set_value(results_.committed().size()); });
-    return count.get_future().get();
+    return ask([this] { return results_.committed().size(); });
   }
   bool is_gone() {
-    std::promise<bool> gone;
-    on_loop([&] { gone.set_value(keeper_->role() == agent::Keeper::Role::gone); });
-    return gone.get_future().get();
+    return ask([this] { return keeper_->role() == agent::Keeper::Role::gone; });
   }
   bool serves() const { return serves_; }
   bool has_ended() { return exit_.wait_for(std::chrono::seconds(20)) == std::future_status::ready; }
   int exit_status() { return has_ended() ? exit_.get() : -1; }
   std::string failed_upgrade() {
-    std::promise<std::string> said;
-    on_loop([&] {
+    return ask([this] {
       const auto& failed = board_.status().failed_upgrade;
-      said.set_value(failed ? failed->error.message : "");
+      return failed ? failed->error.message : std::string();
     });
-    return said.get_future().get();
   }
   int lock() const { return lock_.descriptor(); }
 
@@ -113,6 +97,11 @@ class Process {
   template <class Do>
   void on_loop(Do what) {
     boost::asio::post(loop_, std::move(what));
+  }
+  /// What it returns on the loop.
+  template <class What>
+  std::invoke_result_t<What> ask(What what) {
+    return boost::asio::post(loop_, boost::asio::use_future(std::move(what))).get();
   }
   void take_over(const agent::StateDir& dir, std::shared_ptr<agent::Forwarder> forwarder,
                  std::filesystem::path journal, agent::Inheritance& inherited) {
@@ -146,6 +135,30 @@ class Process {
   std::thread thread_;
 };
 
+inline void say(int socket, agent::HandoverType type, std::string_view payload = {}) {
+  const std::string frame = agent::encode_frame(type, payload);
+  EXPECT_EQ(::send(socket, frame.data(), frame.size(), MSG_NOSIGNAL), static_cast<ssize_t>(frame.size()));
+}
+
+/// All frames up to one of that type; empty when it does not come.
+inline std::vector<agent::HandoverFrame> heard_until(int socket, agent::HandoverType type) {
+  std::vector<agent::HandoverFrame> heard;
+  agent::HandoverReader reader;
+  char piece[4096];
+  for (ssize_t size = 0; (size = ::recv(socket, piece, sizeof piece, 0)) > 0;) {
+    reader.feed({piece, static_cast<std::size_t>(size)});
+    for (auto frame = reader.next(); frame && *frame; frame = reader.next()) {
+      heard.push_back(std::move(**frame));
+      if (heard.back().type == type) return heard;
+    }
+  }
+  return {};
+}
+
+inline bool hear(int socket, agent::HandoverType type) {
+  return !heard_until(socket, type).empty();
+}
+
 class Upgrade : public HubTest {
  protected:
   Upgrade() {
@@ -173,6 +186,16 @@ class Upgrade : public HubTest {
     ASSERT_TRUE(inherited);
     auto lock = std::move(inherited->lock());
     after_ = std::make_unique<Process>(dir_, std::move(lock), std::move(*inherited), Process::Start());
+  }
+  /// The test takes the part of the process before: its end of the pair, once the successor has logged in.
+  int precede() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    say(ends[0], agent::HandoverType::greeting,
+        agent::encode_greeting({ids_.of<DeliveryId>().uuid, {}, 1, 1}));
+    succeed(ends[1]);
+    EXPECT_TRUE(hear(ends[0], agent::HandoverType::logged_in));
+    return ends[0];
   }
   void wait_until(const std::function<bool()>& so) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -217,29 +240,5 @@ class Upgrade : public HubTest {
   std::thread starting_;
   std::atomic<bool> started_{false};
 };
-
-inline void say(int socket, agent::HandoverType type, std::string_view payload = {}) {
-  const std::string frame = agent::encode_frame(type, payload);
-  EXPECT_EQ(::send(socket, frame.data(), frame.size(), MSG_NOSIGNAL), static_cast<ssize_t>(frame.size()));
-}
-
-/// All frames up to one of that type; empty when it does not come.
-inline std::vector<agent::HandoverFrame> heard_until(int socket, agent::HandoverType type) {
-  std::vector<agent::HandoverFrame> heard;
-  agent::HandoverReader reader;
-  char piece[4096];
-  for (ssize_t size = 0; (size = ::recv(socket, piece, sizeof piece, 0)) > 0;) {
-    reader.feed({piece, static_cast<std::size_t>(size)});
-    for (auto frame = reader.next(); frame && *frame; frame = reader.next()) {
-      heard.push_back(std::move(**frame));
-      if (heard.back().type == type) return heard;
-    }
-  }
-  return {};
-}
-
-inline bool hear(int socket, agent::HandoverType type) {
-  return !heard_until(socket, type).empty();
-}
 
 }  // namespace postern::relay
